@@ -1,0 +1,89 @@
+"""Every exception this package raises on purpose.
+
+RctError
+├── DecodeError         a payload does not fit the type of its object
+├── EncodeError         a value cannot be sent as asked (also a ValueError)
+├── UnknownObject       no object has this name or id (also a LookupError)
+├── ConfigError         a file, URL or option says something we cannot do
+├── LinkError           the connection to an inverter
+│   ├── ConnectFailed   it could not be made
+│   └── ConnectionLost  it ended, and could not be made again
+├── NoAnswer            the inverter is there, but says nothing about an object
+└── SinkError           a destination did not take the readings
+
+Each message is one line that says what failed, where, and, when the reader can do something, what to do.
+What a peer sends is never an exception: it is data (``BadFrame``, ``BadReading``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+class RctError(Exception):
+    """The root of all errors of this package."""
+
+
+class DecodeError(RctError):
+    """A payload does not fit its type; ``expected`` and ``payload`` say which and what."""
+
+    def __init__(self, expected: str, payload: bytes, name: str = "") -> None:
+        self.expected = expected
+        self.payload = payload
+        self.name = name
+        shown = payload[:24].hex(" ") + (" …" if len(payload) > 24 else "")
+        got = f"{len(payload)} bytes: {shown}" if payload else "nothing"
+        super().__init__(f"{name + ': ' if name else ''}expected {expected}, got {got}")
+
+
+class EncodeError(RctError, ValueError):
+    """A value, or a frame, cannot be put into bytes."""
+
+
+class UnknownObject(RctError, LookupError):
+    """No object, or more than one, answers to what was asked for; ``nearest`` holds names that may be meant."""
+
+    def __init__(self, asked: str, nearest: Sequence[str], why: str = "unknown object") -> None:
+        self.asked = asked
+        self.nearest = tuple(nearest)
+        hint = f"; did you mean {', '.join(self.nearest)}?" if self.nearest else ""
+        super().__init__(f"{why} {asked!r}{hint}")
+
+
+class ConfigError(RctError):
+    """A configuration, URL or option cannot be used; the message names the place and what was expected."""
+
+
+class LinkError(RctError):
+    """The connection to an inverter failed."""
+
+
+class ConnectFailed(LinkError):
+    """No connection could be made."""
+
+
+class ConnectionLost(LinkError):
+    """The connection ended and could not be made again."""
+
+
+class NoAnswer(RctError):
+    """An inverter did not answer for some objects.
+
+    ``names`` are those objects; ``answered`` maps the others of the same call to their values, so nothing is lost.
+    """
+
+    def __init__(self, peer: str, names: Sequence[str], answered: Mapping[str, object] | None = None) -> None:
+        self.names = tuple(names)
+        self.answered = dict(answered or {})
+        super().__init__(f"{peer}: no answer for {', '.join(self.names)}")
+
+
+class SinkError(RctError):
+    """A destination did not take the readings.
+
+    ``permanent`` means that asking again with the same readings cannot help.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        self.permanent = permanent
+        super().__init__(message)
