@@ -20,7 +20,6 @@ from rct_tools.values import DataType, Event, Value, decode_value, encode_value
 RATIO: Final = "ratio"
 """The unit of values from 0 to 1; people are shown percent."""
 
-_NO_LABELS: Final[Mapping[int, str]] = MappingProxyType({})
 _NEAREST: Final = 3
 
 
@@ -33,8 +32,8 @@ class ObjectInfo:
     data_type: DataType
     unit: str = ""  # "" for none
     description: str = ""
-    labels: Mapping[int, str] = field(default=_NO_LABELS, compare=False, repr=False)  # value -> what it means
-    bits: Mapping[int, str] = field(default=_NO_LABELS, compare=False, repr=False)  # number of a bit -> what it means
+    labels: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)  # value -> what it means
+    bits: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)  # number of a bit -> what it means
 
     @property
     def is_query(self) -> bool:
@@ -64,10 +63,10 @@ class ObjectInfo:
 class Registry:
     """All objects, by name (``registry["battery.soc"]``) and by id (``registry[0x959930BF]``)."""
 
-    def __init__(self, objects: Iterable[ObjectInfo], events: Mapping[int, str] = _NO_LABELS) -> None:
+    def __init__(self, objects: Iterable[ObjectInfo], events: Mapping[int, str] | None = None) -> None:
         self._by_name = {info.name: info for info in objects}
         self._by_id = {info.object_id: info for info in self._by_name.values()}
-        self._events = events
+        self._events = events or {}
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -149,7 +148,7 @@ def load_registry() -> Registry:
             DataType[info.response_data_type.name],
             info.unit or "",
             info.description or "",
-            MappingProxyType(info.enum_map) if info.enum_map else _NO_LABELS,
+            MappingProxyType(info.enum_map or {}),
         )
         for info in REGISTRY.all()
     }
