@@ -37,7 +37,7 @@ _HOMES = {
     "registry": "objects",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0605  # the names are those above, said once
+__all__ = list(_HOMES)  # the names are those above, said once
 
 
 def __getattr__(name: str) -> object:

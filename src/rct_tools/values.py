@@ -131,7 +131,7 @@ def encode_value(data_type: DataType, value: Value) -> bytes:
 
 
 def plain(value: Value) -> Any:
-    """Return a value as JSON knows it: bytes in hex, structures as objects and lists, and null for a number that is none."""
+    """Return a value as JSON knows it: bytes in hex, structures as objects and lists, null for NaN and infinity."""
     match value:
         case float():
             return value if math.isfinite(value) else None
