@@ -1,0 +1,448 @@
+"""Bytes in, frames out: a parser without I/O, clock or log.
+
+It works in runs. A run is what lies between two unescaped starts, or between such a start and an escape that escapes
+nothing. No frame reaches over the edge of a run, so each is read by itself: first the frame at its head, and when that
+fails, or when bytes are left, every start in it that only looked escaped, because a stray ``2d`` may stand before an
+intact frame. The result does not depend on how the stream was cut into chunks, and the work grows with the bytes only:
+the checksums of overlapping candidates come from one pass over the run.
+
+Source: docs/protocol.md, finding frames.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from binascii import crc_hqx
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Mapping
+from functools import cache
+from typing import Final, NamedTuple, TypeAlias
+
+from rct_tools.frame import CRC_SEED, CRC_SIZE, EXTENSION, START, BadFrame, Command, Frame, Reason, checksum
+
+ParserEvent: TypeAlias = Frame | BadFrame
+
+LONGEST_FRAME: Final = 1 + 2 * (1 + 2 + 0xFFFF + CRC_SIZE)
+"""The most bytes one frame can have: its start, and all that the length field can say, every byte escaped.
+
+It bounds the memory of a parser: of a run without an edge, twice as many bytes are kept. No smaller limit is safe,
+since any length may be a right one.
+"""
+
+_RUN: Final = re.compile(rb"[^+-]*+(?:-[+-][^+-]*+)*+")
+_ESCAPED: Final = re.compile(rb"-([+-])")
+_KEEP_ALIVE: Final = (b"AT", b"+\r")
+
+
+class _Layout(NamedTuple):
+    """Where a frame of one command has its parts."""
+
+    command: Command
+    head: int  # bytes of command and length
+    ids: int  # bytes of object id and address: what the length cannot be less than
+
+
+_LAYOUTS: Final[Mapping[int, _Layout]] = {
+    int(command): _Layout(command, 3 if command.is_long else 2, 8 if command.is_plant else 4) for command in Command
+}
+_PLAIN: Final[Mapping[int, Command]] = {
+    int(command): command for command in Command if not command.is_long and not command.is_plant
+}
+
+
+_SHORTEST: Final = 9
+_NOTHING: Final = (b"", b"\0")
+_HEAD: Final = struct.Struct(">BBI")
+
+# A frozen dataclass sets its fields by name, which would take half of the time of parsing; its slots do it at once.
+_new: Final = object.__new__
+_set_command, _set_object_id, _set_payload, _set_address, _set_offset = (
+    Frame.__dict__[name].__set__ for name in Frame.__slots__
+)
+
+
+class FrameParser:
+    """Finds the frames in a stream of bytes, whatever surrounds them.
+
+    feed() and close() return what they found, in order, and never raise on what a peer sent. Every byte fed is in
+    exactly one Frame, BadFrame or kind of noise.
+    """
+
+    def __init__(self) -> None:
+        self.fed = 0  # bytes
+        self.frames: Counter[Command] = Counter()
+        self.bad: Counter[Reason] = Counter()
+        self.noise: Counter[str] = Counter()  # kinds: "00" and "other" (in bytes), "+++", "AT+", "extension"
+        self.skipped = 0  # bytes that were in no frame
+        self._parts: list[bytes] = []  # what is not read yet: the beginning of one run
+        self._size = 0  # bytes in _parts
+        self._offset = 0  # of _parts in the stream
+        self._headed = False  # whether _parts begins with an unescaped start
+        self._settled = False  # whether the head of that run is known to be no frame
+        self._enough = 0  # so many bytes must be there before the run is worth a look, unless its edge comes
+        self._dangling = False  # whether _parts ends in an escape that waits for its byte
+        self._pluses = 0  # lone starts just before _parts: one or two of what may become "+++"
+        self._gap = b""  # the last two bytes of the noise just before
+
+    def feed(self, data: bytes) -> list[ParserEvent]:
+        """Take the next bytes of the stream and return the frames and bad frames that are now known."""
+        self.fed += len(data)
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size < self._enough and not self._edge_in(data):
+            return []
+        return self._parse(last=False)
+
+    def close(self) -> list[ParserEvent]:
+        """Tell that the stream has ended and return what was still unfinished. A new stream may follow."""
+        events = self._parse(last=True)
+        self._tell_pluses(events)
+        self._headed = self._settled = self._dangling = False
+        self._enough = 0
+        self._gap = b""
+        return events
+
+    def _edge_in(self, data: bytes) -> bool:
+        """Return whether the unfinished run ends in these new bytes."""
+        text = b"-" + data if self._dangling else data
+        end = _run_end(text, 0)
+        self._dangling = text[end:] == b"-"
+        return end < len(text) and not self._dangling
+
+    def _parse(self, *, last: bool) -> list[ParserEvent]:
+        events: list[ParserEvent] = []
+        buffer = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        at = 0
+        self._enough = 0
+        while at < len(buffer):
+            if self._headed and not self._settled:
+                at = self._take_plain(buffer, at, events)
+                if at == len(buffer):
+                    break
+            end = _run_end(buffer, at + self._headed)
+            self._dangling = buffer[end:] == b"-"
+            if not last and (end == len(buffer) or self._dangling):
+                taken = self._take_early(buffer[at:end], at, events)
+                at += taken
+                if taken:
+                    continue
+                break
+            # The edge: a start that heads the next run, or an escape that escapes nothing.
+            broken = end < len(buffer) and buffer[end] != START
+            self._read_run(buffer[at:end], at, events, Reason.ESCAPE if broken else Reason.TRUNCATED)
+            if broken:
+                self._tell_noise(buffer[end : end + 1])
+            at = end + broken
+            self._headed = not broken
+            self._settled = False
+        self._offset += at
+        self._parts = [buffer[at:]]
+        self._size = len(buffer) - at
+        return events
+
+    def _take_plain(self, buffer: bytes, at: int, events: list[ParserEvent]) -> int:
+        """Take frames without an escape, one after the other, from the start at ``at`` on, and return where that ended.
+
+        Nearly all frames of a good stream are taken here, so no function of ours is called in the loop.
+        """
+        size = len(buffer)
+        offset = self._offset
+        tally = dict.fromkeys(_PLAIN, 0)
+        zeros = 0
+        escape = buffer.find(b"-", at)
+        while at + _SHORTEST <= size:
+            code, length, object_id = _HEAD.unpack_from(buffer, at + 1)
+            end = at + 5 + length
+            following = buffer.find(b"+", at + 1)
+            if following < 0:
+                following = size
+            if escape < at and escape >= 0:
+                escape = buffer.find(b"-", at)
+            if escape < 0 or escape >= end:
+                image = buffer[at + 1 : end]
+                if end > following:
+                    break
+            else:
+                following = _run_end(buffer, at + 1)
+                image = _unescape(buffer[at + 1 : following])
+                code, length, object_id = _HEAD.unpack_from(image.ljust(6, b"-"))
+                rest = image[length + 4 :]
+                if len(image) < length + 4 or rest not in _NOTHING or buffer[following : following + 1] == b"-":
+                    break
+                end = following - len(rest)
+                image = image[: length + 4]
+            if code not in tally or length < 4:
+                break
+            # Over an even number of bytes and their checksum the checksum is zero; an odd number has its padding between.
+            if checksum(image[:-2]) != (image[-2] << 8 | image[-1]) if length & 1 else crc_hqx(image, CRC_SEED):
+                break
+            if self._pluses:
+                self._tell_pluses(events, before=at)
+            tally[code] += 1
+            frame = _new(Frame)
+            _set_command(frame, _PLAIN[code])
+            _set_object_id(frame, object_id)
+            _set_payload(frame, image[6:-2])
+            _set_address(frame, 0)
+            _set_offset(frame, offset + at)
+            events.append(frame)
+            at = end
+            if following == size or (end != following and (end + 1 != following or buffer[end])):
+                self._headed = False
+                break
+            zeros += following - end
+            at = following
+        for code, count in tally.items():
+            if count:
+                self.frames[_PLAIN[code]] += count
+                self._gap = b""
+        if zeros:
+            self.noise["00"] += zeros
+            self.skipped += zeros
+        return at
+
+    def _take_early(self, run: bytes, at: int, events: list[ParserEvent]) -> int:
+        """Take what can be known of a run before its edge is, and return how many of its bytes that settles."""
+        if self._headed and not self._settled:
+            image, marks = _unescape_marked(run)
+            end = _measure(image, 0)
+            if end is None:
+                self._enough = len(run) + 1
+                return 0
+            if isinstance(end, int):
+                if end > len(image):
+                    self._enough = len(run) + end - len(image)
+                    return 0
+                if _is_right(image[1:end]):
+                    self._tell_frame(image, 0, end, at, events)
+                    self._headed = False
+                    return end + bisect_left(marks, end)
+            self._settled = True
+        if not self._headed and b"-+" not in run:
+            self._tell_noise(run)
+            return len(run)
+        if len(run) <= 2 * LONGEST_FRAME:
+            self._enough = 2 * LONGEST_FRAME + 1
+            return 0
+        taken = self._read_run(run, at, events, None)
+        self._headed = self._settled = False
+        return taken
+
+    def _read_run(self, run: bytes, at: int, events: list[ParserEvent], cut: Reason | None) -> int:
+        """Tell everything in a run and return how many bytes that were.
+
+        ``cut`` is why a frame that reaches over the run's end is none. Without it the run goes on, and reading stops
+        before the first start whose frame is not whole yet.
+        """
+        if run == b"+" and self._headed and cut is Reason.TRUNCATED:
+            self._pluses += 1
+            self._gap = b""
+            if self._pluses == 3:
+                self._tell_token("+++", 3)
+                self._pluses = 0
+            return 1
+        image, marks = _unescape_marked(run)
+        done = 0  # how much of the image is told
+        failed: tuple[Reason, int] | None = None  # why the head is no frame, and where in the image that showed
+        if self._headed:
+            end = _measure(image, 0)
+            if isinstance(end, int) and end <= len(image) and _is_right(image[1:end]):
+                self._tell_frame(image, 0, end, at, events)
+                done = end
+            else:
+                failed, done = self._judge_head(image, end, at, events, cut or Reason.TRUNCATED)
+        stop = len(image)
+        for start, end in _second_look(image, [mark for mark in marks if mark >= done and image[mark] == START]):
+            if start < done:
+                continue
+            if end is None:
+                if cut is None:
+                    stop = start
+                    break
+                continue
+            begin = start + bisect_right(marks, start)
+            self._tell_between(run, marks, done, begin, failed, at, events)
+            self._tell_frame(image, start, end, at + begin - start, events)
+            done, failed = end, None
+        size = stop + bisect_left(marks, stop)
+        self._tell_between(run, marks, done, size, failed, at, events)
+        return size
+
+    def _judge_head(
+        self, image: bytes, end: int | Reason | None, at: int, events: list[ParserEvent], cut: Reason
+    ) -> tuple[tuple[Reason, int] | None, int]:
+        """Return why the head of a run is no frame and where that showed, or that it is noise, and how long that is."""
+        if image.startswith(EXTENSION):
+            self._tell_pluses(events, before=at)
+            self._tell_token("extension", len(EXTENSION))
+            return None, len(EXTENSION)
+        if end is Reason.COMMAND and self._pluses == 2:
+            self._pluses = 0
+            self._tell_token("+++", 3)
+            return None, 1
+        if image.startswith(_KEEP_ALIVE[1]) and self._gap == _KEEP_ALIVE[0]:
+            self.noise["other"] -= 2
+            self.skipped -= 2
+            self._tell_token("AT+", 4)
+            return None, 2
+        self._tell_pluses(events, before=at)
+        if isinstance(end, Reason):
+            return (end, min(len(image), 2 if end is Reason.COMMAND else 1 + _LAYOUTS[image[1]].head)), 0
+        if end is None or end > len(image):
+            return (cut, len(image)), 0
+        return (Reason.CRC, end), 0
+
+    # --- telling: events and counters ---------------------------------------------------------------------------
+
+    def _tell_frame(self, image: bytes, start: int, end: int, at: int, events: list[ParserEvent]) -> None:
+        """Tell the frame in image[start:end]; ``at + start`` is where it begins in the buffer."""
+        self._tell_pluses(events, before=at + start)
+        command, head, ids = _LAYOUTS[image[start + 1]]
+        body = start + 1 + head + ids
+        address = int.from_bytes(image[body - ids : body - 4], "big")
+        object_id = int.from_bytes(image[body - 4 : body], "big")
+        self.frames[command] += 1
+        self._gap = b""
+        events.append(Frame(command, object_id, image[body : end - CRC_SIZE], address, self._offset + at + start))
+
+    def _tell_between(
+        self,
+        run: bytes,
+        marks: list[int],
+        done: int,
+        begin: int,
+        failed: tuple[Reason, int] | None,
+        at: int,
+        events: list[ParserEvent],
+    ) -> None:
+        """Tell what lies in the run between the image's ``done`` and the run's ``begin``: a failed head, then noise."""
+        first = done + bisect_left(marks, done)
+        if failed:
+            reason, shown = failed
+            last = min(shown + bisect_left(marks, shown), begin)
+            self._tell_bad(reason, run[:last], at, events)
+            first = last
+        self._tell_noise(run[first:begin])
+
+    def _tell_bad(self, reason: Reason, data: bytes, at: int, events: list[ParserEvent]) -> None:
+        self.bad[reason] += 1
+        self.skipped += len(data)
+        self._gap = b""
+        events.append(BadFrame(reason, data, self._offset + at))
+
+    def _tell_pluses(self, events: list[ParserEvent], before: int = 0) -> None:
+        for left in range(self._pluses, 0, -1):
+            self._tell_bad(Reason.TRUNCATED, b"+", before - left, events)
+        self._pluses = 0
+
+    def _tell_noise(self, data: bytes) -> None:
+        zeros = data.count(0)
+        if zeros:
+            self.noise["00"] += zeros
+        if zeros < len(data):
+            self.noise["other"] += len(data) - zeros
+        self.skipped += len(data)
+        self._gap = (self._gap + data)[-2:]
+
+    def _tell_token(self, kind: str, size: int) -> None:
+        self.noise[kind] += 1
+        self.skipped += size
+        self._gap = b""
+
+
+def _run_end(data: bytes, at: int) -> int:
+    match = _RUN.match(data, at)
+    assert match is not None, "the pattern matches nothing too"
+    return match.end()
+
+
+def _unescape(run: bytes) -> bytes:
+    """Return the bytes that a run stands for."""
+    # A run holds whole pairs only, so this order is right: every "-+" is one, and what is left of each row of "-" is even.
+    return run.replace(b"-+", b"+").replace(b"--", b"-")
+
+
+def _unescape_marked(run: bytes) -> tuple[bytes, list[int]]:
+    """Return the bytes that a run stands for, and the places in them that had an escape before them."""
+    if b"-" not in run:
+        return run, []
+    return _unescape(run), [match.start() - count for count, match in enumerate(_ESCAPED.finditer(run))]
+
+
+def _measure(image: bytes, start: int) -> int | Reason | None:
+    """Return where the frame at ``start`` ends by its length, why it is none, or None while its head is not whole."""
+    head = image[start + 1 : start + 4]
+    if not head:
+        return None
+    layout = _LAYOUTS.get(head[0])
+    if layout is None:
+        return Reason.COMMAND
+    if len(head) < layout.head:
+        return None
+    length = int.from_bytes(head[1 : layout.head], "big")
+    if length < layout.ids:
+        return Reason.LENGTH
+    return start + 1 + layout.head + length + CRC_SIZE
+
+
+def _is_right(content: bytes) -> bool:
+    return checksum(content[:-CRC_SIZE]) == int.from_bytes(content[-CRC_SIZE:], "big")
+
+
+def _second_look(image: bytes, starts: list[int]) -> list[tuple[int, int | None]]:
+    """Return those starts whose frame is right, with its end, and with None those whose frame is not whole."""
+    spans = [(start, _measure(image, start)) for start in starts]
+    whole = [(start, end) for start, end in spans if isinstance(end, int) and end <= len(image)]
+    sums = _checksums(image, [(start + 1, end - CRC_SIZE) for start, end in whole])
+    right = {
+        start: end
+        for (start, end), found in zip(whole, sums, strict=True)
+        if found == int.from_bytes(image[end - CRC_SIZE : end], "big")
+    }
+    return [
+        (start, right.get(start))
+        for start, end in spans
+        if start in right or end is None or (isinstance(end, int) and end > len(image))
+    ]
+
+
+def _checksums(image: bytes, spans: list[tuple[int, int]]) -> list[int]:
+    """Return the checksum of each span, in one pass over the image however much they overlap.
+
+    A CRC is linear: what a register held before some bytes adds to it after them what it would become over as many
+    zero bytes. So the register over the whole image, taken at both ends of a span, gives the checksum of the span.
+    """
+    register: dict[int, int] = {}
+    value = at = 0
+    for place in sorted({place for span in spans for place in span}):
+        value = crc_hqx(image[at:place], value)
+        register[place] = value
+        at = place
+    powers = _powers() if spans else []
+    sums = []
+    for begin, end in spans:
+        value = register[end] ^ _multiply(register[begin] ^ CRC_SEED, powers[end - begin])
+        sums.append(crc_hqx(b"\0", value) if (end - begin) % 2 else value)
+    return sums
+
+
+@cache
+def _powers() -> list[int]:
+    """Return what a register that held 1 holds after 0, 1, 2, … zero bytes, up to the longest frame."""
+    powers = [1]
+    for _ in range(LONGEST_FRAME // 2):
+        powers.append(crc_hqx(b"\0", powers[-1]))
+    return powers
+
+
+def _multiply(a: int, b: int) -> int:
+    """Return the product of two registers as polynomials modulo that of the checksum, x^16 + x^12 + x^5 + 1."""
+    product = 0
+    while b:
+        if b & 1:
+            product ^= a
+        a = a << 1 ^ (0x11021 if a & 0x8000 else 0)
+        b >>= 1
+    return product
