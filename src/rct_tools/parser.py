@@ -175,7 +175,7 @@ class FrameParser:
                 image = image[: length + 4]
             if code not in tally or length < 4:
                 break
-            # Over an even number of bytes and their checksum the checksum is zero; an odd number has its padding between.
+            # Over an even number of bytes and their checksum the sum is zero; an odd number has its padding in between.
             if checksum(image[:-2]) != (image[-2] << 8 | image[-1]) if length & 1 else crc_hqx(image, CRC_SEED):
                 break
             if self._pluses:
@@ -353,14 +353,12 @@ class FrameParser:
 
 
 def _run_end(data: bytes, at: int) -> int:
-    match = _RUN.match(data, at)
-    assert match is not None, "the pattern matches nothing too"
-    return match.end()
+    return _RUN.match(data, at).end()  # type: ignore[union-attr]  # the pattern matches no byte, too
 
 
 def _unescape(run: bytes) -> bytes:
     """Return the bytes that a run stands for."""
-    # A run holds whole pairs only, so this order is right: every "-+" is one, and what is left of each row of "-" is even.
+    # A run holds whole pairs only, so this order is right: every "-+" is one, and the "-" left in a row are even.
     return run.replace(b"-+", b"+").replace(b"--", b"-")
 
 

@@ -1,0 +1,456 @@
+"""One inverter, asked: requests are paced, answers matched, what is missing asked for again.
+
+async with connect("192.0.2.7") as inverter:
+    reading = await inverter.read("battery.soc")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import calendar
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self, TypeAlias
+
+from rct_tools.capture import Chunk
+from rct_tools.errors import ConnectionLost, LinkError, NoAnswer, RctError
+from rct_tools.frame import BadFrame, Command, Frame, Reason
+from rct_tools.link import PORT, Down, Link, Up, backoff
+from rct_tools.objects import ObjectInfo, registry
+from rct_tools.parser import FrameParser
+from rct_tools.reading import BadReading, Reading, read_frame
+from rct_tools.values import DataType, EventTable, TimeSeries, Value, encode_value
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT: Final = 1.0
+"""Seconds to wait for an answer before asking again; a healthy inverter needs a tenth of it."""
+
+ATTEMPTS: Final = 3
+PROBE: Final = "svnversion"
+"""Asked when many requests stayed unanswered: every inverter knows it, so without it the session is dead."""
+
+_SUSPICIOUS: Final = 4  # requests in a row without an answer
+_UNHEARD: Final = 10_000  # readings kept for a listener that is slow
+
+Answer: TypeAlias = Reading | NoAnswer
+_Key: TypeAlias = tuple[int, int, int | None]  # address, object id, and the time asked for in a query
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened on a connection, counted since the client began."""
+
+    requests: int = 0  # sent, the repeated ones too
+    retries: int = 0
+    timeouts: int = 0
+    frames: int = 0
+    bad_frames: Counter[Reason] = field(default_factory=Counter)
+    bad_readings: int = 0  # right checksum, but a payload that does not fit: cut replies
+    foreign_frames: int = 0  # good, but no answer to a request of ours
+    unheard: int = 0  # readings that a slow listener lost
+    reconnects: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class _Request:
+    """Something asked, until it is answered or given up."""
+
+    key: _Key
+    info: ObjectInfo
+    frame: Frame
+    answer: asyncio.Future[Reading]
+    attempts: int  # left
+    sent: float = 0.0  # loop time
+
+
+class Pace:
+    """How many requests may be in flight, and how close they may follow each other.
+
+    It starts with one, grows while answers are quick and complete, and halves on each loss: the serial line behind the
+    bridge drops what comes too fast, some firmware sooner than other.
+    """
+
+    WIDEST: Final = 8
+    GAP: Final = 0.048  # seconds, shared by the requests in flight
+    QUICK: Final = 2.5  # times the quickest answer so far
+
+    def __init__(self) -> None:
+        self.window = 1.0
+        self._careful = False  # after the first loss, growth is slow
+        self._quickest = float("inf")
+
+    @property
+    def gap(self) -> float:
+        """The least time between two requests, in seconds."""
+        return self.GAP / self.window
+
+    def answered(self, delay: float) -> None:
+        """Take note of an answer that came after so many seconds."""
+        self._quickest = min(self._quickest, delay)
+        if delay <= self.QUICK * self._quickest:
+            self.window = min(self.WIDEST, self.window + (1 / self.window if self._careful else 1))
+
+    def lost(self) -> None:
+        """Take note of an answer that did not come, or came cut."""
+        self._careful = True
+        self.window = max(1.0, self.window / 2)
+
+
+class Client:
+    """A connection to one inverter: ``async with connect(host) as inverter``.
+
+    Several tasks may use it at once. It asks only for values and history; there is no way to change anything with it.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        name: str = "",
+        timeout: float = TIMEOUT,
+        attempts: int = ATTEMPTS,
+        wall_clock: Callable[[], int] = lambda: calendar.timegm(time.localtime()),
+    ) -> None:
+        self.name = name or link.host
+        self.peer = link.peer
+        self.counters = Counters()
+        self._link = link
+        self._timeout = timeout
+        self._attempts = attempts
+        self._wall_clock = wall_clock  # seconds, local time counted as if it were UTC: what inverters call time
+        self._pace = Pace()
+        self._open: dict[_Key, _Request] = {}  # every request without an answer yet
+        self._queue: deque[_Request] = deque()  # those of them that wait to be sent
+        self._flying: dict[_Request, asyncio.TimerHandle] = {}  # the others, and when they expire
+        self._probing = False
+        self._unanswered = 0  # in a row
+        self._not_before = 0.0  # loop time of the next request
+        self._pump_timer: asyncio.TimerHandle | None = None
+        self._up = False
+        self._error: LinkError | None = None  # why there is no connection, when that is so for longer
+        self._listeners: set[asyncio.Queue[Reading | LinkError]] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        self._task = loop.create_task(self._run(ready))
+        if self._link.tries is not None:
+            try:
+                await ready
+            except BaseException:
+                await self.close()
+                raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the connection. What is still asked for ends with ConnectionLost."""
+        if self._task is not None:
+            task, self._task = self._task, None
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._up
+
+    async def read(self, name: str, *, before: int | None = None) -> Reading:
+        """Ask for one object, by name, unique prefix or ``0x…`` id, and return what it holds now.
+
+        Time series and the event table give the page of rows older than ``before``, in the inverter's own time (local
+        wall-clock, in seconds as if it were UTC); without it, the newest page.
+
+        Raises UnknownObject, NoAnswer when it stays silent about it, LinkError when there is no connection.
+        """
+        return await asyncio.shield(self._ask(registry.find(name), before))
+
+    async def read_many(self, names: Iterable[str]) -> dict[str, Answer]:
+        """Ask for many objects at once and return, by the names given and in their order, readings or their errors.
+
+        An object that stays silent has NoAnswer in its place; the others are delivered. Raises UnknownObject before
+        anything is asked, and LinkError when there is no connection.
+        """
+        infos = {name: registry.find(name) for name in names}
+        futures = {name: asyncio.shield(self._ask(info, None)) for name, info in infos.items()}
+        answers: dict[str, Answer] = {}
+        for name, result in zip(futures, await asyncio.gather(*futures.values(), return_exceptions=True), strict=True):
+            if not isinstance(result, Reading | NoAnswer):
+                raise result
+            answers[name] = result
+        return answers
+
+    async def listen(self) -> AsyncIterator[Reading]:
+        """Yield every reading that arrives, asked for by us, by others, or by nobody. Raises LinkError at the end."""
+        queue: asyncio.Queue[Reading | LinkError] = asyncio.Queue(_UNHEARD)
+        self._listeners.add(queue)
+        try:
+            while True:
+                item = await queue.get()
+                if isinstance(item, LinkError):
+                    raise item
+                yield item
+        finally:
+            self._listeners.discard(queue)
+
+    # --- asking -------------------------------------------------------------------------------------------------
+
+    def _ask(self, info: ObjectInfo, before: int | None) -> asyncio.Future[Reading]:
+        if self._error is not None:
+            raise self._error
+        frame = Frame(Command.READ, info.object_id)
+        if info.is_query:
+            before = self._wall_clock() if before is None else before
+            frame = Frame(Command.WRITE, info.object_id, encode_value(DataType.INT32, before))
+        key = (0, info.object_id, before if info.is_query else None)
+        request = self._open.get(key)
+        if request is None:
+            request = self._new_request(key, info, frame, self._attempts)
+            self._queue.append(request)
+            self._pump()
+        return request.answer
+
+    def _pump(self) -> None:
+        """Send the next request if it may be sent now, or wait until it may."""
+        if not self._up or self._pump_timer is not None or not self._queue or not self._has_room(self._queue[0]):
+            return
+        loop = asyncio.get_running_loop()
+        wait = self._not_before - loop.time()
+        if wait > 0:
+            self._pump_timer = loop.call_later(wait, self._pump_again)
+            return
+        request = self._queue.popleft()
+        request.attempts -= 1
+        request.sent = loop.time()
+        self._flying[request] = loop.call_later(self._timeout, self._expire, request)
+        self._link.send(request.frame.encode())
+        self.counters.requests += 1
+        self._not_before = request.sent + self._pace.gap
+        self._pump()
+
+    def _pump_again(self) -> None:
+        self._pump_timer = None
+        self._pump()
+
+    def _has_room(self, request: _Request) -> bool:
+        """Whether the window has a place. A page of history is asked for alone: the next request would cut it."""
+        if request.info.is_query or any(other.info.is_query for other in self._flying):
+            return not self._flying
+        return len(self._flying) < int(self._pace.window)
+
+    def _expire(self, request: _Request) -> None:
+        self.counters.timeouts += 1
+        self._unanswered += 1
+        self._ask_again(request)
+        if self._unanswered >= _SUSPICIOUS:
+            self._probe()
+        self._pump()
+
+    def _ask_again(self, request: _Request) -> None:
+        self._flying.pop(request).cancel()
+        self._pace.lost()
+        if request.attempts > 0:
+            self.counters.retries += 1
+            self._queue.append(request)
+        else:
+            del self._open[request.key]
+            request.answer.set_exception(NoAnswer(self.peer, [request.info.name]))
+
+    def _probe(self) -> None:
+        """Find out whether the session is dead, or only some objects are mute."""
+        if self._probing:
+            return
+        self._probing = True
+        info = registry[PROBE]
+        key = (0, info.object_id, None)
+        request = self._open.get(key)
+        if request is None:
+            request = self._new_request(key, info, Frame(Command.READ, info.object_id), attempts=1)
+            self._queue.appendleft(request)
+        request.answer.add_done_callback(self._judge)
+
+    def _judge(self, probe: asyncio.Future[Reading]) -> None:
+        self._probing = False
+        if isinstance(probe.exception(), NoAnswer):
+            self._link.drop("the session is dead, requests stay unanswered")
+
+    def _new_request(self, key: _Key, info: ObjectInfo, frame: Frame, attempts: int) -> _Request:
+        request = _Request(key, info, frame, asyncio.get_running_loop().create_future(), attempts)
+        # Whoever waits may have been cancelled by the time it fails.
+        request.answer.add_done_callback(asyncio.Future.exception)
+        self._open[key] = request
+        return request
+
+    # --- receiving ----------------------------------------------------------------------------------------------
+
+    async def _run(self, ready: asyncio.Future[None]) -> None:
+        parser = FrameParser()
+        try:
+            async with aclosing(self._link.events()) as events:
+                async for event in events:
+                    match event:
+                        case Up():
+                            parser = FrameParser()
+                            self._start_session()
+                            if not ready.done():
+                                ready.set_result(None)
+                        case Chunk():
+                            for found in parser.feed(event.data):
+                                self._take(found, event.time)
+                            self._pump()
+                        case Down():
+                            self._end_session(event)
+        except LinkError as exc:
+            self._give_up(exc)
+            if not ready.done():
+                ready.set_exception(exc)
+        finally:
+            self._give_up(self._error or ConnectionLost(f"{self.peer}: closed"))
+
+    def _start_session(self) -> None:
+        self._up = True
+        self._error = None
+        self._pace = Pace()
+        self._unanswered = 0
+        self.counters.reconnects = self._link.reconnects
+        self._pump()
+
+    def _end_session(self, down: Down) -> None:
+        """Keep what is asked for over one lost connection; when a new one fails too, say so to who waits."""
+        self._up = False
+        for request, timer in self._flying.items():
+            timer.cancel()
+            request.attempts += 1  # the loss was not the object's
+        self._queue.extendleft(reversed(self._flying))
+        self._flying.clear()
+        if down.failures > 1:
+            self._error = ConnectionLost(f"{self.peer}: {down.reason}")
+            self._fail_all(self._error)
+
+    def _give_up(self, error: LinkError) -> None:
+        self._up = False
+        self._error = error
+        self._fail_all(error)
+        for queue in self._listeners:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(error)
+
+    def _fail_all(self, error: RctError) -> None:
+        if self._pump_timer is not None:
+            self._pump_timer.cancel()
+            self._pump_timer = None
+        for timer in self._flying.values():
+            timer.cancel()
+        requests = list(self._open.values())
+        self._open.clear()
+        self._queue.clear()
+        self._flying.clear()
+        for request in requests:
+            request.answer.set_exception(error)
+
+    def _take(self, event: Frame | BadFrame, now: int) -> None:
+        if isinstance(event, BadFrame):
+            self.counters.bad_frames[event.reason] += 1
+            logger.debug("%s: dropped %d bytes: %s", self.peer, len(event.data), event.reason)
+            return
+        self.counters.frames += 1
+        reading = read_frame(event, now, self.name)
+        if reading is None:
+            self.counters.foreign_frames += 1
+            return
+        asked_time = _asked_time(reading.value) if isinstance(reading, Reading) else None
+        request = self._open.get((event.address, event.object_id, asked_time))
+        if isinstance(reading, BadReading):
+            self.counters.bad_readings += 1
+            logger.debug("%s: %s", self.peer, reading.reason)
+            if request in self._flying:
+                self._ask_again(request)
+            return
+        if request is None:
+            self.counters.foreign_frames += 1
+        else:
+            self._answer(request, reading)
+        for queue in self._listeners:
+            if queue.full():
+                queue.get_nowait()
+                self.counters.unheard += 1
+            queue.put_nowait(reading)
+
+    def _answer(self, request: _Request, reading: Reading) -> None:
+        del self._open[request.key]
+        timer = self._flying.pop(request, None)
+        if timer is not None:
+            timer.cancel()
+            self._unanswered = 0
+            self._pace.answered(asyncio.get_running_loop().time() - request.sent)
+        else:
+            self._queue.remove(request)
+            if not request.sent:  # so it was not our question that brought the answer
+                self.counters.foreign_frames += 1
+        request.answer.set_result(reading)
+
+
+def _asked_time(value: Value) -> int | None:
+    return value.time if isinstance(value, TimeSeries | EventTable) else None
+
+
+def connect(
+    host: str,
+    port: int = PORT,
+    *,
+    name: str = "",
+    timeout: float = TIMEOUT,
+    attempts: int = ATTEMPTS,
+    tries: int | None = 3,
+    pause: Callable[[int], float] = backoff,
+    clock: Callable[[], int] = time.time_ns,
+) -> Client:
+    """Return a client for the inverter at a host, to be entered with ``async with``.
+
+    ``name`` is what its readings call the inverter, the host if left out. ``timeout`` is how many seconds to wait for
+    an answer before asking again, ``attempts`` how often to ask. ``tries`` is how many failed connections in a row end
+    it with LinkError; with None it never ends, entering it does not wait for the connection, and reading without one
+    raises LinkError. ``pause`` gives the seconds between tries, ``clock`` the time of a reading in UTC nanoseconds.
+    """
+    link = Link(host, port, tries=tries, pause=pause, clock=clock)
+    return Client(link, name=name, timeout=timeout, attempts=attempts)
+
+
+def read(host: str, *names: str, port: int = PORT, timeout: float = TIMEOUT) -> dict[str, Value]:
+    """Return the values of some objects, by the names given; for scripts and notebooks, without asyncio.
+
+    Raises UnknownObject, LinkError, and NoAnswer when any object stays silent; the values of the others are in its
+    ``answered``.
+    """
+
+    async def ask() -> dict[str, Answer]:
+        async with connect(host, port, timeout=timeout) as inverter:
+            return await inverter.read_many(names)
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        answers = asyncio.run(ask())
+    else:  # in a notebook, whose loop is busy running this very cell
+        with ThreadPoolExecutor(1) as pool:
+            answers = pool.submit(lambda: asyncio.run(ask())).result()
+    values = {name: answer.value for name, answer in answers.items() if isinstance(answer, Reading)}
+    silent = [name for name in answers if name not in values]
+    if silent:
+        raise NoAnswer(f"{host}:{port}", silent, values)
+    return values

@@ -1,0 +1,145 @@
+"""A TCP connection to an inverter that comes back by itself.
+
+It knows bytes and their time, nothing of frames. Sending is up to the user: a link that is only iterated sends nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import re
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from rct_tools.capture import Chunk, Direction
+from rct_tools.errors import ConnectFailed, ConnectionLost
+
+logger = logging.getLogger(__name__)
+
+PORT: Final = 8899
+CONNECT_TIMEOUT: Final = 5.0
+LONGEST_PAUSE: Final = 60.0
+_READ_SIZE: Final = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """A connection has been made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A connection ended or could not be made; the link goes on trying."""
+
+    reason: str
+    failures: int  # in a row, without a byte received between them
+
+
+LinkEvent: TypeAlias = Chunk | Up | Down
+
+
+def backoff(failures: int) -> float:
+    """Return how long to wait, in seconds, after so many failures in a row: doubling, with jitter, to a minute."""
+    return float(min(LONGEST_PAUSE, 0.25 * 2**failures)) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+
+
+class Link:
+    """One connection, made again whenever it is lost.
+
+    ``tries`` is how many failures in a row end it, None for never; it may be changed at any time. Each change between
+    connected and not is logged in one line.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int = PORT,
+        *,
+        tries: int | None = 3,
+        pause: Callable[[int], float] = backoff,
+        clock: Callable[[], int] = time.time_ns,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.tries = tries
+        self.reconnects = 0
+        self._pause = pause
+        self._clock = clock
+        self._sleep = sleep
+        self._writer: asyncio.StreamWriter | None = None
+        self._dropped = ""  # why we ended the connection ourselves
+
+    async def events(self) -> AsyncIterator[LinkEvent]:
+        """Yield what happens: Up, chunks as they are received, Down, and so on. To be closed when no longer wanted.
+
+        Raises ConnectFailed when no connection was ever made, ConnectionLost when one was, after ``tries`` failures.
+        """
+        failures = 0
+        connected = False
+        away_since: int | None = None
+        while True:
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT):
+                    reader, writer = await asyncio.open_connection(self.host, self.port)
+            except (OSError, TimeoutError) as exc:
+                reason = f"cannot connect: {_describe(exc)}"
+            else:
+                self._writer = writer
+                self._dropped = ""
+                self.reconnects += connected
+                connected = True
+                try:
+                    yield Up()
+                    while data := await reader.read(_READ_SIZE):
+                        failures = 0
+                        if away_since is not None:
+                            away = (self._clock() - away_since) / 1e9
+                            logger.warning("%s: there again after %.0f s", self.peer, away)
+                            away_since = None
+                        yield Chunk(self._clock(), Direction.RECEIVED, data)
+                    reason = self._dropped or "the inverter closed the connection"
+                except OSError as exc:
+                    reason = self._dropped or f"connection lost: {_describe(exc)}"
+                finally:
+                    self._writer = None
+                    writer.transport.abort()
+            failures += 1
+            if self.tries is not None and failures >= self.tries:
+                error = ConnectionLost if connected else ConnectFailed
+                raise error(
+                    f"{self.peer}: {reason} (tried {failures} times)" if failures > 1 else f"{self.peer}: {reason}"
+                )
+            if away_since is None:
+                away_since = self._clock()
+                logger.warning("%s: %s; trying again", self.peer, reason)
+            yield Down(reason, failures)
+            await self._sleep(self._pause(failures))
+
+    def send(self, data: bytes) -> None:
+        """Send bytes in one call, if there is a connection; what is sent without one is lost, as on any wire."""
+        if self._writer is not None:
+            self._writer.write(data)
+
+    def drop(self, reason: str) -> None:
+        """End the connection, so that a new one is made."""
+        if self._writer is not None:
+            self._dropped = reason
+            self._writer.transport.abort()
+
+
+def _describe(exc: BaseException) -> str:
+    if isinstance(exc, socket.gaierror):
+        return "unknown host"
+    if isinstance(exc, TimeoutError):
+        return f"no answer within {CONNECT_TIMEOUT:.0f} s"
+    # A host with several addresses fails with all their errors in one text.
+    number = getattr(exc, "errno", None) or next(map(int, re.findall(r"\[Errno (\d+)\]", str(exc))), None)
+    text = os.strerror(number) if number else str(exc) or type(exc).__name__
+    return text[:1].lower() + text[1:]
