@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rct_tools import parser as parser_module
-from rct_tools.frame import EXTENSION, BadFrame, Command, Frame, Reason, checksum
+from rct_tools.checksum import checksum, checksums
+from rct_tools.frame import EXTENSION, BadFrame, Command, Frame, Reason
 from rct_tools.parser import LONGEST_FRAME, FrameParser, ParserEvent
 
 SOC = Frame(Command.RESPONSE, 0x959930BF, bytes.fromhex("3e97b191"))
@@ -326,4 +326,4 @@ def test_a_parser_starts_anew_after_close() -> None:
 @given(st.binary(max_size=300), st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=5))
 def test_checksums_of_overlapping_spans(image: bytes, spans: list[tuple[int, int]]) -> None:
     spans = [(min(pair), min(max(pair), len(image))) for pair in spans if min(pair) <= len(image)]
-    assert parser_module._checksums(image, spans) == [checksum(image[begin:end]) for begin, end in spans]
+    assert checksums(image, spans) == [checksum(image[begin:end]) for begin, end in spans]

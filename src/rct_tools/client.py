@@ -23,6 +23,7 @@ from rct_tools.errors import ConnectionLost, LinkError, NoAnswer, RctError
 from rct_tools.frame import BadFrame, Command, Frame, Reason
 from rct_tools.link import PORT, Down, Link, Up, backoff
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.pace import Pace
 from rct_tools.parser import FrameParser
 from rct_tools.reading import BadReading, Reading, read_frame
 from rct_tools.values import DataType, EventTable, TimeSeries, Value, encode_value
@@ -68,39 +69,6 @@ class _Request:
     answer: asyncio.Future[Reading]
     attempts: int  # left
     sent: float = 0.0  # loop time
-
-
-class Pace:
-    """How many requests may be in flight, and how close they may follow each other.
-
-    It starts with one, grows while answers are quick and complete, and halves on each loss: the serial line behind the
-    bridge drops what comes too fast, some firmware sooner than other.
-    """
-
-    WIDEST: Final = 8
-    GAP: Final = 0.048  # seconds, shared by the requests in flight
-    QUICK: Final = 2.5  # times the quickest answer so far
-
-    def __init__(self) -> None:
-        self.window = 1.0
-        self._careful = False  # after the first loss, growth is slow
-        self._quickest = float("inf")
-
-    @property
-    def gap(self) -> float:
-        """The least time between two requests, in seconds."""
-        return self.GAP / self.window
-
-    def answered(self, delay: float) -> None:
-        """Take note of an answer that came after so many seconds."""
-        self._quickest = min(self._quickest, delay)
-        if delay <= self.QUICK * self._quickest:
-            self.window = min(self.WIDEST, self.window + (1 / self.window if self._careful else 1))
-
-    def lost(self) -> None:
-        """Take note of an answer that did not come, or came cut."""
-        self._careful = True
-        self.window = max(1.0, self.window / 2)
 
 
 class Client:

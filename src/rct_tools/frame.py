@@ -9,20 +9,17 @@ Source: docs/protocol.md.
 
 from __future__ import annotations
 
-from binascii import crc_hqx
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Final
 
+from rct_tools.checksum import CRC_SIZE, checksum
 from rct_tools.errors import EncodeError
 
 START: Final = 0x2B
 ESCAPE: Final = 0x2D
 EXTENSION: Final = b"\x2b\x3c\xe1"
 """Sent by the phone app when it connects: three bytes without a checksum, so not a frame."""
-
-CRC_SEED: Final = 0xFFFF
-CRC_SIZE: Final = 2
 
 
 class Command(IntEnum):
@@ -115,8 +112,3 @@ class BadFrame:
     reason: Reason
     data: bytes  # as they came, still escaped
     offset: int = field(default=0, compare=False, repr=False)  # where in its stream it began, in bytes
-
-
-def checksum(image: bytes) -> int:
-    """Return the CRC-16 of the unescaped bytes from command to payload; an odd number of them is padded with 00."""
-    return crc_hqx(image + b"\0" if len(image) % 2 else image, CRC_SEED)

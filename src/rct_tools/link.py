@@ -12,7 +12,7 @@ import random
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -76,7 +76,7 @@ class Link:
         self._writer: asyncio.StreamWriter | None = None
         self._dropped = ""  # why we ended the connection ourselves
 
-    async def events(self) -> AsyncIterator[LinkEvent]:
+    async def events(self) -> AsyncGenerator[LinkEvent, None]:
         """Yield what happens: Up, chunks as they are received, Down, and so on. To be closed when no longer wanted.
 
         Raises ConnectFailed when no connection was ever made, ConnectionLost when one was, after ``tries`` failures.

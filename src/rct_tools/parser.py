@@ -17,10 +17,10 @@ from binascii import crc_hqx
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping
-from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
-from rct_tools.frame import CRC_SEED, CRC_SIZE, EXTENSION, START, BadFrame, Command, Frame, Reason, checksum
+from rct_tools.checksum import CRC_SEED, CRC_SIZE, checksum, checksums
+from rct_tools.frame import EXTENSION, START, BadFrame, Command, Frame, Reason
 
 ParserEvent: TypeAlias = Frame | BadFrame
 
@@ -393,7 +393,7 @@ def _second_look(image: bytes, starts: list[int]) -> list[tuple[int, int | None]
     """Return those starts whose frame is right, with its end, and with None those whose frame is not whole."""
     spans = [(start, _measure(image, start)) for start in starts]
     whole = [(start, end) for start, end in spans if isinstance(end, int) and end <= len(image)]
-    sums = _checksums(image, [(start + 1, end - CRC_SIZE) for start, end in whole])
+    sums = checksums(image, [(start + 1, end - CRC_SIZE) for start, end in whole])
     right = {
         start: end
         for (start, end), found in zip(whole, sums, strict=True)
@@ -404,43 +404,3 @@ def _second_look(image: bytes, starts: list[int]) -> list[tuple[int, int | None]
         for start, end in spans
         if start in right or end is None or (isinstance(end, int) and end > len(image))
     ]
-
-
-def _checksums(image: bytes, spans: list[tuple[int, int]]) -> list[int]:
-    """Return the checksum of each span, in one pass over the image however much they overlap.
-
-    A CRC is linear: what a register held before some bytes adds to it after them what it would become over as many
-    zero bytes. So the register over the whole image, taken at both ends of a span, gives the checksum of the span.
-    """
-    register: dict[int, int] = {}
-    value = at = 0
-    for place in sorted({place for span in spans for place in span}):
-        value = crc_hqx(image[at:place], value)
-        register[place] = value
-        at = place
-    powers = _powers() if spans else []
-    sums = []
-    for begin, end in spans:
-        value = register[end] ^ _multiply(register[begin] ^ CRC_SEED, powers[end - begin])
-        sums.append(crc_hqx(b"\0", value) if (end - begin) % 2 else value)
-    return sums
-
-
-@cache
-def _powers() -> list[int]:
-    """Return what a register that held 1 holds after 0, 1, 2, … zero bytes, up to the longest frame."""
-    powers = [1]
-    for _ in range(LONGEST_FRAME // 2):
-        powers.append(crc_hqx(b"\0", powers[-1]))
-    return powers
-
-
-def _multiply(a: int, b: int) -> int:
-    """Return the product of two registers as polynomials modulo that of the checksum, x^16 + x^12 + x^5 + 1."""
-    product = 0
-    while b:
-        if b & 1:
-            product ^= a
-        a = a << 1 ^ (0x11021 if a & 0x8000 else 0)
-        b >>= 1
-    return product
