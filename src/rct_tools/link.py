@@ -101,7 +101,7 @@ class Link:
                         failures = 0
                         if away_since is not None:
                             away = (self._clock() - away_since) / 1e9
-                            logger.warning("%s: there again after %.0f s", self.peer, away)
+                            logger.log(self._level(), "%s: there again after %.0f s", self.peer, away)
                             away_since = None
                         yield Chunk(self._clock(), Direction.RECEIVED, data)
                     reason = self._dropped or "the inverter closed the connection"
@@ -118,9 +118,13 @@ class Link:
                 )
             if away_since is None:
                 away_since = self._clock()
-                logger.warning("%s: %s; trying again", self.peer, reason)
+                logger.log(self._level(), "%s: %s; trying again", self.peer, reason)
             yield Down(reason, failures)
             await self._sleep(self._pause(failures))
+
+    def _level(self) -> int:
+        """Whoever never gives up needs to be told; otherwise the error at the end says it."""
+        return logging.WARNING if self.tries is None else logging.INFO
 
     def send(self, data: bytes) -> None:
         """Send bytes in one call, if there is a connection; what is sent without one is lost, as on any wire."""

@@ -111,15 +111,21 @@ class Registry:
         raise self._unknown(asked)
 
     def match(self, pattern: str) -> list[ObjectInfo]:
-        """Return the objects whose name holds the pattern, by name; ``*`` stands for anything, case does not count."""
+        """Return the objects whose name or description holds the pattern, by name.
+
+        ``*`` stands for anything; case does not count.
+        """
         search = re.compile(_glob(pattern), re.IGNORECASE).search
-        return sorted((info for info in self if search(info.name)), key=lambda info: info.name)
+        matches = (info for info in self if search(info.name) or search(info.description))
+        return sorted(matches, key=lambda info: info.name)
 
     def event_name(self, event: Event) -> str:
         """Return what an event of the event table is about."""
         return self._events.get(event.type, f"type 0x{event.type:02x}")
 
-    def _unknown(self, asked: str) -> UnknownObject:
+    def nearest(self, asked: str) -> list[str]:
+        """Return the names that may be meant by a wrong one, the likeliest first."""
+
         # Names share long beginnings, so the nearest by spelling is often a mere sibling: look at the last part too.
         wanted = asked.lower()
 
@@ -128,7 +134,10 @@ class Registry:
             last = difflib.SequenceMatcher(None, wanted.rpartition(".")[2], name.lower().rpartition(".")[2]).ratio()
             return whole + last
 
-        return UnknownObject(asked, sorted(self._by_name, key=likeness, reverse=True)[:_NEAREST])
+        return sorted(self._by_name, key=likeness, reverse=True)[:_NEAREST]
+
+    def _unknown(self, asked: str) -> UnknownObject:
+        return UnknownObject(asked, self.nearest(asked))
 
 
 def _glob(pattern: str) -> str:

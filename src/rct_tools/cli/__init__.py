@@ -1,0 +1,69 @@
+"""The command ``rct``: arguments in, calls out. One file a command; COMMANDS names them, so that help loads none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Final
+
+import click
+
+from rct_tools.cli.run import run_command
+
+COMMANDS: Final[Mapping[str, str]] = {  # name: what it does; its code is the click command of that name in cli/NAME.py
+    "read": "Read values once, or again and again.",
+    "listen": "Show what arrives, without sending a byte.",
+    "dump": "Record the bytes an inverter sends into a file.",
+    "parse": "Show the frames in a recorded file.",
+    "collect": "Read values regularly and store them: the main job.",
+    "query": "Read back what was stored.",
+    "objects": "List the objects an inverter knows.",
+    "readings": "Print the default set of readings, to start one's own from.",
+    "simulate": "Be an inverter, for tests and to get to know the tools.",
+    "demo": "Show everything at once with a simulated inverter.",
+}
+
+
+class _Commands(click.Group):
+    """The commands of COMMANDS, each loaded when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _show_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"rct {version('rct-tools')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: rct read --host 192.0.2.7 battery.soc g_sync.p_ac_grid_sum_lp",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
+def rct() -> None:
+    """Read, watch, keep and understand the data of RCT Power inverters.
+
+    Not affiliated with the vendor. Nothing here writes to an inverter.
+    """
+
+
+def main() -> None:
+    """Run ``rct`` as a program and exit."""
+    run_command(rct)

@@ -1,0 +1,76 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from rct_tools.cli.run import set_verbosity
+from rct_tools.errors import ConfigError, UnknownObject
+from rct_tools.objects import ObjectInfo, registry
+from rct_tools.times import parse_duration
+
+PORT = 8899
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class ObjectType(click.ParamType[ObjectInfo]):
+    """An object, by name, unique prefix or 0x… id; completes names."""
+
+    name = "object"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ObjectInfo:
+        if isinstance(value, ObjectInfo):
+            return value
+        try:
+            return registry.find(value)
+        except UnknownObject as exc:
+            self.fail(str(exc), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        return [
+            CompletionItem(info.name, help=info.description) for info in registry if info.name.startswith(incomplete)
+        ]
+
+
+class DurationType(click.ParamType[float]):
+    """A duration such as 250ms, 5s or 1h, given as seconds; a bare number is seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float | int):
+            return float(value)
+        try:
+            return parse_duration(value if value[-1:].isalpha() else f"{value}s") / 1e9
+        except ConfigError as exc:
+            self.fail(str(exc), param, ctx)
+
+
+host_option = click.option("--host", required=True, help="Name or address of the inverter.")
+port_option = click.option(
+    "--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, metavar="PORT", help="Its TCP port."
+)
+timeout_option = click.option(
+    "--timeout",
+    type=DurationType(),
+    default="1s",
+    show_default=True,
+    help="How long to wait for an answer before asking again (up to three times).",
+)
+verbose_option = click.option(
+    "-v", "--verbose", count=True, expose_value=False, callback=set_verbosity, is_eager=True,
+    help="Say more on stderr; twice for everything, tracebacks too.",
+)  # fmt: skip
+
+
+def format_option(*formats: str) -> Callable[[Decorated], Decorated]:
+    """Return the option ``--format``; text is the default."""
+    return click.option(
+        "--format", "output_format", type=click.Choice(formats or ("text", "json", "jsonl", "csv")),
+        default="text", show_default=True, help="How to print it.",
+    )  # fmt: skip
