@@ -1,0 +1,74 @@
+# PYTHON chooses the interpreter, VENV where its environment stands, ARGS what a target hands on.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help demo test test-all lint check format bench fuzz lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: $(VENV)/installed ## a simulated inverter, collected and shown; ARGS="--seconds 20" ends it by itself
+	@$(BIN)/rct demo $(ARGS)
+
+test: $(VENV)/installed ## all tests with coverage; ARGS="tests/test_frame.py" for some, without it
+ifeq ($(ARGS),)
+	$(BIN)/pytest --cov
+	$(BIN)/coverage report --fail-under=100 --include="$$($(BIN)/python tests/test_floors.py)"
+else
+	$(BIN)/pytest $(ARGS)
+endif
+
+test-all: ## the tests on each supported Python that is on the PATH
+	@for version in 3.11 3.12 3.13; do \
+	    if python$$version --version 2>/dev/null; then \
+	        $(MAKE) test PYTHON=python$$version VENV=build/venv-$$version || exit 1; \
+	    else \
+	        echo "python$$version is not on the PATH: not tested"; \
+	    fi; \
+	done
+
+lint: $(VENV)/installed ## ruff, its format, mypy --strict
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+check: lint test ## what a change must pass
+
+format: $(VENV)/installed ## let ruff write the code as it likes it
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/installed ## speed and size beside those of peers
+	$(BIN)/python -m bench $(ARGS)
+
+fuzz: $(VENV)/installed ## the parser on endless bad input; Ctrl-C ends it
+	$(BIN)/python tests/fuzz_parser.py $(ARGS)
+
+# A requirement that is new is locked, the rest stays as it is; ARGS=--upgrade moves all.
+lock: ## write requirements.lock from pyproject.toml
+	$(PYTHON) -m venv --clear build/uv
+	build/uv/bin/python -m pip --disable-pip-version-check --quiet install uv
+	build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev \
+	    --generate-hashes --no-header --no-annotate --no-emit-index-url $(ARGS) \
+	    --output-file requirements.lock pyproject.toml
+	@! grep -n :// requirements.lock
+
+clean: ## remove everything that was made here
+	rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# Only what the lock names, and only as wheels: nothing is fetched that was not seen before.
+$(VENV)/locked: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "RCT Tools needs Python 3.11 or newer; choose one with: make PYTHON=python3.12 …" >&2; exit 1; }
+	@echo "Setting up $(VENV), once …"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements.lock
+	@touch $@
+
+# The check finds a lock that lags behind pyproject.toml.
+$(VENV)/installed: $(VENV)/locked pyproject.toml
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(PIP) check
+	@touch $@

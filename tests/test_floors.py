@@ -1,0 +1,126 @@
+"""Modules import from lower floors only: docs/architecture.md shows the house, FLOORS is its plan.
+
+Run as a program, it prints the files of the floors without I/O: `make test` wants all of them covered.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parent.parent / "src"
+
+FLOORS = {
+    "errors": 0,
+    "checksum": 0,
+    "frame": 1,
+    "values": 1,
+    "times": 1,
+    "parser": 2,
+    "objects": 2,
+    "capture": 2,
+    "display": 3,
+    "reading": 3,
+    "bulk": 3,
+    "link": 4,
+    "pace": 4,
+    "sinks": 4,
+    "plan": 4,
+    "client": 5,
+    "history": 6,
+    "collector": 6,
+    "proxy": 6,
+    "simulator": 6,
+    "writing": 6,
+    "web": 6,
+    "config": 7,
+    "cli": 8,
+    "__init__": 9,  # the public names: for users only
+    "__main__": 9,
+}
+PURE = 3  # up to here there is no I/O, and no clock
+IMPURE = {"asyncio", "socket", "logging", "time"}
+# Inside a package only __init__ imports its siblings. These stand on stairs: each may import those named before it, and
+# files that are not named stand at the top of the stairs.
+STAIRS = {
+    "cli": ("run", "options", "output"),
+    "simulator": ("noise", "sky", "household", "battery", "house", "history", "objects"),
+}
+
+ROOT = SRC / "rct_tools"
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).with_suffix("").parts[0]
+
+
+def imports(path: Path, source: str) -> Iterator[str]:
+    """Yield the full names of what a file imports, also inside functions: "rct_tools.capture.Chunk"."""
+    package = path.relative_to(SRC).parent.parts
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) + 1 - node.level] if node.level else ()
+            yield from (".".join(filter(None, [*start, node.module, alias.name])) for alias in node.names)
+
+
+def is_allowed(path: Path, name: str) -> bool:
+    """Tell whether the plan lets a file import what has this full name."""
+    top, *parts = name.split(".")
+    here, there = room(path), parts[0] if parts else "__init__"
+    if top != "rct_tools":
+        return FLOORS[here] > PURE or top not in IMPURE
+    if there == here and path.parent != ROOT:
+        siblings = {file.stem for file in path.parent.iterdir()} & set(parts[1:2])
+        stairs = STAIRS.get(here, ())
+        below = stairs[: stairs.index(path.stem)] if path.stem in stairs else stairs
+        return path.stem == "__init__" or siblings <= set(below)
+    return FLOORS.get(there, FLOORS["__init__"]) < FLOORS[here]
+
+
+def test_every_module_has_a_floor() -> None:
+    assert {room(path) for path in FILES} <= FLOORS.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_go_down(path: Path) -> None:
+    assert [name for name in imports(path, path.read_text("utf-8")) if not is_allowed(path, name)] == []
+
+
+RULES = [  # file, what it imports, whether it may
+    ("client.py", "from rct_tools.frame import Frame", True),
+    ("client.py", "from rct_tools import frame", True),
+    ("client.py", "import asyncio", True),
+    ("frame.py", "from rct_tools.values import DataType", False),  # sideways
+    ("frame.py", "from .objects import registry", False),  # up
+    ("frame.py", "def read(): import rct_tools.client", False),
+    ("frame.py", "import time", False),
+    ("frame.py", "from asyncio.streams import StreamReader", False),
+    ("cli/__init__.py", "from rct_tools import registry", False),  # the public names are for users
+    ("cli/__init__.py", "import rct_tools", False),
+    ("capture/__init__.py", "from rct_tools.capture.raw import RawReader", True),
+    ("capture/raw.py", "from rct_tools.capture import Chunk", True),
+    ("capture/raw.py", "from . import Chunk", True),
+    ("capture/raw.py", "from rct_tools.capture.__init__ import Chunk", False),
+    ("capture/raw.py", "from rct_tools.parser import FrameParser", False),
+    ("sinks/jsonl.py", "from rct_tools.sinks.sqlite import SqliteSink", False),
+    ("simulator/house.py", "from rct_tools.simulator.sky import Sky", True),
+    ("simulator/sky.py", "from rct_tools.simulator import house", False),
+    ("cli/read.py", "from rct_tools.cli.options import host_option", True),
+    ("cli/read.py", "from rct_tools.cli.objects import objects", False),
+]
+
+
+@pytest.mark.parametrize(("file", "source", "allowed"), RULES)
+def test_rules(file: str, source: str, allowed: bool) -> None:
+    path = ROOT / file
+    assert all(is_allowed(path, name) for name in imports(path, source)) == allowed
+
+
+if __name__ == "__main__":
+    print(",".join(str(path) for path in FILES if FLOORS[room(path)] <= PURE))
