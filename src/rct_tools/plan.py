@@ -1,0 +1,46 @@
+"""The poll plan: which objects are read how often, and what they are called in a database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rct_tools.objects import ObjectInfo
+from rct_tools.values import DataType
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One value that is kept: that of an object, or the sum of several."""
+
+    name: str  # what databases without object names call it
+    objects: tuple[ObjectInfo, ...]  # more than one: numbers of one unit, added up
+
+    @property
+    def info(self) -> ObjectInfo:
+        """What readings of this field are of: the object, or for a sum a stand-in with the name of the field, id 0."""
+        if len(self.objects) == 1:
+            return self.objects[0]
+        names = " + ".join(info.name for info in self.objects)
+        return ObjectInfo(0, self.name, DataType.FLOAT, self.objects[0].unit, names)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Fields that are read together, at one interval."""
+
+    name: str
+    interval: int  # ns
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All groups; no field and no name stands in it twice."""
+
+    groups: tuple[Group, ...]
+
+    @property
+    def field_names(self) -> Mapping[str, str]:
+        """The name of the field, by the name of its object."""
+        return {field.info.name: field.name for group in self.groups for field in group.fields}

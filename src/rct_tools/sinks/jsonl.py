@@ -1,0 +1,79 @@
+"""Readings as JSON, one object a line: ``time, inverter, object, value, unit``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from rct_tools.errors import ConfigError, SinkError
+from rct_tools.reading import Reading
+from rct_tools.times import iso_time
+from rct_tools.values import plain
+
+
+def from_url(scheme: str, rest: str, field_names: Mapping[str, str]) -> JsonlSink:  # noqa: ARG001
+    """Return the sink for ``jsonl:PATH``, or ``jsonl:-`` for standard output."""
+    if not rest:
+        raise ConfigError(f"'{scheme}:': expected jsonl:PATH, or jsonl:- for standard output")
+    return JsonlSink(None if rest == "-" else Path(rest))
+
+
+class JsonlSink:
+    """A text file that is added to; without a path, standard output."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Open the file. Raises SinkError."""
+        self._name = str(path or "standard output")
+        self._owned = path is not None
+        try:
+            self._file: BinaryIO = path.open("a+b", buffering=0) if path else sys.stdout.buffer
+            if path:
+                self._end_last_line()
+        except OSError as exc:
+            raise SinkError(f"{self._name}: cannot be written: {exc.strerror}") from exc
+
+    async def write(self, readings: Sequence[Reading]) -> None:
+        """Add one line for each reading. Raises SinkError when none is added."""
+        await asyncio.to_thread(self._append, "".join(map(_line, readings)).encode())
+
+    async def close(self) -> None:
+        """Close the file."""
+        if self._owned:
+            self._file.close()
+
+    def _append(self, data: bytes) -> None:
+        if not self._owned:
+            self._file.write(data)
+            self._file.flush()
+            return
+        start = self._file.seek(0, os.SEEK_END)
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as exc:
+            self._file.truncate(start)  # half a line is no JSON, and all of it comes again
+            raise SinkError(f"{self._name}: cannot be written: {exc.strerror}") from exc
+
+    def _end_last_line(self) -> None:
+        # The last writer may have been stopped in the middle of a line.
+        if self._file.seek(0, os.SEEK_END):
+            self._file.seek(-1, os.SEEK_END)
+            if self._file.read(1) != b"\n":
+                self._file.write(b"\n")
+
+
+def _line(reading: Reading) -> str:
+    line = {
+        "time": iso_time(reading.time),
+        "inverter": reading.inverter,
+        "object": reading.object.name,
+        "value": plain(reading.value),
+        "unit": reading.object.unit,
+    }
+    return json.dumps(line, ensure_ascii=False) + "\n"

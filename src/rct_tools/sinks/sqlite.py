@@ -1,0 +1,261 @@
+"""Readings in a SQLite file, and back. The schema is described in docs/storage.md."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import json
+import os
+import re
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rct_tools.errors import ConfigError, SinkError, UnknownObject
+from rct_tools.reading import Reading
+from rct_tools.values import DataType, Value, plain
+
+APPLICATION_ID: Final = 0x52435450  # "RCTP", in the header of the file
+SCHEMA_VERSION: Final = 1
+
+_SCHEMA: Final = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE series (
+    id        INTEGER PRIMARY KEY,
+    inverter  TEXT NOT NULL,
+    object    TEXT NOT NULL,
+    object_id INTEGER NOT NULL,
+    type      TEXT NOT NULL,
+    unit      TEXT NOT NULL,
+    UNIQUE (inverter, object)
+) STRICT;
+CREATE TABLE reading (
+    series INTEGER NOT NULL REFERENCES series (id),
+    time   INTEGER NOT NULL,
+    value  ANY,
+    PRIMARY KEY (series, time)
+) STRICT, WITHOUT ROWID;
+CREATE VIEW readings AS
+SELECT strftime('%Y-%m-%dT%H:%M:%S', time / 1000000000, 'unixepoch')
+           || printf('.%09d+00:00', time % 1000000000) AS time,
+       time AS time_ns, inverter, object, value, unit
+FROM reading JOIN series ON series.id = reading.series;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""  # noqa: S608  # two constants
+
+_BUSY: Final = 1.0  # seconds to wait for another program's lock; the readings are kept and come again
+_SCALARS: Final = (bool, int, float, str, bytes)
+
+# What people can do something about; everything else is said in SQLite's own words.
+_REASONS: Final[Mapping[int, str]] = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_BUSY: "locked by another program",
+    sqlite3.SQLITE_READONLY: "cannot be written: it is read-only",
+    sqlite3.SQLITE_NOTADB: "not a SQLite database",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened; does its folder exist, and may you write there?",
+}
+
+
+def default_path() -> Path:
+    """Return where readings are kept when nobody says where: a file in the user's data folder."""
+    match sys.platform:
+        case "win32":
+            folder = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        case "darwin":
+            folder = Path.home() / "Library" / "Application Support"
+        case _:
+            folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return folder / "rct-tools" / "readings.db"
+
+
+def path_in_url(url: str) -> Path:
+    """Return the file named by ``sqlite:///ABSOLUTE``, ``sqlite:RELATIVE`` or ``sqlite:``. Raises ConfigError."""
+    scheme, _, rest = url.partition(":")
+    if scheme != "sqlite" or (rest.startswith("//") and not rest.startswith("///")):
+        raise ConfigError(f"{url!r}: expected sqlite:///ABSOLUTE/PATH, sqlite:RELATIVE/PATH or sqlite:")
+    if not rest:
+        return default_path()
+    name = rest.removeprefix("//")
+    return Path(name[1:] if re.match("/[A-Za-z]:", name) else name)  # sqlite:///C:/readings.db
+
+
+def from_url(scheme: str, rest: str, field_names: Mapping[str, str]) -> SqliteSink:  # noqa: ARG001
+    """Return the sink for a URL."""
+    path = path_in_url(f"{scheme}:{rest}")
+    if not rest:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise SinkError(f"{path.parent}: cannot be made: {exc.strerror}") from exc
+    return SqliteSink(path)
+
+
+class SqliteSink:
+    """A file that keeps every reading once. What was written survives the end of this program at any moment."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file. Raises SinkError, also for a file that is not ours."""
+        self.path = path
+        self._series: dict[tuple[str, str], int] = {}
+        # Handed from thread to thread, but used by one at a time: by this one, then only by the worker.
+        try:
+            self._database = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as exc:
+            raise _sink_error(path, exc) from exc
+        try:
+            self._prepare()
+        except sqlite3.Error as exc:
+            self._database.close()
+            raise _sink_error(path, exc) from exc
+        except SinkError:
+            self._database.close()
+            raise
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+
+    async def write(self, readings: Sequence[Reading]) -> None:
+        """Store the readings in one transaction. Raises SinkError when none is stored."""
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._insert, readings)
+
+    async def close(self) -> None:
+        """Close the file."""
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._database.close)
+        self._worker.shutdown()
+
+    def _prepare(self) -> None:
+        if _version(self._database, self.path) == 0:
+            self._database.execute("PRAGMA journal_mode = WAL")
+            try:
+                self._database.executescript(_SCHEMA)
+            except sqlite3.Error:
+                if self._database.in_transaction:
+                    self._database.rollback()
+                if _version(self._database, self.path) == 0:  # nobody else was quicker
+                    raise
+        # Safe against our own end at any moment; a power cut may cost the last seconds, never the file.
+        self._database.execute("PRAGMA synchronous = NORMAL")
+
+    def _insert(self, readings: Sequence[Reading]) -> None:
+        known = dict(self._series)
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            rows = [(self._series_id(reading), reading.time, _stored(reading.value)) for reading in readings]
+            self._database.executemany(
+                "INSERT INTO reading (series, time, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows
+            )
+            self._database.execute("COMMIT")
+        except sqlite3.Error as exc:
+            self._series = known  # what was new in it was never stored
+            if self._database.in_transaction:
+                self._database.rollback()
+            raise _sink_error(self.path, exc) from exc
+
+    def _series_id(self, reading: Reading) -> int:
+        key = (reading.inverter, reading.object.name)
+        if key not in self._series:
+            info = reading.object
+            (self._series[key],) = self._database.execute(
+                "INSERT INTO series (inverter, object, object_id, type, unit) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (inverter, object) DO UPDATE"
+                " SET object_id = excluded.object_id, type = excluded.type, unit = excluded.unit RETURNING id",
+                (*key, info.object_id, info.data_type.name, info.unit),
+            ).fetchone()
+        return self._series[key]
+
+
+# --- reading it back ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReading:
+    """A reading as it comes back."""
+
+    time: int  # UTC, nanoseconds
+    inverter: str
+    object: str  # its name
+    value: Any  # as values.plain gives it; None where the inverter sent NaN
+    unit: str
+
+
+def query(
+    path: Path, pattern: str = "*", *, since: int | None = None, until: int | None = None
+) -> Iterator[StoredReading]:
+    """Return the readings of the objects that match, oldest first, also while another program is writing.
+
+    ``pattern`` is a name, the beginning of a name, or holds ``*`` for anything. ``since`` is included, ``until`` is
+    not; both are UTC nanoseconds.
+    Raises SinkError when the file cannot be read, UnknownObject when it has nothing of that name.
+    """
+    if not path.exists():
+        raise SinkError(f"{path}: there is no such file")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=_BUSY, uri=True)) as database:
+            if _version(database, path) == 0:
+                raise SinkError(f"{path}: not a file of RCT Tools")
+            series = _matching(database, path, pattern)
+            marks = ", ".join("?" * len(series))
+            rows = database.execute(
+                f"SELECT series, time, value FROM reading WHERE series IN ({marks})"  # noqa: S608  # marks only
+                " AND time >= ? AND time < ? ORDER BY time, series",
+                (*series, -(2**63) if since is None else since, 2**63 - 1 if until is None else until),
+            )
+            for number, time, value in rows:
+                inverter, name, kind, unit = series[number]
+                yield StoredReading(time, inverter, name, _restored(kind, value), unit)
+    except sqlite3.Error as exc:
+        raise _sink_error(path, exc) from exc
+
+
+def _matching(database: sqlite3.Connection, path: Path, pattern: str) -> dict[int, tuple[str, str, str, str]]:
+    rows = {number: row for number, *row in database.execute("SELECT id, inverter, object, type, unit FROM series")}
+    names = {name for _, name, _, _ in rows.values()}
+    glob = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE)
+    chosen = {n for n in names if glob.fullmatch(n)} or {n for n in names if n.startswith(pattern)}
+    if not chosen and names:
+        near = difflib.get_close_matches(pattern, names, 3, 0.3)
+        raise UnknownObject(pattern, near, f"{path} holds nothing of")
+    return {number: (row[0], row[1], row[2], row[3]) for number, row in rows.items() if row[1] in chosen}
+
+
+def _version(database: sqlite3.Connection, path: Path) -> int:
+    """Return the version of the schema, 0 for an empty file. Raises SinkError for a file that is not ours."""
+    (application,) = database.execute("PRAGMA application_id").fetchone()
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    (size,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application != APPLICATION_ID:
+        if size or application or version:
+            raise SinkError(f"{path}: a database of another program", permanent=True)
+        return 0
+    if version != SCHEMA_VERSION:
+        raise SinkError(
+            f"{path}: has schema {version}, this version of RCT Tools knows {SCHEMA_VERSION}", permanent=True
+        )
+    return SCHEMA_VERSION
+
+
+def _stored(value: Value) -> bool | int | float | str | bytes:
+    # SQLite makes NULL of NaN: never a number that nobody measured.
+    return value if isinstance(value, _SCALARS) else json.dumps(plain(value), separators=(",", ":"))
+
+
+_SCALAR_TYPES: Final = frozenset(t.name for t in DataType if t.value <= DataType.STRING.value)
+
+
+def _restored(kind: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if kind == DataType.BOOL.name:
+        return bool(value)
+    return plain(value) if kind in _SCALAR_TYPES else json.loads(value)
+
+
+def _sink_error(path: Path, exc: sqlite3.Error) -> SinkError:
+    code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the rest of the number is detail
+    return SinkError(f"{path}: {_REASONS.get(code, str(exc))}")

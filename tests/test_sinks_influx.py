@@ -1,0 +1,258 @@
+"""The InfluxDB sink, against a real InfluxDB 1.x."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from test_sinks import NOON, SAMPLES, reading
+
+from rct_tools.errors import SinkError
+from rct_tools.objects import ObjectInfo
+from rct_tools.reading import Reading
+from rct_tools.sinks import Sink, open_sink
+from rct_tools.sinks.influx import InfluxSink
+from rct_tools.sinks.outbox import Outbox
+from rct_tools.values import DataType
+
+from servers import InfluxServer
+
+NAMES = {"g_sync.p_acc_lp": "power_battery", "battery.soc": "charge_battery"}
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[InfluxServer]:
+    server = InfluxServer(tmp_path)
+    await server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def sink(server: InfluxServer) -> AsyncIterator[InfluxSink]:
+    sink = open_sink(f"influx://{server.address}/photovoltaic", field_names=NAMES)
+    assert isinstance(sink, InfluxSink)
+    yield sink
+    await sink.close()
+
+
+async def test_points_have_the_names_and_the_time_of_the_ancestor(sink: InfluxSink, server: InfluxServer) -> None:
+    readings = [
+        reading("g_sync.p_acc_lp", -2232.419921875, inverter="RCT"),
+        reading("battery.soc", 0.3199999928474426, inverter="RCT"),
+        reading("battery.soc", 0.25, NOON + 1, inverter="RCT"),
+        reading("svnversion", "6a", inverter="barn"),
+    ]
+    await sink.write(readings)  # the database does not exist yet
+    await sink.write(readings)  # and nothing is there twice
+    assert await server.query("SELECT * FROM pv WHERE inverter = 'RCT'", "photovoltaic") == [
+        {
+            "time": NOON,
+            "inverter": "RCT",
+            "power_battery": -2232.419921875,
+            "charge_battery": 0.3199999928474426,
+            "svnversion": None,
+        },
+        {"time": NOON + 1, "inverter": "RCT", "power_battery": None, "charge_battery": 0.25, "svnversion": None},
+    ]
+    assert len(await server.query("SELECT * FROM pv", "photovoltaic")) == 3
+
+
+async def test_every_value_it_can_hold_comes_back(sink: InfluxSink, server: InfluxServer) -> None:
+    samples = [(Reading(NOON + n, "RCT", s.object, s.value), s.value) for n, (s, _, _) in enumerate(SAMPLES)]
+    await sink.write([sample for sample, _ in samples])
+    left_out = 0
+    for sample, value in samples:
+        name = NAMES.get(sample.object.name, sample.object.name)
+        rows = await server.query(f'SELECT "{name}" AS v FROM pv WHERE time = {sample.time}', "photovoltaic")
+        holds = isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
+        assert rows == ([{"time": sample.time, "v": value}] if holds else [])
+        left_out += not holds
+    assert sum(sink.left_out.values()) == left_out == 5
+
+
+NUMBERS = [0.0, -0.0, 5e-324, 1.7976931348623157e308, 3.4028234663852886e38, 1e16, 0.1, 123456789.0]
+
+
+async def test_floats_keep_every_digit_and_their_type(sink: InfluxSink, server: InfluxServer) -> None:
+    numbers = [*NUMBERS, 7]  # an int where a float belongs, as a sum might give
+    await sink.write([reading("battery.soc", value, NOON + n) for n, value in enumerate(numbers)])
+    rows = await server.query("SELECT charge_battery FROM pv", "photovoltaic")
+    assert [row["charge_battery"] for row in rows] == numbers
+    assert await server.query("SHOW FIELD KEYS", "photovoltaic") == [
+        {"fieldKey": "charge_battery", "fieldType": "float"}
+    ]
+
+
+STRANGE = ["a b", "a,b", "a=b", 'a"b', "a'b", "a\\b", "a\\ b", "\\", "ä€", "a\nb", "b\\", "#a", "a\\,b=c d", "", " "]
+
+
+async def test_strange_names_and_texts_come_back(sink: InfluxSink, server: InfluxServer) -> None:
+    """What nothing can stand for, such as a backslash at the end, is left out of names, never of texts."""
+    for n, text in enumerate(STRANGE):
+        info = ObjectInfo(1, f"f{text}", DataType.STRING)
+        await sink.write([Reading(NOON + n, text, info, text), reading("svnversion", "end", NOON + n, text)])
+        (row,) = await server.query(f"SELECT * FROM pv WHERE time = {NOON + n}", "photovoltaic")
+        given = {key: value for key, value in row.items() if value is not None}
+        name = {"a\\ b": "a b", "\\": "", "a\nb": "a b", "b\\": "b", "a\\,b=c d": "a,b=c d"}.get(text, text)
+        expected = {"time": NOON + n, f"f{name}": text, "svnversion": "end"}
+        assert given == expected | ({"inverter": name} if name else {})
+    assert not sink.left_out
+
+
+async def test_large_write_goes_in_batches(sink: InfluxSink, server: InfluxServer) -> None:
+    await sink.write([reading("battery.soc", n / 12_001, NOON + n) for n in range(12_001)])
+    assert await server.query("SELECT count(charge_battery) FROM pv", "photovoltaic") == [{"time": 0, "count": 12_001}]
+
+
+async def test_field_of_another_type_costs_nobody_else(
+    sink: InfluxSink, server: InfluxServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    await sink.write([Reading(NOON, "RCT", ObjectInfo(1, "battery.soc", DataType.INT32), 1)])
+    caplog.clear()
+    for n in (1, 2):
+        await sink.write([reading("battery.soc", 0.5, NOON + n), reading("g_sync.p_acc_lp", 7.5, NOON + n)])
+    rows = await server.query("SELECT charge_battery, power_battery FROM pv", "photovoltaic")
+    assert [(row["charge_battery"], row["power_battery"]) for row in rows] == [(1, None), (None, 7.5), (None, 7.5)]
+    assert sink.left_out == {"charge_battery has another type in the database": 2}
+    assert len(caplog.messages) == 1
+
+
+async def test_points_too_old_for_the_database_are_counted(sink: InfluxSink, server: InfluxServer) -> None:
+    await server.query("CREATE DATABASE photovoltaic WITH DURATION 1d REPLICATION 1 SHARD DURATION 1h NAME short")
+    await sink.write([reading("battery.soc", 0.5, 10**9)])
+    assert sum(sink.left_out.values()) == 1
+
+
+async def test_nothing_is_lost_while_the_database_is_down(
+    sink: InfluxSink, server: InfluxServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = asyncio.Event()
+    again = asyncio.Event()
+
+    async def until_told(_: float) -> None:
+        failed.set()
+        await again.wait()
+
+    outbox = Outbox("influx", sink.write, sleep=until_told)
+    job = asyncio.create_task(outbox.run())
+    outbox.put([reading("battery.soc", 0.1, NOON)])
+    while outbox.kept:  # noqa: ASYNC110  # nobody tells when a reading was written
+        await asyncio.sleep(0)
+    server.stop()
+    for n in range(1, 8):
+        outbox.put([reading("battery.soc", n / 10, NOON + n)])
+        await failed.wait()
+    await server.start()
+    again.set()
+    outbox.finish()
+    await job
+    rows = await server.query("SELECT charge_battery FROM pv", "photovoltaic")
+    assert [row["time"] - NOON for row in rows] == list(range(8))
+    assert caplog.messages == [
+        f"influx http://{server.address}: connection refused; keeping readings, will retry",
+        "influx: works again; 7 readings had been kept",
+    ]
+    assert (outbox.written, outbox.lost) == (8, 0)
+
+
+ANSWERS = [  # made from the documentation: what a server in trouble, or one between it and us, answers
+    (503, '{"error": "timeout"}', "503 timeout", False),
+    (500, "<html>Oops</html>", "500 <html>Oops</html>", False),
+    (502, "[]", "502 []", False),
+    (429, "", "429 ", False),
+    (413, '{"error": "Request Entity Too Large"}', "413 Request Entity Too Large", True),
+    (400, '{"error": "unable to parse"}', "400 unable to parse", True),
+    (400, '{"error": "input field \\"x\\" on measurement \\"pv\\""}', '400 input field "x" on measurement "pv"', True),
+    (
+        404,
+        '{"error": "database not found: \\"x\\""}',
+        "404 the database does not exist, and cannot be made: database",
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "said", "permanent"), ANSWERS)
+async def test_answers_of_a_server_in_trouble(status: int, body: str, said: str, permanent: bool) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=body)
+
+    async with fake_server(answer) as address:
+        error = await write_error(open_sink(f"influx://{address}/photovoltaic", field_names={}))
+    assert str(error).startswith(f"influx http://{address}: {said}")
+    assert error is not None
+    assert error.permanent == permanent
+
+
+async def test_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rct_tools.sinks.influx._TIMEOUT", 0.1)
+
+    async def answer(_: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError("this is never reached")
+
+    async with fake_server(answer) as address:
+        error = await write_error(open_sink(f"influx://{address}/photovoltaic", field_names={}))
+    assert str(error) == f"influx http://{address}: no answer in 0 s"
+
+
+async def test_unknown_host_is_said() -> None:
+    error = await write_error(open_sink("influx://nowhere.invalid/photovoltaic", field_names={}))
+    assert str(error).startswith("influx http://nowhere.invalid:8086: ")
+    assert error is not None
+    assert not error.permanent
+
+
+@asynccontextmanager
+async def fake_server(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    application = web.Application()
+    application.router.add_post("/{path}", answer)
+    runner = web.AppRunner(application, shutdown_timeout=0.01)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0]
+    yield f"{host}:{port}"
+    await runner.cleanup()
+
+
+async def test_password_and_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = InfluxServer(tmp_path, auth=True)
+    await server.start()
+    try:
+        await server.query("CREATE USER admin WITH PASSWORD 'geheim ä:' WITH ALL PRIVILEGES")
+        for query in ("CREATE DATABASE photovoltaic", "CREATE USER guest WITH PASSWORD 'guest'"):
+            await server.query(query, u="admin", p="geheim ä:")
+        cases = [
+            ("", "x", "401 unable to parse authentication credentials (no user; the password is taken from"),
+            ("admin@", "wrong", "401 authorization failed (user admin; the password is taken from INFLUX_PASSWORD)"),
+            ("guest@", "guest", "(user guest; it needs the right to write to photovoltaic)"),
+            ("admin@", "geheim ä:", ""),
+        ]
+        for user, password, said in cases:
+            monkeypatch.setenv("INFLUX_PASSWORD", password)
+            sink = open_sink(f"influx://{user}{server.address}/photovoltaic", field_names={})
+            error = await write_error(sink)
+            assert said in str(error or "")
+            assert bool(error) == bool(said)
+            assert error is None or not error.permanent
+        rows = await server.query("SELECT * FROM pv", "photovoltaic", u="admin", p="geheim ä:")
+        assert len(rows) == 1
+    finally:
+        server.stop()
+
+
+async def write_error(sink: Sink) -> SinkError | None:
+    """Write something; return what went wrong."""
+    try:
+        await sink.write([reading("battery.soc", 0.5)])
+    except SinkError as exc:
+        return exc
+    finally:
+        await sink.close()
+    return None
