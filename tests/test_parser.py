@@ -235,11 +235,13 @@ def test_second_look(name: str, frame: Frame) -> None:
     for sizes in ([], [1] * len(stream)):
         found = [event for event in parse(stream, sizes)[0] if isinstance(event, Frame)]
         assert found == [wanted]
+        assert stream[found[0].offset :].startswith(wanted.encode())
 
 
 def test_the_image_of_a_frame_in_a_payload_is_data() -> None:
     outer = Frame(Command.RESPONSE, 0xEBC62737, b"roof\0" + WIRE)
     assert parse(outer.encode())[0] == [outer]
+    assert parse(b"\0-" + outer.encode())[0] == [outer]
 
 
 BAD = [  # stream, what is told of it
@@ -254,6 +256,19 @@ BAD = [  # stream, what is told of it
     (b"+-", [BadFrame(Reason.ESCAPE, b"+")]),
     (b"++" + WIRE, [BadFrame(Reason.TRUNCATED, b"+")] * 2 + [SOC]),
     (b"+", [BadFrame(Reason.TRUNCATED, b"+")]),
+    (b"++\0" + WIRE, [BadFrame(Reason.TRUNCATED, b"+"), BadFrame(Reason.COMMAND, b"+\0"), SOC]),
+    (b"XY+\r" + WIRE, [BadFrame(Reason.COMMAND, b"+\r"), SOC]),
+    # A checksum that fits does not make a frame of what has a start in it, or is too short for an object id.
+    (
+        bytes.fromhex("2b05063623d82a0002d02b") + WIRE,
+        [BadFrame(Reason.TRUNCATED, bytes.fromhex("2b05063623d82a0002d0")), BadFrame(Reason.TRUNCATED, b"+"), SOC],
+    ),
+    (b"+\x05\x03abc" + checksum(b"\x05\x03abc").to_bytes(2) + WIRE, [BadFrame(Reason.LENGTH, b"+\x05\x03"), SOC]),
+    # The bad part ends where the intact frame in it begins.
+    (
+        WIRE[:2] + b"\x1c" + WIRE[3:7] + b"-" + WIRE + bytes(20),
+        [BadFrame(Reason.CRC, WIRE[:2] + b"\x1c" + WIRE[3:7] + b"-"), SOC],
+    ),
 ]
 
 
@@ -293,6 +308,21 @@ def test_a_frame_is_told_as_soon_as_it_is_whole() -> None:
         wire = b"\0" + frame.encode()
         assert parser.feed(wire[:-1]) == []
         assert parser.feed(wire[-1:]) == [frame]
+        assert [parser.feed(wire[n : n + 1]) for n in range(len(wire))] == [[]] * (len(wire) - 1) + [[frame]]
+
+
+def test_a_frame_behind_a_bad_one_is_told_as_soon_as_it_is_whole() -> None:
+    parser = FrameParser()
+    bad = WIRE[:-1] + b"\0"
+    assert parser.feed(bad + b"\0") == []
+    assert parser.feed(WIRE) == [BadFrame(Reason.CRC, bad), SOC]
+
+
+def test_the_end_of_a_bad_part_does_not_depend_on_how_long_its_run_is() -> None:
+    head = b"+\x06\x70\x00" + bytes(100) + b"-+\x06\xea\x60" + bytes(300_000) + WIRE
+    whole = parse(head)[0]
+    assert whole == [BadFrame(Reason.CRC, head[: 1 + 3 + 0x7000 + 2 + 1]), SOC]
+    assert parse(head, [5000] * 60)[0] == whole
 
 
 def test_memory_is_bounded_and_frames_are_found_behind_the_bound() -> None:
