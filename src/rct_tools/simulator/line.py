@@ -36,6 +36,7 @@ class Line:
         self._waiting: deque[tuple[float, Saying]] = deque()
         self._more = asyncio.Event()
         self._free = 0.0  # when the line is free again
+        self._closed = False
 
     def request(self, frame: Frame) -> None:
         """Take a request; its answer follows in its turn."""
@@ -63,8 +64,7 @@ class Line:
                 for client in self._clients:
                     client.transport.resume_reading()
             leaves = max(due, self._free)
-            if (wait := leaves - clock()) > 0:
-                await asyncio.sleep(wait)
+            await asyncio.sleep(leaves - clock())  # when it is late as well: clients get their turn
             if data := on_the_wire(saying()):
                 # Counted from when it should have left: a timer that fires late must not slow the line down.
                 self._free = leaves + len(data) * BYTE_TIME
@@ -80,13 +80,16 @@ class Line:
         return Client(self)
 
     def close(self) -> None:
-        """Cut off all clients."""
+        """Cut off all clients, and those who are just coming."""
+        self._closed = True
         for client in list(self._clients):
             client.transport.abort()
 
     def joined(self, client: Client) -> None:
         """Know a client from now on."""
         self._clients.add(client)
+        if self._closed:
+            client.transport.abort()
 
     def left(self, client: Client) -> None:
         """Forget a client."""

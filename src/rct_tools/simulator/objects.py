@@ -6,7 +6,6 @@ Values are those that ObjectInfo.encode takes.
 from __future__ import annotations
 
 import re
-import struct
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
@@ -71,7 +70,6 @@ INVERTER: Final[Mapping[str, Source]] = {
     "p_rec_available[2]": lambda house: house.ac,
     "prim_sm.Uzk_pump_grad[0]": lambda house: sum(house.pv),
     "net.soc_av": lambda house: house.battery.soc,
-    "bat_mng_struct.profile_load": lambda house: struct.pack("<24f", *[house.energy["load"].day / 24.0] * 24),
 }
 
 BATTERY: Final[Mapping[str, Source]] = {
