@@ -288,6 +288,7 @@ NOISE = [  # stream, frames in it, noise
     (b"++++++" + WIRE, 1, {"+++": 2}),
     (b"+++", 0, {"+++": 1}),
     (b"\0\0\xff" + WIRE + b"\x01", 1, {"00": 2, "other": 2}),
+    (WIRE + b"\x07" + WIRE, 2, {"other": 1}),
     (b"ATAT+\r" + WIRE, 1, {"AT+": 1, "other": 2}),
 ]
 

@@ -3,35 +3,59 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Final
 
 from rct_tools.objects import RATIO, ObjectInfo
-from rct_tools.values import EventTable, TimeSeries, Value, plain
+from rct_tools.values import Cell, CellStatistics, EventTable, TimeSeries, Value, plain
+
+DECIMALS: Final[Mapping[str, int]] = {
+    "W": 1, "VA": 1, "var": 1, "Wh": 0, "V": 1, "A": 2, "Ah": 2, "Hz": 3, "°C": 1, "Ohm": 0, "Wp": 0,
+}  # fmt: skip
+"""How many decimals are worth reading, by unit; other numbers are shown with six digits."""
 
 
 def show_value(info: ObjectInfo, value: Value) -> str:
     """Return a value with its unit, on one line: ``-2232.4 W``, ``31.5 %``, ``true``; numbers are rounded."""
-    if info.unit == RATIO and isinstance(value, float):
-        return f"{value * 100:.1f} %"
-    return f"{_plain_text(value)} {info.unit}".rstrip()
-
-
-def _plain_text(value: Value) -> str:
     match value:
-        case bool():
-            return str(value).lower()
+        case float() if info.unit == RATIO:
+            return f"{value * 100:.1f} %"
+        case float() if info.unit in DECIMALS:
+            return f"{value:.{DECIMALS[info.unit]}f} {info.unit}"
         case float():
-            # A FLOAT of the inverter is right to 7 digits; beyond 100,000 nobody reads the decimals.
-            return f"{value:.6g}" if abs(value) < 100_000 else f"{value:.0f}"
+            # Beyond 100,000 nobody reads the decimals, and nobody wants an exponent.
+            shown = f"{value:.6g}" if abs(value) < 100_000 else f"{value:.0f}"
+        case bool():
+            shown = str(value).lower()
         case str():
             # The text is the peer's: nothing in it may steer a terminal.
-            return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+            shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+        case bytes():
+            shown = value.hex(" ")
+        case int():
+            shown = str(value)
+        case _:
+            return _show_structure(value)
+    return f"{shown} {info.unit}".rstrip()
+
+
+def _show_structure(value: Value) -> str:
+    """Return what matters of many values at once."""
+    match value:
         case TimeSeries():
             return f"{len(value.samples)} samples"
         case EventTable():
             return f"{len(value.events)} events"
-        case bytes():
-            return value.hex(" ")
-        case int():
-            return str(value)
+        case CellStatistics():
+            low, high = value.u_min.value, value.u_max.value
+            return f"{low:.3f} … {high:.3f} V, {value.t_min.value:g} … {value.t_max.value:g} °C"
+        case (Cell(), *_):
+            cells = [cell for cell in value if isinstance(cell, Cell)]
+            volts = sorted(cell.voltage for cell in cells)
+            degrees = sorted(cell.temperature for cell in cells)
+            return f"{len(cells)} cells: {volts[0]:.3f} … {volts[-1]:.3f} V, {degrees[0]} … {degrees[-1]} °C"
+        case (float(), *_):
+            ohms = sorted(ohm for ohm in value if isinstance(ohm, float))
+            return f"{len(ohms)} cells: {ohms[0]:.3f} … {ohms[-1]:.3f} mΩ"
         case _:
             return json.dumps(plain(value))
