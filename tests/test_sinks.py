@@ -26,7 +26,7 @@ def reading(name: str, value: Value, time: int = NOON, inverter: str = "roof") -
 
 SAMPLES: list[tuple[Reading, object, str]] = [  # reading, value in JSON, value for people
     (reading("battery.soc", 0.3199999928474426), 0.3199999928474426, "32.0 %"),
-    (reading("g_sync.p_acc_lp", -2232.419921875), -2232.419921875, "-2232.42 W"),
+    (reading("g_sync.p_acc_lp", -2232.419921875), -2232.419921875, "-2232.4 W"),
     (reading("g_sync.p_acc_lp", math.nan), None, "nan W"),
     (reading("energy.e_ac_total", 12_345_678.0), 12345678.0, "12345678 Wh"),
     (reading("fault[0].flt", 0xFFFFFFFF), 4294967295, "4294967295"),

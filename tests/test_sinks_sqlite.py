@@ -10,9 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,17 +81,14 @@ async def test_default_file_is_made_with_its_folder(tmp_path: Path, monkeypatch:
         open_sink("sqlite:", field_names={})
 
 
-def test_two_programs_may_make_the_file_at_once(tmp_path: Path) -> None:
-    def open_together(path: Path, start: threading.Barrier) -> SqliteSink:
-        start.wait()
-        return SqliteSink(path)
-
-    with ThreadPoolExecutor(2) as threads:
-        for number in range(25):
-            path, start = tmp_path / f"{number}.db", threading.Barrier(2)
-            for sink in list(threads.map(open_together, [path] * 2, [start] * 2)):
-                asyncio.run(sink.close())
-            assert list(query(path)) == []
+async def test_two_programs_may_write_the_same_file(path: Path) -> None:
+    sinks = [SqliteSink(path) for _ in range(2)]
+    await asyncio.gather(
+        *(sink.write([reading("battery.soc", 0.5, NOON + n)]) for n in range(50) for sink in sinks),
+    )
+    for sink in sinks:
+        await sink.close()
+    assert [stored.time - NOON for stored in query(path)] == list(range(50))
 
 
 async def test_everything_comes_back(path: Path) -> None:

@@ -25,7 +25,7 @@ SCHEMA_VERSION: Final = 1
 
 _SCHEMA: Final = f"""
 BEGIN IMMEDIATE;
-CREATE TABLE series (
+CREATE TABLE IF NOT EXISTS series (
     id        INTEGER PRIMARY KEY,
     inverter  TEXT NOT NULL,
     object    TEXT NOT NULL,
@@ -34,13 +34,13 @@ CREATE TABLE series (
     unit      TEXT NOT NULL,
     UNIQUE (inverter, object)
 ) STRICT;
-CREATE TABLE reading (
+CREATE TABLE IF NOT EXISTS reading (
     series INTEGER NOT NULL REFERENCES series (id),
     time   INTEGER NOT NULL,
     value  ANY,
     PRIMARY KEY (series, time)
 ) STRICT, WITHOUT ROWID;
-CREATE VIEW readings AS
+CREATE VIEW IF NOT EXISTS readings AS
 SELECT strftime('%Y-%m-%dT%H:%M:%S', time / 1000000000, 'unixepoch')
            || printf('.%09d+00:00', time % 1000000000) AS time,
        time AS time_ns, inverter, object, value, unit
@@ -132,13 +132,7 @@ class SqliteSink:
     def _prepare(self) -> None:
         if _version(self._database, self.path) == 0:
             self._database.execute("PRAGMA journal_mode = WAL")
-            try:
-                self._database.executescript(_SCHEMA)
-            except sqlite3.Error:
-                if self._database.in_transaction:
-                    self._database.rollback()
-                if _version(self._database, self.path) == 0:  # nobody else was quicker
-                    raise
+            self._database.executescript(_SCHEMA)  # harmless when somebody else was quicker
         # Safe against our own end at any moment; a power cut may cost the last seconds, never the file.
         self._database.execute("PRAGMA synchronous = NORMAL")
 
@@ -226,9 +220,10 @@ def _matching(database: sqlite3.Connection, path: Path, pattern: str) -> dict[in
 
 def _version(database: sqlite3.Connection, path: Path) -> int:
     """Return the version of the schema, 0 for an empty file. Raises SinkError for a file that is not ours."""
-    (application,) = database.execute("PRAGMA application_id").fetchone()
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    (size,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    application, version, size = database.execute(  # in one statement: somebody may be making the file right now
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
+        " FROM pragma_application_id, pragma_user_version"
+    ).fetchone()
     if application != APPLICATION_ID:
         if size or application or version:
             raise SinkError(f"{path}: a database of another program", permanent=True)
