@@ -46,7 +46,7 @@ SAMPLES: list[tuple[Reading, object, str]] = [  # reading, value in JSON, value 
     (
         reading("battery.cells[0]", (Cell(21, 3.305, 0),)),
         [{"temperature": 21, "voltage": 3.305, "status": 0}],
-        '[{"temperature": 21, "voltage": 3.305, "status": 0}]',
+        "1 cells: 3.305 … 3.305 V, 21 … 21 °C",
     ),
     (Reading(NOON, "roof", ObjectInfo(5, "0x00000005", DataType.UNKNOWN), b"\x01\xff"), "01ff", "01 ff"),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rct_tools.errors import DecodeError
 from rct_tools.frame import Frame
@@ -18,6 +18,7 @@ class Reading:
     inverter: str  # the name of the inverter; a member of a plant has its address behind it: "roof/0000002A"
     object: ObjectInfo  # name, unit and type
     value: Value  # in the unit of the object; never None
+    payload: bytes = field(default=b"", compare=False, repr=False)  # as it came; empty for what was calculated
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,6 @@ def read_frame(frame: Frame, time: int, inverter: str) -> Reading | BadReading |
     info = registry.describe(frame.object_id)
     source = f"{inverter}/{frame.address:08X}" if frame.address else inverter
     try:
-        return Reading(time, source, info, info.decode(frame.payload))
+        return Reading(time, source, info, info.decode(frame.payload), frame.payload)
     except DecodeError as exc:
         return BadReading(time, source, info, frame.payload, str(exc))
