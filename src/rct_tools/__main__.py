@@ -1,0 +1,5 @@
+"""``python -m rct_tools`` is ``rct``."""
+
+from rct_tools.cli import main
+
+main()

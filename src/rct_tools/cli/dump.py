@@ -1,0 +1,92 @@
+"""rct dump, also rct-dump: record the bytes an inverter sends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, aclosing, contextmanager
+from io import FileIO
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from rct_tools.capture import Chunk, find_format
+from rct_tools.cli.options import host_option, port_option, verbose_option
+from rct_tools.cli.run import run_async, run_command
+from rct_tools.link import Down, Link, Up
+from rct_tools.parser import FrameParser
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Examples: rct dump --host 192.0.2.7 -f today.bin; rct dump --host 192.0.2.7 -f - | rct parse -",
+)
+@host_option
+@port_option
+@click.option("-f", "--outfile", required=True, metavar="FILE", help="Where to; - is standard output.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
+@click.option("--append", is_flag=True, help="Go on at the end of FILE if it is there.")
+@verbose_option
+def dump(host: str, port: int, outfile: str, overwrite: bool, append: bool) -> None:
+    """Record the bytes an inverter sends into a file, exactly as they come, until Ctrl-C.
+
+    Nothing is sent. When the connection is lost it is made again, and recording goes on.
+    """
+    if overwrite and append:
+        raise click.UsageError("--overwrite and --append cannot go together")
+    mode = "wb" if overwrite or outfile == "-" else "ab" if append else "xb"
+    if mode == "xb" and Path(outfile).exists():
+        raise click.UsageError(f"{outfile} is there already; replace it with --overwrite, or go on with --append")
+    run_async(_record(Link(host, port), outfile, mode))
+
+
+async def _record(link: Link, outfile: str, mode: str) -> None:
+    capture = find_format(outfile)
+    parser = FrameParser()
+    file: FileIO | None = None
+    show: Callable[[str], object] = str
+    with ExitStack() as stack:
+        async with aclosing(link.events()) as events:
+            async for event in events:
+                match event:
+                    case Up() if file is None:
+                        # Not before: a wrong host must not cost anybody an old file.
+                        target = sys.stdout.fileno() if outfile == "-" else outfile
+                        file = stack.enter_context(FileIO(target, mode, closefd=outfile != "-"))
+                        stack.callback(lambda: click.echo(f"{outfile}: {_count(parser)}", err=True))
+                        stack.callback(parser.close)
+                        show = stack.enter_context(_live(f"{link.peer} → {outfile}"))
+                    case Chunk() if file:
+                        link.tries = None  # there is an inverter: from now on it is worth waiting for
+                        try:
+                            capture.write_chunk(file, event)
+                        except OSError as exc:
+                            raise OSError(exc.errno, exc.strerror, outfile) from exc
+                        parser.feed(event.data)
+                    case Down():
+                        parser.close()
+                show(_count(parser))
+
+
+def _count(parser: FrameParser) -> str:
+    bad = parser.bad.total()
+    return f"{parser.fed:,} bytes, {parser.frames.total():,} frames{f', {bad:,} bad' if bad else ''}"
+
+
+@contextmanager
+def _live(title: str) -> Iterator[Callable[[str], None]]:
+    """Show a text that changes on stderr, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _text: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True).status(escape(title)) as status:
+        yield lambda text: status.update(escape(f"{title}: {text}"))
+
+
+def main() -> NoReturn:
+    """Run ``rct-dump`` as a program and exit."""
+    run_command(dump)

@@ -1,0 +1,182 @@
+"""rct dump and rct-dump: exactly what came is in the file, and nothing was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from programs import finish, run, running
+
+from rct_tools.parser import FrameParser
+from rct_tools.simulator import Simulator
+
+from peers import Script, peer, response
+
+FIRST = b"junk+++" + response("battery.soc", 0.5)
+SECOND = response("battery.voltage", 400.0)[:-3]  # cut: bytes are bytes
+unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals between processes")
+
+
+def speaking(*parts: bytes) -> tuple[Script, bytearray]:
+    """Return a peer that says one part in each connection and ends all but the last, and what it is sent."""
+    sent = bytearray()
+    left = list(parts)
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if left:
+            writer.write(left.pop(0))
+            await writer.drain()
+        if not left:
+            while data := await reader.read(100):
+                sent.extend(data)
+
+    return script, sent
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something has become true; the test's own time limit ends a wait in vain."""
+    while not condition():  # noqa: ASYNC110  # what another process does sets no event
+        await asyncio.sleep(0.01)
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+@unix
+@pytest.mark.parametrize(("end", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+async def test_every_byte_over_a_lost_connection_until_a_signal(end: int, code: int, tmp_path: Path) -> None:
+    path = tmp_path / "capture.bin"
+    script, sent = speaking(FIRST, SECOND)
+    async with (
+        peer(script) as port,
+        running("rct-dump", "--host", "127.0.0.1", "--port", port, "-f", path) as process,
+    ):
+        await until(lambda: size(path) == len(FIRST + SECOND))  # flushed as it comes, then
+        process.send_signal(end)
+        done = await finish(process)
+    assert (done.code, done.out) == (code, "")
+    assert path.read_bytes() == FIRST + SECOND
+    assert sent == b""
+    assert f"{path}: {len(FIRST + SECOND)} bytes, 1 frames, 1 bad\n" in done.err
+    assert done.err.count("the inverter closed the connection; trying again") == 1
+
+
+@unix
+async def test_simulator(tmp_path: Path) -> None:
+    path = tmp_path / "capture.bin"
+    async with (
+        Simulator(port=0, cycle=2.0) as simulator,
+        running("rct", "dump", "--host", "127.0.0.1", "--port", simulator.port, "-f", path) as process,
+    ):
+        await until(lambda: size(path) > 500)
+        process.terminate()
+        done = await finish(process)
+    assert done.code == 0
+    parser = FrameParser()
+    parser.feed(path.read_bytes())
+    parser.close()
+    assert not parser.bad
+    assert parser.frames.total() > 20
+    assert f"{path.stat().st_size:,} bytes, {parser.frames.total():,} frames\n" in done.err
+
+
+@unix
+async def test_standard_output() -> None:
+    script, _ = speaking(FIRST)
+    async with (
+        peer(script) as port,
+        running("rct-dump", "--host", "127.0.0.1", "--port", port, "-f", "-") as process,
+    ):
+        assert process.stdout
+        assert await process.stdout.readexactly(len(FIRST)) == FIRST
+        process.terminate()
+        done = await finish(process)
+    assert (done.code, done.out) == (0, "")
+
+
+@unix
+@pytest.mark.parametrize(("option", "kept"), [("--append", b"old"), ("--overwrite", b"")])
+async def test_a_file_that_is_there(option: str, kept: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "capture.bin"
+    path.write_bytes(b"old")
+    refused = await run("rct-dump", "--host", "127.0.0.1", "--port", 1, "-f", path)
+    assert refused.code == 2
+    assert f"{path} is there already; replace it with --overwrite, or go on with --append" in refused.err
+    unreachable = await run("rct-dump", "--host", "127.0.0.1", "--port", 1, "-f", path, option)
+    assert unreachable.code == 1
+    assert path.read_bytes() == b"old"  # a wrong host costs nobody a file
+
+    script, _ = speaking(FIRST)
+    async with (
+        peer(script) as port,
+        running("rct-dump", "--host", "127.0.0.1", "--port", port, "-f", path, option) as process,
+    ):
+        await until(lambda: path.read_bytes() == kept + FIRST)
+        process.terminate()
+        assert (await finish(process)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
+        (["-f", "x.bin", "--append", "--overwrite"], "--overwrite and --append cannot go together"),
+        ([], "Missing option '-f'"),
+        (["-f", "x.bin", "--port", "0"], "'--port'"),
+    ],
+)
+async def test_usage(args: list[str], error: str) -> None:
+    done = await run("rct-dump", "--host", "127.0.0.1", *args)
+    assert (done.code, done.out) == (2, "")
+    assert error in done.err
+
+
+async def test_nobody_there(tmp_path: Path) -> None:
+    async with peer(speaking()[0]) as port:
+        pass
+    done = await run("rct-dump", "--host", "127.0.0.1", "--port", port, "-f", tmp_path / "x.bin")
+    assert done == (1, "", f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)\n")
+    assert not (tmp_path / "x.bin").exists()
+
+
+async def test_closes_at_once(tmp_path: Path) -> None:
+    async def script(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        return
+
+    async with peer(script) as port:
+        done = await run("rct-dump", "--host", "127.0.0.1", "--port", port, "-f", tmp_path / "x.bin")
+    assert done.code == 1
+    assert f"Error: 127.0.0.1:{port}: the inverter closed the connection (tried 3 times)\n" in done.err
+
+
+DISK_OF_40_BYTES = """
+import resource
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+from rct_tools.cli.dump import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (40, most))
+try:
+    main()
+finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+"""
+
+
+async def test_full_disk(tmp_path: Path) -> None:
+    pytest.importorskip("resource", reason="a small disk needs the limits of Unix")
+    path = tmp_path / "capture.bin"
+    script, _ = speaking(FIRST * 3)
+    async with peer(script) as port:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", DISK_OF_40_BYTES, "--host", "127.0.0.1", "--port", str(port), "-f", str(path),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        done = await finish(process)
+    assert done.code == 1
+    assert done.err.splitlines()[-1] == f"Error: {path}: file too large"
+    assert "Traceback" not in done.err
+    assert path.read_bytes() == (FIRST * 3)[:40]
