@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, aclosing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, aclosing
 from io import FileIO
 from pathlib import Path
 from typing import NoReturn
@@ -13,6 +13,7 @@ import click
 
 from rct_tools.capture import Chunk, find_format
 from rct_tools.cli.options import host_option, port_option, verbose_option
+from rct_tools.cli.progress import status
 from rct_tools.cli.run import run_async, run_command
 from rct_tools.link import Down, Link, Up
 from rct_tools.parser import FrameParser
@@ -56,7 +57,7 @@ async def _record(link: Link, outfile: str, mode: str) -> None:
                         file = stack.enter_context(FileIO(target, mode, closefd=outfile != "-"))
                         stack.callback(lambda: click.echo(f"{outfile}: {_count(parser)}", err=True))
                         stack.callback(parser.close)
-                        show = stack.enter_context(_live(f"{link.peer} → {outfile}"))
+                        show = stack.enter_context(status(f"{link.peer} → {outfile}"))
                     case Chunk() if file:
                         link.tries = None  # there is an inverter: from now on it is worth waiting for
                         try:
@@ -72,19 +73,6 @@ async def _record(link: Link, outfile: str, mode: str) -> None:
 def _count(parser: FrameParser) -> str:
     bad = parser.bad.total()
     return f"{parser.fed:,} bytes, {parser.frames.total():,} frames{f', {bad:,} bad' if bad else ''}"
-
-
-@contextmanager
-def _live(title: str) -> Iterator[Callable[[str], None]]:
-    """Show a text that changes on stderr, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _text: None
-        return
-    from rich.console import Console
-    from rich.markup import escape
-
-    with Console(stderr=True).status(escape(title)) as status:
-        yield lambda text: status.update(escape(f"{title}: {text}"))
 
 
 def main() -> NoReturn:

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from contextlib import aclosing
-
 import click
 
-from rct_tools.capture import Chunk
 from rct_tools.cli.options import format_option, host_option, port_option, verbose_option
-from rct_tools.cli.output import Output, Row, open_output
-from rct_tools.cli.parse import COLUMNS, frame_line, frame_row
 from rct_tools.cli.run import run_async
-from rct_tools.frame import BadFrame
-from rct_tools.link import Down, Link, Up
-from rct_tools.parser import FrameParser, ParserEvent
-from rct_tools.reading import read_frame
-from rct_tools.times import iso_time
-
-logger = logging.getLogger(__name__)
+from rct_tools.cli.traffic import show_traffic
+from rct_tools.link import Link
 
 
 @click.command(epilog="Example: rct listen --host 192.0.2.7")
@@ -32,35 +21,3 @@ def listen(host: str, port: int, output_format: str) -> None:
     What is no frame is said with -v.
     """
     run_async(show_traffic(Link(host, port), output_format))
-
-
-async def show_traffic(link: Link, output_format: str = "text") -> None:
-    """Print every frame that arrives, until cancelled. Raises LinkError when there is no inverter."""
-    output = open_output(output_format, ("time", *(column for column in COLUMNS if column != "offset")), _line)
-    parser = FrameParser()
-    now = 0
-    async with aclosing(link.events()) as events:
-        async for event in events:
-            match event:
-                case Up():
-                    logger.info("%s: listening", link.peer)
-                case Chunk():
-                    link.tries = None  # there is an inverter: from now on it is worth waiting for
-                    now = event.time
-                    for found in parser.feed(event.data):
-                        _show(found, now, link.peer, output)
-                case Down():
-                    for found in parser.close():
-                        _show(found, now, link.peer, output)
-
-
-def _show(found: ParserEvent, time: int, peer: str, output: Output) -> None:
-    if isinstance(found, BadFrame):
-        logger.info("%s: bad %s: %d bytes: %s", peer, found.reason, len(found.data), found.data[:24].hex(" "))
-        return
-    told = read_frame(found, time, "")
-    output.row({"time": iso_time(time), **frame_row(found, told), "line": frame_line(found, told)})
-
-
-def _line(row: Row) -> str:
-    return f"{row['time'][11:23]}  {row['line']}"

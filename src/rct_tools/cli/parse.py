@@ -7,7 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -17,20 +17,16 @@ import click
 
 from rct_tools.capture import find_format
 from rct_tools.cli.options import format_option
+from rct_tools.cli.progress import progress
+from rct_tools.cli.rows import FRAME_COLUMNS, Told, colour, frame_line, frame_row
 from rct_tools.cli.run import run_command, set_verbosity
-from rct_tools.display import show_value
 from rct_tools.frame import BadFrame, Frame
 from rct_tools.objects import registry
 from rct_tools.parser import FrameParser, ParserEvent
-from rct_tools.reading import BadReading, Reading, read_frame
-from rct_tools.values import plain
+from rct_tools.reading import BadReading, read_frame
 
-COLUMNS: Final = ("offset", "command", "address", "object_id", "name", "payload", "value", "unit")
-
-_BIG: Final = 1_000_000  # bytes; what is smaller is done before a progress bar can be seen
+_BIG: Final = 1_000_000  # bytes
 _UNKNOWN_IDS: Final = 1000  # counted one by one; a long capture of garbage could hold any number
-
-Told: TypeAlias = Reading | BadReading | None
 
 
 def _verbosity(ctx: click.Context, param: click.Parameter, count: int) -> int:
@@ -60,13 +56,20 @@ def parse(file: str | None, infile: str | None, output_format: str, verbose: int
     tally = _Tally()
     with ExitStack() as stack:
         source = stack.enter_context(FileIO(sys.stdin.fileno() if path == "-" else path, closefd=path != "-"))
-        advance = stack.enter_context(_progress(path))
+        size = Path(path).stat().st_size if path != "-" else 0
+        # Who watches the frames themselves needs no bar, nor does a file that is done before one can be seen.
+        watched = size < _BIG or sys.stdout.isatty()
+        advance = stack.enter_context(nullcontext(_ignore) if watched else progress(path, size))
         for event in _events(path, source, tally.parser, advance):
             told = read_frame(event, 0, "") if isinstance(event, Frame) else None
             tally.count(event, told)
             write(event, told)
     sys.stdout.flush()
     click.echo(tally.text(), err=output_format != "text")
+
+
+def _ignore(_size: int) -> None:
+    """Show nothing."""
 
 
 def _events(path: str, source: FileIO, parser: FrameParser, advance: Callable[[int], object]) -> Iterator[ParserEvent]:
@@ -77,59 +80,11 @@ def _events(path: str, source: FileIO, parser: FrameParser, advance: Callable[[i
     yield from parser.close()
 
 
-@contextmanager
-def _progress(path: str) -> Iterator[Callable[[int], object]]:
-    """Show on stderr how many bytes of a big file are done, to someone who does not watch the frames themselves."""
-    size = Path(path).stat().st_size if path != "-" else 0
-    if size < _BIG or sys.stdout.isatty() or not sys.stderr.isatty():
-        yield lambda _size: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, redirect_stdout=False) as progress:
-        task = progress.add_task(path, total=size)
-        yield lambda done: progress.advance(task, done)
-
-
-# --- frames as text and as rows -------------------------------------------------------------------------------------
-
-
-def frame_line(frame: Frame, told: Told) -> str:
-    """Return a frame for people, in columns: command, object, value with unit, meaning."""
-    info = registry.describe(frame.object_id)
-    name = f"{frame.address:08X}/{info.name}" if frame.command.is_plant else info.name
-    match told:
-        case Reading(value=value):
-            shown = f"{show_value(info, value):>16}  {info.meaning(value)}"
-        case BadReading(reason=reason):
-            shown = _colour(reason.removeprefix(f"{info.name}: "), "yellow")
-        case None:  # somebody asks or orders
-            shown = frame.payload[:24].hex(" ") + (f" … ({len(frame.payload)} bytes)" if frame.payload[24:] else "")
-    return f"{frame.command.name:<13} {name:<38} {shown}".rstrip()
-
-
-def frame_row(frame: Frame, told: Told) -> dict[str, Any]:
-    """Return a frame as JSON knows it, by COLUMNS; the value is None where none is told, or none that fits."""
-    info = registry.describe(frame.object_id)
-    return {
-        "offset": frame.offset,
-        "command": frame.command.name,
-        "address": frame.address,
-        "object_id": f"0x{frame.object_id:08X}",
-        "name": info.name,
-        "payload": frame.payload.hex(),
-        "value": plain(told.value) if isinstance(told, Reading) else None,
-        "unit": info.unit,
-    }
+# --- output ----------------------------------------------------------------------------------------------------------
 
 
 def _bad_row(bad: BadFrame) -> dict[str, Any]:
     return {"offset": bad.offset, "bad": bad.reason.value, "length": len(bad.data)}
-
-
-def _colour(text: str, colour: str) -> str:
-    return click.style(text, colour) if sys.stdout.isatty() else text
 
 
 _Writer: TypeAlias = Callable[[ParserEvent, Told], object]
@@ -148,7 +103,7 @@ def _text_writer(verbose: bool) -> _Writer:
             end = event.offset + len(event.data if isinstance(event, BadFrame) else event.encode())
         if isinstance(event, BadFrame):
             shown = event.data[:24].hex(" ") + (" …" if event.data[24:] else "")
-            what = _colour(f"{'bad ' + event.reason:<13} {len(event.data)} bytes: {shown}", "red")
+            what = colour(f"{'bad ' + event.reason:<13} {len(event.data)} bytes: {shown}", "red")
             sys.stdout.write(f"{'':>7} {event.offset:>10}  {what}\n")
             return
         number += 1
@@ -167,7 +122,7 @@ def _jsonl_writer(_verbose: bool) -> _Writer:
 
 
 def _csv_writer(_verbose: bool) -> _Writer:
-    table = csv.DictWriter(sys.stdout, (*COLUMNS, "bad", "length"), lineterminator="\n")
+    table = csv.DictWriter(sys.stdout, (*FRAME_COLUMNS, "bad", "length"), lineterminator="\n")
     table.writeheader()
 
     def write(event: ParserEvent, told: Told) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import click
 
@@ -17,17 +16,13 @@ from rct_tools.cli.options import (
     timeout_option,
     verbose_option,
 )
-from rct_tools.cli.output import Output, Row, open_output
+from rct_tools.cli.output import Output, open_output
+from rct_tools.cli.rows import READING_COLUMNS, reading_line, reading_row
 from rct_tools.cli.run import run_async
 from rct_tools.client import Answer, Client, connect
-from rct_tools.display import show_value
 from rct_tools.errors import NoAnswer
 from rct_tools.objects import ObjectInfo
 from rct_tools.reading import Reading
-from rct_tools.times import iso_time
-from rct_tools.values import plain
-
-COLUMNS = ("time", "inverter", "object", "value", "unit", "meaning")
 
 
 @click.command(epilog="Example: rct read --host 192.0.2.7 battery.soc g_sync.p_acc_lp --watch 5s")
@@ -46,7 +41,9 @@ def read(
     An object that stays silent is said on stderr; the others are printed all the same, and the exit code is 1.
     """
     client = connect(host, port, timeout=timeout)
-    run_async(_read(client, [info.name for info in objects], watch, open_output(output_format, COLUMNS, reading_line)))
+    run_async(
+        _read(client, [info.name for info in objects], watch, open_output(output_format, READING_COLUMNS, reading_line))
+    )
 
 
 async def _read(client: Client, names: Iterable[str], watch: float | None, output: Output) -> None:
@@ -69,24 +66,3 @@ def _print(answers: Mapping[str, Answer], output: Output) -> list[str]:
         if isinstance(answer, Reading):
             output.row(reading_row(answer))
     return [name for name, answer in answers.items() if isinstance(answer, NoAnswer)]
-
-
-def reading_row(reading: Reading) -> dict[str, Any]:
-    """Return a reading as a row; ``reading`` itself is under its own name, for reading_line."""
-    return {
-        "time": iso_time(reading.time),
-        "inverter": reading.inverter,
-        "object": reading.object.name,
-        "value": plain(reading.value),
-        "unit": reading.object.unit,
-        "meaning": reading.object.meaning(reading.value),
-        "reading": reading,
-    }
-
-
-def reading_line(row: Row) -> str:
-    """Return a row of reading_row for people."""
-    reading: Reading = row["reading"]
-    shown = f"{row['object']:<36} {show_value(reading.object, reading.value):>16}"
-    meaning = f"  {row['meaning']}" if row["meaning"] else ""
-    return f"{row['time'][11:23]}  {shown}{meaning}"

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NoReturn
 
 import click
 
-from rct_tools.cli.listen import show_traffic
 from rct_tools.cli.options import ObjectType, host_option, port_option, verbose_option
 from rct_tools.cli.output import open_output
-from rct_tools.cli.read import COLUMNS, reading_line, reading_row
+from rct_tools.cli.progress import progress
+from rct_tools.cli.rows import READING_COLUMNS, reading_line, reading_row
 from rct_tools.cli.run import run_async, run_command
+from rct_tools.cli.traffic import show_traffic
 from rct_tools.client import Client, connect
 from rct_tools.collector import Collector
 from rct_tools.config import load_plan
@@ -169,10 +168,10 @@ def _device_time(seconds: int) -> str:
 
 
 async def _read_all(client: Client) -> None:
-    output = open_output("text", COLUMNS, reading_line)
+    output = open_output("text", READING_COLUMNS, reading_line)
     silent: list[str] = []
     async with client as inverter:
-        with _progress("asking", len(registry)) as advance:
+        with progress("asking", len(registry)) as advance:
             tasks = [asyncio.create_task(_answer(inverter, info.name)) for info in registry]
             for task in asyncio.as_completed(tasks):
                 match await task:
@@ -182,7 +181,7 @@ async def _read_all(client: Client) -> None:
                         silent += names
                     case error:
                         raise error
-                advance()
+                advance(1)
     output.end()
     click.echo(f"{len(registry) - len(silent)} of {len(registry)} objects answered.", err=True)
     if silent:
@@ -194,22 +193,6 @@ async def _answer(inverter: Client, name: str) -> Reading | RctError:
         return await inverter.read(name)
     except RctError as exc:
         return exc
-
-
-@contextmanager
-def _progress(title: str, total: int) -> Iterator[Callable[[], object]]:
-    """Show on stderr how much is done, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress
-
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda: progress.advance(task)
 
 
 def main() -> NoReturn:

@@ -9,7 +9,8 @@ import signal
 import sys
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, NoReturn
+from io import TextIOWrapper
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -27,14 +28,20 @@ def run_command(command: click.Command) -> NoReturn:
 
     An error is one line on stderr; with ``-v`` its traceback comes first.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no arrows gets question marks
     try:
         code = command.main(standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as exc:
         code = exc.exit_code
-    except click.ClickException as exc:
+    except click.exceptions.NoArgsIsHelpError as exc:
         exc.show()
         code = exc.exit_code
+    except click.ClickException as exc:
+        help_hint = f" (see: {exc.ctx.command_path} --help)" if isinstance(exc, click.UsageError) and exc.ctx else ""
+        code = _fail(exc.format_message().rstrip(".") + help_hint, exc.exit_code)
     except RctError as exc:
         code = _fail(str(exc), EXIT_USAGE if isinstance(exc, _USAGE_ERRORS) else EXIT_FAILED)
     except (KeyboardInterrupt, click.Abort):
@@ -78,4 +85,18 @@ def _fail(message: str, code: int) -> int:
 def set_verbosity(_ctx: click.Context, _param: click.Parameter, count: int) -> None:
     """Send log lines to stderr: warnings, with ``-v`` information, with ``-vv`` everything."""
     level = logging.WARNING if count == 0 else logging.INFO if count == 1 else logging.DEBUG
-    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True)
+    handler = _Stderr()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what is stderr at the moment: a line that is shown live stands in for it, to keep out of the way."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _stream: TextIO) -> None:
+        """It is not for others to say."""

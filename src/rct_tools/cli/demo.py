@@ -1,0 +1,133 @@
+"""rct demo: everything at once, with a simulated inverter."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import cycle
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.logging import RichHandler
+
+from rct_tools.cli.flows import OBJECTS, Flows, FlowTable, find_flows, flow_line
+from rct_tools.cli.options import verbose_option
+from rct_tools.cli.run import run_async
+from rct_tools.client import connect
+from rct_tools.collector import Collector
+from rct_tools.objects import registry
+from rct_tools.plan import Field, Group, Plan
+from rct_tools.reading import Reading
+from rct_tools.simulator import Simulator
+from rct_tools.sinks.sqlite import SqliteSink, default_path, path_in_url, query
+from rct_tools.times import SECOND, iso_time
+
+START: Final = datetime(2026, 6, 21, 6)  # noqa: DTZ001  # the clock on the wall; a summer's day has most to show
+PLAN: Final = Plan(
+    (Group("flows", SECOND // 2, tuple(Field(name, (registry[name],)) for name in OBJECTS.values())),)
+)  # fmt: skip
+PER_COLUMN: Final = 5  # cycles; 600 times as fast, the curves hold a day
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A sink that shows power flows."""
+
+    show: Callable[[Flows], None]
+
+    async def write(self, readings: Sequence[Reading]) -> None:
+        """Show the newest flows."""
+        if flows := find_flows(readings):
+            self.show(flows)
+
+    async def close(self) -> None:
+        """The terminal stays open."""
+
+
+@click.command(epilog="Example: rct demo --seconds 30")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), metavar="N", help="End after so long, not with Ctrl-C."
+)
+@click.option(
+    "--speed", type=click.FloatRange(0, 86_400), default=600, show_default=True, metavar="X",
+    help="How fast the clock of the house runs: 600 is a day in 2.4 minutes.",
+)  # fmt: skip
+@click.option(
+    "--store", metavar="URL",
+    help="The database: sqlite:///PATH.  [default: demo.db in the user's data folder]",
+)  # fmt: skip
+@verbose_option
+def demo(seconds: float | None, speed: float, store: str | None) -> None:
+    """Show everything at once: an inverter is simulated, read, stored and watched.
+
+    Needs neither an inverter nor a network. At the end it says what was stored and how to look at it.
+    """
+    path = path_in_url(store) if store else default_path().with_name("demo.db")
+    if not store:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    run_async(_demo(path, speed, seconds))
+
+
+async def _demo(path: Path, speed: float, seconds: float | None) -> None:
+    sink = SqliteSink(path)
+    began = time.time_ns()
+    try:
+        async with Simulator(port=0, speed=speed, start=START) as simulator:
+            click.echo(
+                f"A simulated inverter listens on {simulator.host}:{simulator.port}. What it says is stored in\n{path}"
+            )
+            async with connect(simulator.host, simulator.port, name="demo") as inverter:
+                with suppress(TimeoutError), _screen(speed) as show:
+                    collector = Collector(inverter, PLAN, {str(path): sink, "screen": Screen(show)})
+                    async with asyncio.timeout(seconds):
+                        await collector.run()
+    finally:
+        _summarize(path, began)
+
+
+@contextmanager
+def _screen(speed: float) -> Iterator[Callable[[Flows], None]]:
+    """Yield what shows flows: a table that stays in place where that can be, lines elsewhere."""
+    console = Console()
+    if not console.is_terminal or console.is_dumb_terminal or not console.encoding.startswith("utf"):
+        due = cycle([True] + [False] * (PER_COLUMN - 1))
+        yield lambda flows: click.echo(flow_line(flows)) if next(due) else None
+        return
+    table = FlowTable(f"A simulated house, speed {speed:g}", "Ctrl-C ends it", PER_COLUMN)
+    with Live(table, console=console, auto_refresh=False) as live:
+        # Log lines belong above the table, not into it.
+        logging.getLogger().handlers = [RichHandler(console=console, show_level=False, show_path=False)]
+
+        def show(flows: Flows) -> None:
+            table.add(flows)
+            live.refresh()
+
+        yield show
+
+
+def _summarize(path: Path, began: int) -> None:
+    """Print what the file holds since then, as it comes back from it."""
+    readings = 0
+    objects = set()
+    first = last = began
+    for reading in query(path, since=began):
+        first, last = (first if readings else reading.time), reading.time
+        readings += 1
+        objects.add(reading.object)
+    if not readings:
+        click.echo(f"Nothing was stored in {path}")
+        return
+    day, begin, end = iso_time(first)[:10], iso_time(first)[11:19], iso_time(last)[11:19]
+    url = f"sqlite:///{path.absolute().as_posix().lstrip('/')}"
+    click.echo(f"Stored {readings} readings of {len(objects)} objects, {day} {begin} to {end} UTC,")
+    click.echo(f"in {path} ({path.stat().st_size / 1000:.0f} kB). To look at them:")
+    click.echo(f"  rct query --store {shlex.quote(url)} --object battery.soc --since 1h")
