@@ -373,6 +373,10 @@ async def test_after_close_reading_is_an_error() -> None:
             await inverter.read("battery.soc")
 
 
+async def test_a_client_never_entered_closes_too() -> None:
+    await connect("127.0.0.1").close()
+
+
 async def test_closing_ends_who_waits() -> None:
     async def script(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         async for _ in requests(reader):
