@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from programs import finish, run, running
 
 from rct_tools.parser import FrameParser
 from rct_tools.simulator import Simulator
 
 from peers import Script, peer, response
+from programs import finish, run, running
 
 FIRST = b"junk+++" + response("battery.soc", 0.5)
 SECOND = response("battery.voltage", 400.0)[:-3]  # cut: bytes are bytes

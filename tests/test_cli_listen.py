@@ -10,13 +10,13 @@ import sys
 from contextlib import AsyncExitStack
 
 import pytest
-from programs import finish, run, running
 
 from rct_tools.frame import Command, Frame
 from rct_tools.objects import registry
 from rct_tools.simulator import Simulator
 
 from peers import peer, response
+from programs import finish, run, running
 
 PACKAGE = registry["net.package"]
 SOC = registry["battery.soc"]

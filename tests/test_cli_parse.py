@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from programs import run, running
 
 from rct_tools.capture import FORMATS, Chunk, Direction, find_format
 from rct_tools.frame import Command, Frame
 from rct_tools.objects import registry
+
+from programs import run, running
 
 SOC = registry["battery.soc"]
 PARTS = [  # bytes, and what is told of them besides their offset: a frame's row, or a bad part's

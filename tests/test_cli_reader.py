@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from programs import Done, finish, run, running
 
 from rct_tools.cli.reader import reader
 from rct_tools.config import load_plan
@@ -20,6 +19,7 @@ from rct_tools.simulator import Simulator
 from rct_tools.values import Event, EventTable
 
 from peers import peer, requests
+from programs import Done, finish, run, running
 from servers import InfluxServer
 
 OPTIONS = [

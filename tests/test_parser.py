@@ -358,3 +358,10 @@ def test_a_parser_starts_anew_after_close() -> None:
 def test_checksums_of_overlapping_spans(image: bytes, spans: list[tuple[int, int]]) -> None:
     spans = [(min(pair), min(max(pair), len(image))) for pair in spans if min(pair) <= len(image)]
     assert checksums(image, spans) == [checksum(image[begin:end]) for begin, end in spans]
+
+
+def test_a_parser_that_was_closed_has_forgotten_the_old_stream() -> None:
+    parser = FrameParser()
+    parser.feed(b"+\x06\xff\xff-")  # ends in an escape that waits for its byte
+    parser.close()
+    assert parser.feed(WIRE) == [SOC]

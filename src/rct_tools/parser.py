@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 from rct_tools.checksum import CRC_SEED, CRC_SIZE, checksum, checksums
-from rct_tools.frame import EXTENSION, START, BadFrame, Command, Frame, Reason
+from rct_tools.frame import ESCAPE, EXTENSION, START, BadFrame, Command, Frame, Reason
 
 ParserEvent: TypeAlias = Frame | BadFrame
 
@@ -32,6 +32,7 @@ since any length may be a right one.
 """
 
 _RUN: Final = re.compile(rb"[^+-]*+(?:-[+-][^+-]*+)*+")
+_STARTS: Final = re.compile(rb"\++")
 _ESCAPED: Final = re.compile(rb"-([+-])")
 _KEEP_ALIVE: Final = (b"AT", b"+\r")
 
@@ -50,6 +51,8 @@ _LAYOUTS: Final[Mapping[int, _Layout]] = {
 _PLAIN: Final[Mapping[int, Command]] = {
     int(command): command for command in Command if not command.is_long and not command.is_plant
 }
+_PLAIN_CODES: Final = frozenset(bytes([code]) for code in _PLAIN)
+_NEEDS_A_LOOK: Final = frozenset(bytes([code]) for code in _LAYOUTS) | {b"", b"+", EXTENSION[1:2], _KEEP_ALIVE[1][1:]}
 
 
 _SHORTEST: Final = 9
@@ -83,6 +86,7 @@ class FrameParser:
         self._settled = False  # whether the head of that run is known to be no frame
         self._enough = 0  # so many bytes must be there before the run is worth a look, unless its edge comes
         self._dangling = False  # whether _parts ends in an escape that waits for its byte
+        self._escape = -1  # where the next escape is in what is parsed just now; so far as it is known
         self._pluses = 0  # lone starts just before _parts: one or two of what may become "+++"
         self._gap = b""  # the last two bytes of the noise just before
 
@@ -116,13 +120,20 @@ class FrameParser:
         buffer = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         at = 0
         self._enough = 0
+        self._escape = -1
         while at < len(buffer):
             if self._headed and not self._settled:
-                at = self._take_plain(buffer, at, events)
-                if at == len(buffer):
-                    break
+                if buffer[at + 1 : at + 2] == b"+":
+                    at = self._take_lone_starts(buffer, at)
+                if buffer[at + 1 : at + 2] in _PLAIN_CODES:
+                    at = self._take_plain(buffer, at, events)
+                    if at == len(buffer):
+                        break
+                elif (end := self._take_hopeless(buffer, at, events)) > at:
+                    at = end
+                    continue
             end = _run_end(buffer, at + self._headed)
-            self._dangling = buffer[end:] == b"-"
+            self._dangling = end + 1 == len(buffer) and buffer[end] == ESCAPE
             if not last and (end == len(buffer) or self._dangling):
                 taken = self._take_early(buffer[at:end], at, events)
                 at += taken
@@ -142,6 +153,30 @@ class FrameParser:
         self._size = len(buffer) - at
         return events
 
+    def _take_lone_starts(self, buffer: bytes, at: int) -> int:
+        """Take the starts at ``at`` up to the last in a row, which may head a frame, and return where that is."""
+        last = _STARTS.match(buffer, at).end() - 1  # type: ignore[union-attr]  # there is one at least
+        ends, self._pluses = divmod(self._pluses + last - at, 3)
+        if ends:
+            self.noise["+++"] += ends
+            self.skipped += 3 * ends
+        self._gap = b""
+        return last
+
+    def _take_hopeless(self, buffer: bytes, at: int, events: list[ParserEvent]) -> int:
+        """Take a head that its second byte shows to be none, and return where it ends; ``at`` when it takes a look."""
+        command, after = buffer[at + 1 : at + 2], buffer[at + 2 : at + 3]
+        if command in _NEEDS_A_LOOK or not after or self._pluses or (command == b"-" and after == b"+"):
+            return at
+        self._headed = False
+        if command == b"-" != after:
+            self._tell_bad(Reason.ESCAPE, b"+", at, events)
+            self._tell_noise(b"-")
+            return at + 2
+        end = at + 3 if command == b"-" else at + 2  # no command is escaped, so an escaped one is none
+        self._tell_bad(Reason.COMMAND, buffer[at:end], at, events)
+        return end
+
     def _take_plain(self, buffer: bytes, at: int, events: list[ParserEvent]) -> int:
         """Take frames without an escape, one after the other, from the start at ``at`` on, and return where that ended.
 
@@ -151,16 +186,16 @@ class FrameParser:
         offset = self._offset
         tally = dict.fromkeys(_PLAIN, 0)
         zeros = 0
-        escape = buffer.find(b"-", at)
+        escape = self._escape
         while at + _SHORTEST <= size:
             code, length, object_id = _HEAD.unpack_from(buffer, at + 1)
             end = at + 5 + length
             following = buffer.find(b"+", at + 1)
             if following < 0:
                 following = size
-            if escape < at and escape >= 0:
-                escape = buffer.find(b"-", at)
-            if escape < 0 or escape >= end:
+            if escape < at:
+                escape = self._escape = buffer.find(b"-", at) % (size + 1)  # the size if there is none
+            if escape >= end:
                 image = buffer[at + 1 : end]
                 if end > following:
                     break
@@ -176,7 +211,7 @@ class FrameParser:
             if code not in tally or length < 4:
                 break
             # Over an even number of bytes and their checksum the sum is zero; an odd number has its padding in between.
-            if checksum(image[:-2]) != (image[-2] << 8 | image[-1]) if length & 1 else crc_hqx(image, CRC_SEED):
+            if crc_hqx(image if not length & 1 else image[:-2] + b"\0" + image[-2:], CRC_SEED):
                 break
             if self._pluses:
                 self._tell_pluses(events, before=at)
@@ -254,7 +289,8 @@ class FrameParser:
             else:
                 failed, done = self._judge_head(image, end, at, events, cut or Reason.TRUNCATED)
         stop = len(image)
-        for start, end in _second_look(image, [mark for mark in marks if mark >= done and image[mark] == START]):
+        starts = [mark for mark in marks if mark >= done and image[mark] == START]
+        for start, end in _second_look(image, starts) if starts else ():
             if start < done:
                 continue
             if end is None:

@@ -60,7 +60,7 @@ async def _collect(client: Client, plan: Plan, urls: tuple[str, ...]) -> None:
 
 def _label(url: str) -> str:
     """Return how a sink is called in messages: a database by its file, so that people find it."""
-    return str(path_in_url(url)) if url.startswith("sqlite:") else url
+    return str(path_in_url(url)) if url.startswith("sqlite:") else url.removesuffix(":")
 
 
 def _say(line: str) -> None:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.logging import RichHandler
 
-from rct_tools.cli.flows import OBJECTS, Flows, FlowTable, find_flows, flow_line
+from rct_tools.cli.flows import OBJECTS, WIDTH, Flows, FlowTable, find_flows, flow_line
 from rct_tools.cli.options import verbose_option
 from rct_tools.cli.run import run_async
 from rct_tools.client import connect
@@ -98,7 +98,8 @@ async def _demo(path: Path, speed: float, seconds: float | None) -> None:
 def _screen(speed: float) -> Iterator[Callable[[Flows], None]]:
     """Yield what shows flows: a table that stays in place where that can be, lines elsewhere."""
     console = Console()
-    if not console.is_terminal or console.is_dumb_terminal or not console.encoding.startswith("utf"):
+    blocks = console.encoding.startswith("utf")
+    if not (console.is_terminal and blocks and console.width >= WIDTH) or console.is_dumb_terminal:
         due = cycle([True] + [False] * (PER_COLUMN - 1))
         yield lambda flows: click.echo(flow_line(flows)) if next(due) else None
         return

@@ -32,7 +32,9 @@ OBJECTS: Final[Mapping[str, str]] = {  # what a Flows is made of
     "sold_today": "energy.e_grid_feed_day",
 }
 
-_WIDTH: Final = 80  # columns of the table, on every terminal
+WIDTH: Final = 80
+"""Columns of the table."""
+
 _BAR: Final = 24  # columns
 _GAUGE: Final = 7  # columns
 _CURVE: Final = 56  # columns
@@ -110,7 +112,7 @@ class FlowTable:
         flows = self._columns[-1][-1]
         lines = [*_powers(flows), Text(), _energies(flows), Text(), *self._curves()]
         title = f"{self._title}  ·  {flows.time:%d %B, %H:%M}"
-        return Panel(Group(*lines), title=title, subtitle=self._footer, width=_WIDTH, padding=(1, 2))
+        return Panel(Group(*lines), title=title, subtitle=self._footer, width=WIDTH, padding=(1, 2))
 
     def _curves(self) -> Iterator[Text]:
         most_sun = max(flows.sun for column in self._columns for flows in column)
@@ -124,7 +126,7 @@ class FlowTable:
 
     def _curve(self, label: str, style: str, share: Callable[[Flows], float], top: str) -> Text:
         """Return a line of columns, each the mean of its flows; ``share`` gives their height from 0 to 1."""
-        heights = "".join(_HEIGHTS[ceil(8 * fmean(map(share, column)))] for column in self._columns)
+        heights = "".join(_HEIGHTS[ceil(8 * _part(fmean(map(share, column))))] for column in self._columns)
         return Text.assemble(f"{label:<9}", (f"{heights:<{_CURVE}}", style), (f"  {top:>7}", "dim"))
 
 
@@ -176,5 +178,9 @@ def _kilowatt(power: float) -> str:
 
 def _bar(share: float, width: int) -> str:
     """Return a bar that fills a share, from 0 to 1, of so many columns."""
-    full, eighths = divmod(round(min(max(share, 0.0), 1.0) * width * 8), 8)
+    full, eighths = divmod(round(_part(share) * width * 8), 8)
     return "█" * full + (_EIGHTHS[eighths] if eighths else "")
+
+
+def _part(share: float) -> float:
+    return min(max(share, 0.0), 1.0)

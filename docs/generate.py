@@ -1,0 +1,98 @@
+"""Write docs/commands.md and docs/objects.md from the code: python docs/generate.py"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from rct_tools.cli import COMMANDS, rct
+from rct_tools.cli.reader import reader
+from rct_tools.objects import ObjectInfo, registry
+
+NOTE = "<!-- Written by docs/generate.py: do not edit. -->"
+
+COMMANDS_HEAD = f"""\
+# The commands
+
+{NOTE}
+
+Objects are given by name, by a beginning that only one name has, or as `0x…` id. Durations are a number and `ms`, `s`,
+`m`, `h`, `d` or `w`. An error is one line on stderr; the exit code is 1 when the inverter or a file is to blame, 2 when
+the command was not understood, 130 after Ctrl-C. `-v` says more on stderr, `-vv` everything, tracebacks too.
+
+Completion of commands, options and names of objects: for bash, put `eval "$(_RCT_COMPLETE=bash_source rct)"` into
+`~/.bashrc`; zsh and fish have `zsh_source` and `fish_source`.
+
+`rct-reader`, `rct-dump` and `parsedump` are the programs that users of earlier scripts know; the last two are
+`rct dump` and `rct parse`.
+"""
+
+OBJECTS_HEAD = f"""\
+# The objects
+
+{NOTE}
+
+All {len(registry)} objects that are known by name. `rct objects PATTERN` lists them too, with the meaning of their
+numbers.
+
+Values are what the inverter says, with their units: powers in W, energies in Wh, temperatures in °C. A ratio goes from
+0 to 1, in data and in databases; only people are shown percent. **Signs** are the inverter's too:
+
+| object | positive | negative |
+|---|---|---|
+| `g_sync.p_ac_grid_sum_lp` | import from the grid | feed-in |
+| `g_sync.p_acc_lp`, `battery.current` | the battery discharges | the battery charges |
+| `g_sync.p_ac_load_sum_lp` | what the household uses | |
+| `dc_conv.dc_conv_struct[*].p_dc` | what the sun gives | |
+| `energy.e_grid_load_*` | what was imported | |
+| `energy.e_grid_feed_*` | | what was fed in |
+
+The time of a reading is when it arrived, in UTC. Times that are values are the inverter's own: seconds since 1970 on
+its clock, which shows local time. Types are those of [protocol.md](protocol.md); objects of the types TIMESERIES and
+EVENT_TABLE are history, of which a page is asked for by time.
+"""
+
+
+def commands_page() -> str:
+    """Return what every command says with --help."""
+    group = rct.make_context("rct", [], resilient_parsing=True, max_content_width=100, terminal_width=100)
+    contexts = [group]
+    for name in COMMANDS:
+        command = rct.get_command(group, name)
+        assert command is not None, name  # noqa: S101  # for the type checker
+        contexts.append(command.make_context(name, [], parent=group, resilient_parsing=True))
+    contexts.append(reader.make_context("rct-reader", [], resilient_parsing=True, terminal_width=100))
+    return COMMANDS_HEAD + "".join(
+        f"\n## {context.command_path}\n\n```text\n{context.get_help()}\n```\n" for context in contexts
+    )
+
+
+def objects_page() -> str:
+    """Return a table of all objects, a section for each part of the inverter."""
+    return OBJECTS_HEAD + "".join(_sections())
+
+
+def _sections() -> Iterator[str]:
+    for part, infos in groupby(sorted(registry, key=lambda info: (_part(info), info.name)), key=_part):
+        yield f"\n## {part}\n\n| id | name | type | unit | description |\n|---|---|---|---|---|\n"
+        yield from map(_row, infos)
+
+
+def _part(info: ObjectInfo) -> str:
+    """Return the part of the inverter that an object belongs to: what stands before the first dot of its name."""
+    part, dot, _ = info.name.partition(".")
+    return part.partition("[")[0] if dot else "others"
+
+
+def _row(info: ObjectInfo) -> str:
+    description = info.description.replace("|", "\\|").replace("\n", " ")
+    cells = (f"`0x{info.object_id:08X}`", f"`{info.name}`", info.data_type.name, info.unit, description)
+    return f"| {' | '.join(cells)} |".replace("  ", " ") + "\n"
+
+
+PAGES = {"commands.md": commands_page, "objects.md": objects_page}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        Path(__file__).with_name(name).write_text(page(), encoding="utf-8", newline="\n")

@@ -1,0 +1,162 @@
+"""The command rct as a whole: help, completion, exit codes, errors in one line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import PIPE
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from rct_tools.cli import COMMANDS, rct
+
+from programs import run
+
+HEAVY = ("rich", "sqlite3", "rctclient", "msgspec", "aiohttp", "rct_tools.objects")
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that refuses: it is bound, so that nobody else takes it, but does not listen."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        yield server.getsockname()[1]
+
+
+def command(name: str) -> click.Command:
+    found = rct.get_command(click.Context(rct), name)
+    assert found is not None
+    return found
+
+
+def invoke(*args: str, **environment: str) -> str:
+    result = CliRunner().invoke(rct, args, prog_name="rct", env=environment)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+# --- help -----------------------------------------------------------------------------------------------------------
+
+
+def test_help_lists_every_command() -> None:
+    for flag in ("-h", "--help"):
+        page = invoke(flag)
+        assert all(f"  {name}" in page and text in page for name, text in COMMANDS.items())
+
+
+def test_every_file_is_a_command_or_serves_one() -> None:
+    import rct_tools.cli
+
+    folder = Path(rct_tools.cli.__file__).parent
+    modules = [importlib.import_module(f"rct_tools.cli.{path.stem}") for path in folder.glob("[a-z]*.py")]
+    found = {value.name for module in modules for value in vars(module).values() if isinstance(value, click.Command)}
+    assert found - {"rct", "reader"} == COMMANDS.keys()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command(name: str) -> None:
+    page = invoke(name, "--help")
+    assert page.startswith(f"Usage: rct {name} ")
+    assert page == invoke(name, "-h")
+    assert f"rct {name}" in page.partition("Example")[2]
+    # What it does is said in the same words in both places, as far as these go.
+    assert command(name).get_short_help_str().split()[0] == COMMANDS[name].split()[0]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_is_for(name: str) -> None:
+    for parameter in command(name).params:
+        assert isinstance(parameter, click.Argument) or parameter.help, parameter.name
+
+
+def test_help_loads_nothing_that_it_does_not_need() -> None:
+    code = (
+        "import sys; from rct_tools.cli import rct; rct(['--help'], standalone_mode=False);"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+# --- completion -----------------------------------------------------------------------------------------------------
+
+COMPLETIONS = [  # what stands on the line, the last word being completed; what is offered
+    ("rct si", {"simulate"}),
+    ("rct read battery.so", {"battery.soc", "battery.soc_target", "battery.soh"}),
+    ("rct query --object battery.soc_t", {"battery.soc_target", "battery.soc_target_high"}),
+    ("rct collect --si", {"--sink"}),
+    ("rct read --format js", {"json", "jsonl"}),
+]
+
+
+@pytest.mark.parametrize(("line", "offered"), COMPLETIONS)
+def test_completion(line: str, offered: set[str]) -> None:
+    words = line.split()
+    output = invoke(_RCT_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
+    found = {entry.partition(",")[2] for entry in output.splitlines()}
+    assert offered <= found
+    assert all(entry.startswith(words[-1]) for entry in found)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_completion_is_set_up_by_one_line() -> None:
+    assert "complete -o nosort -F" in invoke(_RCT_COMPLETE="bash_source", PATH=os.environ["PATH"])
+
+
+# --- errors ---------------------------------------------------------------------------------------------------------
+
+READ = ("read", "--host", "127.0.0.1")
+USAGE_ERRORS = [  # arguments, what the error says
+    (("reed",), "No such command 'reed'"),
+    (("read", "battery.soc"), "Missing option '--host'"),
+    (("read", "--hots", "x", "battery.soc"), "--host"),
+    ((*READ, "battery.sox"), "battery.soc"),
+    ((*READ, "battery.s"), "objects begin with 'battery.s'"),
+    ((*READ, "0xnonsense"), "0x"),
+    ((*READ, "--port", "70000", "battery.soc"), "70000"),
+    ((*READ, "--timeout", "soon", "battery.soc"), "soon"),
+    ((*READ, "--format", "xml", "battery.soc"), "xml"),
+    (("objects", "there is no such thing"), "there is no such thing"),
+]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"), USAGE_ERRORS, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
+async def test_what_is_not_understood_exits_2(args: tuple[str, ...], message: str) -> None:
+    done = await run("rct", *args)
+    assert (done.code, done.out) == (2, "")
+    error = done.err.splitlines()[-1]
+    assert error.startswith("Error: ")
+    assert message in error
+
+
+async def test_what_fails_exits_1_with_one_line(closed_port: int) -> None:
+    done = await run("rct", *READ, "--port", closed_port, "battery.soc")
+    assert done.code == 1
+    assert done.err == f"Error: 127.0.0.1:{closed_port}: cannot connect: connection refused (tried 3 times)\n"
+
+
+async def test_a_traceback_comes_only_when_asked_for(closed_port: int) -> None:
+    done = await run("rct", *READ, "--port", closed_port, "battery.soc", "-vv")
+    assert done.code == 1
+    assert "Traceback (most recent call last)" in done.err
+    assert done.err.splitlines()[-1].startswith("Error: 127.0.0.1:")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such pipe")
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    with subprocess.Popen([sys.executable, "-m", "rct_tools", "objects"], stdout=PIPE, stderr=PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""

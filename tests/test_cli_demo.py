@@ -1,0 +1,229 @@
+"""rct demo: what is shown is what was stored, on a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import re
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from rct_tools.cli.demo import PLAN
+from rct_tools.cli.flows import OBJECTS, Flows, FlowTable, find_flows, flow_line
+from rct_tools.objects import registry
+from rct_tools.reading import Reading
+from rct_tools.sinks.sqlite import query
+
+from programs import ROOT, finish, run, running
+
+unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither such signals nor such terminals")
+
+FLOWS: dict[str, Any] = {
+    "clock": 1_782_043_200,  # 2026-06-21T12:00 on the inverter's clock
+    "sun_a": 2500.0,
+    "sun_b": 1712.0,
+    "house": 620.0,
+    "battery": -2950.0,
+    "grid": -642.0,
+    "charge": 0.631,
+    "made_a_today": 7000.0,
+    "made_b_today": 5300.0,
+    "used_today": 4100.0,
+    "bought_today": 220.0,
+    "sold_today": -3150.0,
+}
+
+
+def flows(**changes: float) -> Flows:
+    return Flows(**FLOWS | changes)
+
+
+def draw(*shown: Flows, per_column: int = 1) -> list[str]:
+    """Return the lines of the table, as a terminal of 80 by 24 without colours has them."""
+    table = FlowTable("A house", "the end", per_column)
+    for each in shown:
+        table.add(each)
+    console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True, no_color=True)
+    with console.capture() as capture:
+        console.print(table)
+    return [re.sub(r"\x1b\[\d*m", "", line).rstrip() for line in capture.get().splitlines()]
+
+
+def row(label: str, lines: list[str]) -> str:
+    return next(line for line in lines if line.startswith(f"│  {label:<8}"))
+
+
+# --- flows ----------------------------------------------------------------------------------------------------------
+
+
+def readings(**changes: Any) -> list[Reading]:
+    return [Reading(1, "demo", registry[OBJECTS[name]], value) for name, value in (FLOWS | changes).items()]
+
+
+def test_flows_are_found_in_readings() -> None:
+    assert find_flows(readings()) == flows()
+    assert find_flows([*readings(), *readings(house=700.0)]) == flows(house=700.0)  # the newest counts
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_no_flows_when_one_is_missing(name: str) -> None:
+    assert find_flows([reading for reading in readings() if reading.object.name != OBJECTS[name]]) is None
+
+
+LINES = [  # what is different, what the line says
+    ({}, "21 Jun 12:00  sun 4212 W, house 620 W, battery 63.1 % charging 2950 W, grid feed-in 642 W"),
+    ({"battery": 512.0}, "21 Jun 12:00  sun 4212 W, house 620 W, battery 63.1 % discharging 512 W, grid feed-in 642 W"),
+    ({"battery": 0.0}, "21 Jun 12:00  sun 4212 W, house 620 W, battery 63.1 % idle, grid feed-in 642 W"),
+    ({"grid": 99.0}, "21 Jun 12:00  sun 4212 W, house 620 W, battery 63.1 % charging 2950 W, grid import 99 W"),
+    ({"grid": -3.0}, "21 Jun 12:00  sun 4212 W, house 620 W, battery 63.1 % charging 2950 W, grid idle"),
+]
+
+
+@pytest.mark.parametrize(("changes", "line"), LINES)
+def test_line(changes: dict[str, float], line: str) -> None:
+    assert flow_line(flows(**changes)) == line
+
+
+def test_table_says_all_without_colours() -> None:
+    lines = draw(flows())
+    assert "A house  ·  21 June, 12:00" in lines[0]
+    assert "the end" in lines[-1]
+    assert "4.21 kW  ██████████" in row("Sun", lines)
+    assert "A 2.50 kW  B 1.71 kW" in row("Sun", lines)
+    assert "0.62 kW" in row("House", lines)
+    assert "→ charging     63.1% ████▍░░" in row("Battery", lines)
+    assert "→ feed-in" in row("Grid", lines)
+    assert "sun 12.3 kWh  house 4.1 kWh  import 0.2 kWh  feed-in 3.1 kWh" in row("Today", lines)
+
+
+def test_table_shows_where_power_comes_from() -> None:
+    lines = draw(flows(battery=700.0, grid=150.0))
+    assert "← discharging" in row("Battery", lines)
+    assert "← import" in row("Grid", lines)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        dict.fromkeys(FLOWS, 0.0),
+        {name: value * 20 for name, value in FLOWS.items() if name != "clock"},
+        {"house": -620.0, "charge": -0.1, "sun_a": -2500.0},
+    ],
+)
+@pytest.mark.parametrize("count", [1, 7, 300])
+def test_table_fits_a_small_terminal(changes: dict[str, float], count: int) -> None:
+    lines = draw(*[flows(**changes)] * count, per_column=2)
+    assert len(lines) < 22
+    assert all(len(line) == 80 for line in lines)
+
+
+def test_curves_grow_to_the_right_and_forget_the_left() -> None:
+    hours = [flows(sun_a=float(n), sun_b=0.0, clock=3600 * n) for n in range(1, 9)]
+    lines = draw(*hours)
+    assert "▁▂▃▄▅▆▇█" in lines[9]
+    lines = draw(*[flows(sun_a=0.0, sun_b=0.0)] * 200, *hours)
+    assert lines[9].startswith(f"│  Sun      {'':48}▁▂▃▄▅▆▇█")
+
+
+def test_an_empty_table_says_so() -> None:
+    assert draw() == ["Waiting for the first values"]
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+async def test_shows_and_stores_and_says_how_to_look_at_it(tmp_path: Path) -> None:
+    path = tmp_path / "my demo.db"
+    done = await run("rct", "demo", "--seconds", 4, "--store", f"sqlite:{path}")
+    stored = list(query(path))
+    assert (done.code, done.err) == (0, "")
+    assert re.search(r"^A simulated inverter listens on 127\.0\.0\.1:\d+", done.out)
+    assert re.search(r"^21 Jun 06:\d\d  sun \d+ W, house \d+ W, battery [\d.]+ % \w+", done.out, re.MULTILINE)
+    assert f"Stored {len(stored)} readings of {len(OBJECTS)} objects" in done.out
+    assert f"in {path} ({path.stat().st_size / 1000:.0f} kB)" in done.out
+    assert {reading.object for reading in stored} == set(OBJECTS.values())
+    assert all(reading.inverter == "demo" for reading in stored)
+
+    rct, *arguments = shlex.split(done.out.splitlines()[-1])
+    answer = await run(rct, *arguments)
+    assert answer.code == 0
+    assert len(answer.out.splitlines()) == sum(reading.object == "battery.soc" for reading in stored) > 1
+
+
+async def test_powers_that_were_stored_balance(tmp_path: Path) -> None:
+    path = tmp_path / "demo.db"
+    await run("rct", "demo", "--seconds", 2, "--speed", 0, "--store", f"sqlite:{path}")
+    value = {reading.object: reading.value for reading in query(path)}
+    found = Flows(**{field: value[name] for field, name in OBJECTS.items()})
+    # What the inverter loses is the rest, and that is little.
+    assert 0 <= found.sun + found.battery + found.grid - found.house < 0.03 * found.sun + 20
+
+
+@unix
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+async def test_ends_with_a_summary(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    async with running("rct", "demo", XDG_DATA_HOME=str(tmp_path), HOME=str(tmp_path)) as process:
+        assert process.stdout
+        async with asyncio.timeout(20):
+            lines = [(await process.stdout.readline()).decode() for _ in range(3)]
+        assert "sun" in lines[-1]
+        process.send_signal(number)
+        done = await finish(process)
+    assert done.code == code
+    assert re.search(rf"Stored \d+ readings of {len(OBJECTS)} objects", done.out)
+    path = Path(lines[1].strip())
+    assert path.is_relative_to(tmp_path)
+    assert any(query(path))
+
+
+@unix
+async def test_a_terminal_gets_a_table_that_stays_in_place(tmp_path: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "rct_tools", "demo", "--seconds", "2", "--store", f"sqlite:{tmp_path / 'demo.db'}",
+        stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT,
+        env={**os.environ, "PYTHONUTF8": "1", "TERM": "xterm", "COLUMNS": "80", "LINES": "24"},
+    )  # fmt: skip
+    os.close(theirs)
+    output = await asyncio.to_thread(read_all, ours)
+    os.close(ours)
+    assert await process.wait() == 0
+    assert output.count("A simulated house, speed 600") >= 2
+    assert "\x1b[1A" in output  # the cursor goes up, to draw it anew
+    assert "\x1b[?25h" in output.rpartition("╯")[2]  # and is there again at the end
+    assert "Stored " in output.rpartition("╯")[2]
+
+
+def read_all(terminal: int) -> str:
+    data = b""
+    while True:
+        try:
+            more = os.read(terminal, 65536)
+        except OSError:  # what Linux says at the end
+            more = b""
+        if not more:
+            return data.decode()
+        data += more
+
+
+@pytest.mark.parametrize(
+    "args", [("--seconds", "0"), ("--seconds", "soon"), ("--speed", "-1"), ("--store", "mqtt://x")]
+)
+async def test_wrong_options(args: tuple[str, ...]) -> None:
+    done = await run("rct", "demo", *args)
+    assert (done.code, done.out) == (2, "")
+    assert args[1] in done.err.splitlines()[-1]
+
+
+def test_plan_asks_for_what_is_shown() -> None:
+    assert set(PLAN.field_names) == set(OBJECTS.values())
