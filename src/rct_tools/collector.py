@@ -111,11 +111,14 @@ class Collector:
         self.cycles += 1
         fields = [field for group in groups for field in group.fields]
         names = list(dict.fromkeys(info.name for field in fields for info in field.objects))
+        asked = self._clock()
         try:
             answers = await self._source.read_many(names)
         except LinkError:
             return False  # the source has said so
         came = {name: answer for name, answer in answers.items() if isinstance(answer, Reading)}
+        took = (self._clock() - asked) / SECOND
+        logger.info("%s: %d of %d objects answered, in %.2f s", self._source.peer, len(came), len(names), took)
         self._say_missing(names, came)
         readings = [reading for field in fields if (reading := _field_reading(field, came)) is not None]
         for outbox in self.outboxes:

@@ -115,7 +115,7 @@ class Client(asyncio.Protocol):
         host, port, *_ = transport.get_extra_info("peername") or ("somebody", 0)  # who has left already
         self._peer = f"{host}:{port}"
         self._line.joined(self)
-        log.debug("%s: connected", self._peer)
+        log.info("%s: connected", self._peer)
 
     def data_received(self, data: bytes) -> None:
         for event in self._parser.feed(data):
@@ -126,7 +126,7 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._line.left(self)
-        log.debug("%s: left%s", self._peer, f": {exc}" if exc else "")
+        log.info("%s: left%s", self._peer, f": {exc}" if exc else "")
 
     def send(self, data: bytes) -> None:
         """Send bytes, or cut the client off when it does not read what it gets."""
