@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 import click
@@ -12,7 +13,7 @@ from rct_tools.display import show_value
 from rct_tools.frame import Frame
 from rct_tools.objects import registry
 from rct_tools.reading import BadReading, Reading
-from rct_tools.times import iso_time
+from rct_tools.times import SECOND, iso_time
 from rct_tools.values import plain
 
 READING_COLUMNS: Final = ("time", "inverter", "object", "value", "unit", "meaning")
@@ -40,7 +41,7 @@ def reading_line(row: Row) -> str:
     reading: Reading = row["reading"]
     shown = f"{row['object']:<36} {show_value(reading.object, reading.value):>16}"
     meaning = f"  {row['meaning']}" if row["meaning"] else ""
-    return f"{row['time'][11:23]}  {shown}{meaning}"
+    return f"{clock_text(reading.time)}  {shown}{meaning}"
 
 
 def frame_line(frame: Frame, told: Told) -> str:
@@ -70,6 +71,11 @@ def frame_row(frame: Frame, told: Told) -> dict[str, Any]:
         "value": plain(told.value) if isinstance(told, Reading) else None,
         "unit": info.unit,
     }
+
+
+def clock_text(time: int) -> str:
+    """Return what a clock on the wall showed at a time (UTC, nanoseconds), to the millisecond."""
+    return datetime.fromtimestamp(time / SECOND, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
 def colour(text: str, name: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from rct_tools.capture import Chunk
 from rct_tools.cli.output import Output, Row, open_output
-from rct_tools.cli.rows import FRAME_COLUMNS, frame_line, frame_row
+from rct_tools.cli.rows import FRAME_COLUMNS, clock_text, frame_line, frame_row
 from rct_tools.frame import BadFrame
 from rct_tools.link import Down, Link, Up
 from rct_tools.parser import FrameParser, ParserEvent
@@ -42,8 +42,10 @@ def _show(found: ParserEvent, time: int, peer: str, output: Output) -> None:
         logger.info("%s: bad %s: %d bytes: %s", peer, found.reason, len(found.data), found.data[:24].hex(" "))
         return
     told = read_frame(found, time, "")
-    output.row({"time": iso_time(time), **frame_row(found, told), "line": frame_line(found, told)})
+    line = f"{clock_text(time)}  {frame_line(found, told)}"
+    output.row({"time": iso_time(time), **frame_row(found, told), "line": line})
 
 
 def _line(row: Row) -> str:
-    return f"{row['time'][11:23]}  {row['line']}"
+    line: str = row["line"]
+    return line

@@ -1,0 +1,106 @@
+"""What the README shows is what happens: its commands and its Python run here, with a simulated inverter."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from rct_tools.errors import SinkError
+from rct_tools.simulator import Simulator
+from rct_tools.sinks.sqlite import query
+
+from programs import ROOT, finish, running
+
+README = (ROOT / "README.md").read_text("utf-8")
+HOST = "192.0.2.7"  # of no one: an address for documents
+
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+CONSOLE = [
+    (command, output)
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+]
+
+# What goes on until Ctrl-C.
+ENDLESS = ("collect", "listen", "dump", "--influx-host")
+
+
+def shape(text: str) -> list[str]:
+    """Return the lines of a text without what differs from one moment to the next: numbers, times, and columns."""
+    lines = (re.sub(r"\b[0-9a-f]{2}( [0-9a-f]{2})+\b|-?\d[\d.,:+TF]*", "#", line) for line in text.replace(HOST, "127.0.0.1").splitlines())
+    return [" ".join(line.split()) for line in lines if line.strip() not in ("", "…")]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110  # what another process does
+        await asyncio.sleep(0.02)
+
+
+def stored(folder: Path) -> bool:
+    """Return whether there is a database in the folder, and something in it."""
+    with suppress(SinkError):  # it is just being made
+        return any(True for path in folder.rglob("readings.db") for _ in query(path))
+    return False
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals between processes")
+async def test_commands_and_their_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    environment = {"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src")}
+    assert len(CONSOLE) > 8
+    async with Simulator(port=0, cycle=0.3) as simulator:
+        for command, output in CONSOLE:
+            program, *args = shlex.split(command)
+            if "--host" in args:
+                args[args.index("--host") + 1] = "127.0.0.1"
+                args += ["--port", str(simulator.port)]
+            if not set(ENDLESS) & set(args):
+                async with running(program, *args, **environment) as process:
+                    done = await finish(process)
+                assert done.code == 0, (command, done.err)
+                assert set(shape(output)) <= set(shape(done.out)), command
+                continue
+            async with running(program, *args, **environment) as process:
+                assert process.stdout is not None
+                match args[0]:
+                    case "collect":
+                        await until(lambda: stored(tmp_path))
+                    case "dump":
+                        await until(lambda: Path("today.bin").exists() and Path("today.bin").stat().st_size > 3000)
+                    case _:
+                        await process.stdout.readline()
+                process.send_signal(signal.SIGINT)
+                done = await finish(process)
+                assert done.code == 130, (command, done.err)
+
+
+@pytest.mark.parametrize("source", PYTHON)
+async def test_python(source: str) -> None:
+    async with Simulator(port=0, cycle=0.3) as simulator:
+        source = re.sub(rf'read\("{HOST}", (.*?)\)', rf'read("127.0.0.1", \1, port={simulator.port})', source)
+        source = source.replace(f'connect("{HOST}"', f'connect("127.0.0.1", {simulator.port}')
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", source, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        done = await finish(process)
+    assert done.code == 0, done.err
+    assert "battery" in done.out
+
+
+def test_both_first_commands_are_targets() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)) == {"demo", "test"} <= targets
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
