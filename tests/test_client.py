@@ -328,6 +328,26 @@ async def test_mute_objects_are_no_dead_session() -> None:
         assert inverter.counters.reconnects == 0
 
 
+async def test_objects_that_stay_silent_do_not_slow_down_the_others() -> None:
+    names = [name for name in VALUES if name != "battery.soh"]
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async for frame in requests(reader):
+            if BY_ID[frame.object_id] != "battery.soh":
+                writer.write(response(BY_ID[frame.object_id], VALUES[BY_ID[frame.object_id]]))
+
+    async with peer(script) as port, impatient(port, timeout=0.02) as inverter:
+        for _ in range(3):
+            await inverter.read_many(names)
+        with pytest.raises(NoAnswer):
+            await inverter.read("battery.soh")
+        window = inverter._pace.window  # the pace shows nowhere else but in time
+        with pytest.raises(NoAnswer):
+            await inverter.read("battery.soh")
+        assert inverter.counters.timeouts == 6
+        assert inverter._pace.window >= window > 2
+
+
 async def test_one_lost_connection_is_survived() -> None:
     sessions = 0
 
@@ -431,13 +451,20 @@ def test_the_pace_grows_with_quick_answers_and_halves_on_loss() -> None:
     assert pace.gap == slowest_gap / Pace.WIDEST
     pace.lost()
     assert pace.window == Pace.WIDEST / 2
-    pace.answered(0.06)
-    assert pace.window == Pace.WIDEST / 2 + 2 / Pace.WIDEST
     pace.answered(1.0)  # late, so the line is busy
-    assert pace.window == Pace.WIDEST / 2 + 2 / Pace.WIDEST
-    for _ in range(9):
-        pace.lost()
-    assert pace.window == 1
+    assert pace.window == Pace.WIDEST / 2
+
+
+def test_a_line_that_takes_one_request_at_a_time_is_not_pressed() -> None:
+    pace = Pace()
+    losses = 0
+    for _ in range(1000):
+        if pace.window >= 2:
+            pace.lost()
+            losses += 1
+        else:
+            pace.answered(0.06)
+    assert losses < 20
 
 
 async def test_the_blocking_helper() -> None:

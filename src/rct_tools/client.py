@@ -98,6 +98,7 @@ class Client:
         self._queue: deque[_Request] = deque()  # those of them that wait to be sent
         self._flying: dict[_Request, asyncio.TimerHandle] = {}  # the others, and when they expire
         self._probing = False
+        self._mute: set[int] = set()  # ids of objects that stayed silent when last asked
         self._unanswered = 0  # in a row
         self._not_before = 0.0  # loop time of the next request
         self._pump_timer: asyncio.TimerHandle | None = None
@@ -223,6 +224,9 @@ class Client:
     def _expire(self, request: _Request) -> None:
         self.counters.timeouts += 1
         self._unanswered += 1
+        # Silence a second time is about the object rather than about the pace.
+        if request.info.object_id not in self._mute and request.attempts == self._attempts - 1:
+            self._pace.lost()
         self._ask_again(request)
         if self._unanswered >= _SUSPICIOUS:
             self._probe()
@@ -230,12 +234,12 @@ class Client:
 
     def _ask_again(self, request: _Request) -> None:
         self._flying.pop(request).cancel()
-        self._pace.lost()
         if request.attempts > 0:
             self.counters.retries += 1
             self._queue.append(request)
         else:
             del self._open[request.key]
+            self._mute.add(request.info.object_id)
             request.answer.set_exception(NoAnswer(self.peer, [request.info.name]))
 
     def _probe(self) -> None:
@@ -347,6 +351,7 @@ class Client:
             self.counters.bad_readings += 1
             logger.debug("%s: %s", self.peer, reading.reason)
             if request in self._flying:
+                self._pace.lost()
                 self._ask_again(request)
             return
         if request is None:
@@ -361,6 +366,7 @@ class Client:
 
     def _answer(self, request: _Request, reading: Reading) -> None:
         del self._open[request.key]
+        self._mute.discard(request.info.object_id)
         timer = self._flying.pop(request, None)
         if timer is not None:
             timer.cancel()
