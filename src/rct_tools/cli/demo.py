@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import shlex
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -131,4 +133,6 @@ def _summarize(path: Path, began: int) -> None:
     url = f"sqlite:///{path.absolute().as_posix().lstrip('/')}"
     click.echo(f"Stored {readings} readings of {len(objects)} objects, {day} {begin} to {end} UTC,")
     click.echo(f"in {path} ({path.stat().st_size / 1000:.0f} kB). To look at them:")
-    click.echo(f"  rct query --store {shlex.quote(url)} --object battery.soc --since 1h")
+    ours = Path(sys.argv[0])  # in a checkout it is not on the PATH
+    program = str(ours) if ours.name == "rct" and shutil.which("rct") is None else "rct"
+    click.echo(f"  {program} query --store {shlex.quote(url)} --object battery.soc --since 1h")

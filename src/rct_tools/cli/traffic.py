@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import aclosing
+
+import click
 
 from rct_tools.capture import Chunk
 from rct_tools.cli.output import Output, Row, open_output
@@ -26,7 +29,8 @@ async def show_traffic(link: Link, output_format: str = "text") -> None:
         async for event in events:
             match event:
                 case Up():
-                    logger.info("%s: listening", link.peer)
+                    if sys.stderr.isatty():  # somebody is waiting, perhaps for half a minute
+                        click.echo(f"{link.peer}: listening; inverters speak about twice a minute", err=True)
                 case Chunk():
                     link.tries = None  # there is an inverter: from now on it is worth waiting for
                     now = event.time
