@@ -11,7 +11,7 @@ import pytest
 
 import rct_tools
 from rct_tools.client import PROBE, Client, connect
-from rct_tools.errors import ConnectFailed, ConnectionLost, LinkError, NoAnswer, UnknownObject
+from rct_tools.errors import ConnectFailed, ConnectionLost, EncodeError, LinkError, NoAnswer, UnknownObject
 from rct_tools.frame import Command, Frame, Reason
 from rct_tools.objects import registry
 from rct_tools.pace import Pace
@@ -230,6 +230,15 @@ async def test_history_is_asked_with_a_time_and_matched_by_it() -> None:
         both = await asyncio.gather(*(inverter.read(info.name, before=when) for when in (5000, 4000)))
         assert [reading.value.time for reading in both if isinstance(reading.value, TimeSeries)] == [5000, 4000]
     assert asked == [1000, newest.value.time, 5000, 4000]
+
+
+async def test_what_cannot_be_asked_is_the_callers_mistake() -> None:
+    async with peer(answer_all) as port, impatient(port) as inverter:
+        with pytest.raises(EncodeError, match="holds no history"):
+            await inverter.read("battery.soc", before=1000)
+        with pytest.raises(EncodeError, match="INT32"):
+            await inverter.read("logger.minutes_soc_log_ts", before=1 << 31)
+        assert inverter.counters.requests == 0
 
 
 async def test_a_page_of_history_is_alone_on_the_line() -> None:

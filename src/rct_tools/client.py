@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Final, Self, TypeAlias
 
 from rct_tools.capture import Chunk
-from rct_tools.errors import ConnectionLost, LinkError, NoAnswer, RctError
+from rct_tools.errors import ConnectionLost, EncodeError, LinkError, NoAnswer, RctError
 from rct_tools.frame import BadFrame, Command, Frame, Reason
 from rct_tools.link import PORT, Down, Link, Up, backoff
 from rct_tools.objects import ObjectInfo, registry
@@ -114,7 +114,7 @@ class Client:
         if self._link.tries is not None:
             try:
                 await ready
-            except BaseException:
+            except (LinkError, asyncio.CancelledError):
                 await self.close()
                 raise
         return self
@@ -144,7 +144,8 @@ class Client:
         Time series and the event table give the page of rows older than ``before``, in the inverter's own time (local
         wall-clock, in seconds as if it were UTC); without it, the newest page.
 
-        Raises UnknownObject, NoAnswer when it stays silent about it, LinkError when there is no connection.
+        Raises UnknownObject, NoAnswer when it stays silent about it, LinkError when there is no connection, EncodeError
+        for a time that cannot be asked with.
         """
         return await asyncio.shield(self._ask(registry.find(name), before))
 
@@ -182,6 +183,8 @@ class Client:
         if self._error is not None:
             raise self._error
         frame = Frame(Command.READ, info.object_id)
+        if before is not None and not info.is_query:
+            raise EncodeError(f"{info.name} holds no history, so it has nothing before a time")
         if info.is_query:
             before = self._wall_clock() if before is None else before
             frame = Frame(Command.WRITE, info.object_id, encode_value(DataType.INT32, before))
