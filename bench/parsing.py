@@ -13,7 +13,8 @@ from rctclient.frame import ReceiveFrame
 from bench import Measurement
 from rct_tools.frame import Command, Frame
 from rct_tools.objects import registry
-from rct_tools.parser import LONGEST_FRAME, FrameParser
+from rct_tools.parser import FrameParser
+from rct_tools.runs import LONGEST_FRAME
 from rct_tools.values import DataType
 
 FRAMES: Final = 300_000

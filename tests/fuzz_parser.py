@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from rct_tools import checksum, parser
 from rct_tools.frame import EXTENSION, BadFrame, Command, Frame
-from rct_tools.parser import LONGEST_FRAME, FrameParser, ParserEvent
+from rct_tools.parser import FrameParser, ParserEvent
+from rct_tools.runs import LONGEST_FRAME
 
 FRAMES: Final = [  # put between the junk
     Frame(Command.RESPONSE, 0x959930BF, bytes.fromhex("3e97b191")),

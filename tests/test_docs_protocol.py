@@ -12,7 +12,8 @@ import pytest
 
 from rct_tools.frame import Command, Frame
 from rct_tools.objects import registry
-from rct_tools.parser import LONGEST_FRAME, FrameParser
+from rct_tools.parser import FrameParser
+from rct_tools.runs import LONGEST_FRAME
 from rct_tools.values import CODECS, DataType
 
 PAGE = (Path(__file__).parent.parent / "docs" / "protocol.md").read_text("utf-8")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from rct_tools.checksum import checksum, checksums
 from rct_tools.frame import EXTENSION, BadFrame, Command, Frame, Reason
-from rct_tools.parser import LONGEST_FRAME, FrameParser, ParserEvent
+from rct_tools.parser import FrameParser, ParserEvent
+from rct_tools.runs import LONGEST_FRAME
 
 SOC = Frame(Command.RESPONSE, 0x959930BF, bytes.fromhex("3e97b191"))
 WIRE = SOC.encode()

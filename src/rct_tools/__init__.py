@@ -13,8 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rct_tools.blocking import read as read
     from rct_tools.client import connect as connect
-    from rct_tools.client import read as read
     from rct_tools.frame import BadFrame as BadFrame
     from rct_tools.frame import Command as Command
     from rct_tools.frame import Frame as Frame
@@ -33,7 +33,7 @@ _HOMES = {
     "connect": "client",
     "decode_value": "values",
     "encode_value": "values",
-    "read": "client",
+    "read": "blocking",
     "registry": "objects",
 }
 

@@ -12,7 +12,6 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -406,28 +405,3 @@ def connect(
     """
     link = Link(host, port, tries=tries, pause=pause, clock=clock)
     return Client(link, name=name, timeout=timeout, attempts=attempts)
-
-
-def read(host: str, *names: str, port: int = PORT, timeout: float = TIMEOUT) -> dict[str, Value]:
-    """Return the values of some objects, by the names given; for scripts and notebooks, without asyncio.
-
-    Raises UnknownObject, LinkError, and NoAnswer when any object stays silent; the values of the others are in its
-    ``answered``.
-    """
-
-    async def ask() -> dict[str, Answer]:
-        async with connect(host, port, timeout=timeout) as inverter:
-            return await inverter.read_many(names)
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        answers = asyncio.run(ask())
-    else:  # in a notebook, whose loop is busy running this very cell
-        with ThreadPoolExecutor(1) as pool:
-            answers = pool.submit(lambda: asyncio.run(ask())).result()
-    values = {name: answer.value for name, answer in answers.items() if isinstance(answer, Reading)}
-    silent = [name for name in answers if name not in values]
-    if silent:
-        raise NoAnswer(f"{host}:{port}", silent, values)
-    return values

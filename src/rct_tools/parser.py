@@ -17,42 +17,22 @@ from binascii import crc_hqx
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
-from rct_tools.checksum import CRC_SEED, CRC_SIZE, checksum, checksums
+from rct_tools.checksum import CRC_SEED, CRC_SIZE
 from rct_tools.frame import ESCAPE, EXTENSION, START, BadFrame, Command, Frame, Reason
+from rct_tools.runs import LAYOUTS, LONGEST_FRAME, is_right, measure, run_end, second_look, unescape, unescape_marked
 
 ParserEvent: TypeAlias = Frame | BadFrame
 
-LONGEST_FRAME: Final = 1 + 2 * (1 + 2 + 0xFFFF + CRC_SIZE)
-"""The most bytes one frame can have: its start, and all that the length field can say, every byte escaped.
-
-It bounds the memory of a parser: of a run without an edge, twice as many bytes are kept. No smaller limit is safe,
-since any length may be a right one.
-"""
-
-_RUN: Final = re.compile(rb"[^+-]*+(?:-[+-][^+-]*+)*+")
 _STARTS: Final = re.compile(rb"\++")
-_ESCAPED: Final = re.compile(rb"-([+-])")
 _KEEP_ALIVE: Final = (b"AT", b"+\r")
 
-
-class _Layout(NamedTuple):
-    """Where a frame of one command has its parts."""
-
-    command: Command
-    head: int  # bytes of command and length
-    ids: int  # bytes of object id and address: what the length cannot be less than
-
-
-_LAYOUTS: Final[Mapping[int, _Layout]] = {
-    int(command): _Layout(command, 3 if command.is_long else 2, 8 if command.is_plant else 4) for command in Command
-}
 _PLAIN: Final[Mapping[int, Command]] = {
     int(command): command for command in Command if not command.is_long and not command.is_plant
 }
 _PLAIN_CODES: Final = frozenset(bytes([code]) for code in _PLAIN)
-_NEEDS_A_LOOK: Final = frozenset(bytes([code]) for code in _LAYOUTS) | {b"", b"+", EXTENSION[1:2], _KEEP_ALIVE[1][1:]}
+_NEEDS_A_LOOK: Final = frozenset(bytes([code]) for code in LAYOUTS) | {b"", b"+", EXTENSION[1:2], _KEEP_ALIVE[1][1:]}
 
 
 _SHORTEST: Final = 9
@@ -122,7 +102,7 @@ class FrameParser:
     def _edge_in(self, data: bytes) -> bool:
         """Return whether the unfinished run ends in these new bytes."""
         text = b"-" + data if self._dangling else data
-        end = _run_end(text, 0)
+        end = run_end(text, 0)
         self._dangling = text[end:] == b"-"
         return end < len(text) and not self._dangling
 
@@ -143,7 +123,7 @@ class FrameParser:
                 elif (end := self._take_hopeless(buffer, at, events)) > at:
                     at = end
                     continue
-            end = _run_end(buffer, at + self._headed)
+            end = run_end(buffer, at + self._headed)
             self._dangling = end + 1 == len(buffer) and buffer[end] == ESCAPE
             if not last and (end == len(buffer) or self._dangling):
                 taken = self._take_early(buffer[at:end], at, events)
@@ -212,8 +192,8 @@ class FrameParser:
                 if end > following:
                     break
             else:
-                following = _run_end(buffer, at + 1)
-                image = _unescape(buffer[at + 1 : following])
+                following = run_end(buffer, at + 1)
+                image = unescape(buffer[at + 1 : following])
                 code, length, object_id = _HEAD.unpack_from(image.ljust(6, b"-"))
                 rest = image[length + 4 :]
                 if len(image) < length + 4 or rest not in _NOTHING or buffer[following : following + 1] == b"-":
@@ -252,8 +232,8 @@ class FrameParser:
     def _take_early(self, run: bytes, at: int, events: list[ParserEvent]) -> int:
         """Take what can be known of a run before its edge is, and return how many of its bytes that settles."""
         if self._headed and not self._settled:
-            image, marks = _unescape_marked(run)
-            end = _measure(image, 0)
+            image, marks = unescape_marked(run)
+            end = measure(image, 0)
             if end is None:
                 self._enough = len(run) + 1
                 return 0
@@ -261,7 +241,7 @@ class FrameParser:
                 if end > len(image):
                     self._enough = len(run) + end - len(image)
                     return 0
-                if _is_right(image[1:end]):
+                if is_right(image[1:end]):
                     self._tell_frame(image, 0, end, at, events)
                     self._headed = False
                     return end + bisect_left(marks, end)
@@ -289,19 +269,19 @@ class FrameParser:
                 self._tell_token("+++", 3)
                 self._pluses = 0
             return 1
-        image, marks = _unescape_marked(run)
+        image, marks = unescape_marked(run)
         done = 0  # how much of the image is told
         failed: tuple[Reason, int] | None = None  # why the head is no frame, and where in the image that showed
         if self._headed:
-            end = _measure(image, 0)
-            if isinstance(end, int) and end <= len(image) and _is_right(image[1:end]):
+            end = measure(image, 0)
+            if isinstance(end, int) and end <= len(image) and is_right(image[1:end]):
                 self._tell_frame(image, 0, end, at, events)
                 done = end
             else:
                 failed, done = self._judge_head(image, end, at, events, cut or Reason.TRUNCATED)
         stop = len(image)
         starts = [mark for mark in marks if mark >= done and image[mark] == START]
-        for start, end in _second_look(image, starts) if starts else ():
+        for start, end in second_look(image, starts) if starts else ():
             if start < done:
                 continue
             if end is None:
@@ -336,7 +316,7 @@ class FrameParser:
             return None, 2
         self._tell_pluses(events, before=at)
         if isinstance(end, Reason):
-            return (end, min(len(image), 2 if end is Reason.COMMAND else 1 + _LAYOUTS[image[1]].head)), 0
+            return (end, min(len(image), 2 if end is Reason.COMMAND else 1 + LAYOUTS[image[1]].head)), 0
         if end is None or end > len(image):
             return (cut, len(image)), 0
         return (Reason.CRC, end), 0
@@ -346,7 +326,7 @@ class FrameParser:
     def _tell_frame(self, image: bytes, start: int, end: int, at: int, events: list[ParserEvent]) -> None:
         """Tell the frame in image[start:end]; ``at + start`` is where it begins in the buffer."""
         self._tell_pluses(events, before=at + start)
-        command, head, ids = _LAYOUTS[image[start + 1]]
+        command, head, ids = LAYOUTS[image[start + 1]]
         body = start + 1 + head + ids
         address = int.from_bytes(image[body - ids : body - 4], "big")
         object_id = int.from_bytes(image[body - 4 : body], "big")
@@ -397,57 +377,3 @@ class FrameParser:
         self.noise[kind] += 1
         self.skipped += size
         self._gap = b""
-
-
-def _run_end(data: bytes, at: int) -> int:
-    return _RUN.match(data, at).end()  # type: ignore[union-attr]  # the pattern matches no byte, too
-
-
-def _unescape(run: bytes) -> bytes:
-    """Return the bytes that a run stands for."""
-    # A run holds whole pairs only, so this order is right: every "-+" is one, and the "-" left in a row are even.
-    return run.replace(b"-+", b"+").replace(b"--", b"-")
-
-
-def _unescape_marked(run: bytes) -> tuple[bytes, list[int]]:
-    """Return the bytes that a run stands for, and the places in them that had an escape before them."""
-    if b"-" not in run:
-        return run, []
-    return _unescape(run), [match.start() - count for count, match in enumerate(_ESCAPED.finditer(run))]
-
-
-def _measure(image: bytes, start: int) -> int | Reason | None:
-    """Return where the frame at ``start`` ends by its length, why it is none, or None while its head is not whole."""
-    head = image[start + 1 : start + 4]
-    if not head:
-        return None
-    layout = _LAYOUTS.get(head[0])
-    if layout is None:
-        return Reason.COMMAND
-    if len(head) < layout.head:
-        return None
-    length = int.from_bytes(head[1 : layout.head], "big")
-    if length < layout.ids:
-        return Reason.LENGTH
-    return start + 1 + layout.head + length + CRC_SIZE
-
-
-def _is_right(content: bytes) -> bool:
-    return checksum(content[:-CRC_SIZE]) == int.from_bytes(content[-CRC_SIZE:], "big")
-
-
-def _second_look(image: bytes, starts: list[int]) -> list[tuple[int, int | None]]:
-    """Return those starts whose frame is right, with its end, and with None those whose frame is not whole."""
-    spans = [(start, _measure(image, start)) for start in starts]
-    whole = [(start, end) for start, end in spans if isinstance(end, int) and end <= len(image)]
-    sums = checksums(image, [(start + 1, end - CRC_SIZE) for start, end in whole])
-    right = {
-        start: end
-        for (start, end), found in zip(whole, sums, strict=True)
-        if found == int.from_bytes(image[end - CRC_SIZE : end], "big")
-    }
-    return [
-        (start, right.get(start))
-        for start, end in spans
-        if start in right or end is None or (isinstance(end, int) and end > len(image))
-    ]
