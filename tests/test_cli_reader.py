@@ -137,8 +137,8 @@ async def test_command(simulator: Simulator, asked: str) -> None:
     assert (done.code, done.err) == (0, "")
     head, value, payload, time = (line.strip() for line in done.out.splitlines())
     assert head == "prim_sm.island_flag (0x3623D82A, UINT16)"
-    assert value.split() == ["value", "0"]
-    assert payload.split() == ["payload", "00", "00"]
+    assert value.split() == ["value", "2"]
+    assert payload.split() == ["payload", "00", "02"]
     assert time.endswith("ms")
 
 

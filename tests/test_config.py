@@ -71,6 +71,8 @@ def test_default_plan_has_the_names_of_the_ancestor() -> None:
     names = load_plan().field_names
     assert names["g_sync.p_ac_grid_sum_lp"] == "power_grid"
     assert names["power_panel"] == "power_panel"
+    assert names["g_sync.p_ac_load[0]"] == "power_phase_0"  # the household's, as ever: the same series goes on
+    assert names["power_mng.amp_hours"] == "battery_amp_hours"
     assert len(names) == 24
 
 

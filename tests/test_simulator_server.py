@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import calendar
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -262,9 +263,10 @@ async def test_bursts_are_told_unasked_and_end_with_pluses() -> None:
     begin = names.index("inverter_sn")  # of the first cycle, or of the second for those who come late
     told = [[name for burst in bursts for name in burst.names] for bursts, _ in zip(cycles(), range(3), strict=False)]
     assert names[begin : begin + 130] in (told[0] + told[1], told[1] + told[2])
-    blocks = client.raw.split(line.END_OF_BURST)[1:-1]
+    plain = re.sub(rb"-[+-]", b"..", client.raw)  # an escaped start at the end of a frame is none of the three
+    blocks = plain.split(line.END_OF_BURST)[1:-1]
     assert len(blocks) >= 4
-    assert {len(FrameParser().feed(block)) for block in blocks} <= {1, 14, 49, 51}
+    assert {block.count(b"+") for block in blocks} <= {1, 14, 49, 51}
 
 
 async def test_the_clock_of_the_house_runs_as_fast_as_told() -> None:

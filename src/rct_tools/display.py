@@ -10,7 +10,7 @@ from rct_tools.objects import RATIO, ObjectInfo
 from rct_tools.values import Cell, CellStatistics, EventTable, TimeSeries, Value, plain
 
 DECIMALS: Final[Mapping[str, int]] = {
-    "W": 1, "VA": 1, "var": 1, "Wh": 0, "V": 1, "A": 2, "Ah": 2, "Hz": 3, "°C": 1, "Ohm": 0, "Wp": 0,
+    "W": 1, "VA": 1, "var": 1, "Wh": 0, "V": 1, "A": 3, "Ah": 2, "Hz": 3, "°C": 1, "Wp": 0,
 }  # fmt: skip
 """How many decimals are worth reading, by unit; other numbers are shown with six digits."""
 
@@ -20,8 +20,10 @@ def show_value(info: ObjectInfo, value: Value) -> str:
     match value:
         case float() if info.unit == RATIO:
             return f"{value * 100:.1f} %"
+        case float() if info.unit == "V" and abs(value) < 10:  # a cell, of which millivolts matter
+            return f"{value:z.3f} V"
         case float() if info.unit in DECIMALS:
-            return f"{value:.{DECIMALS[info.unit]}f} {info.unit}"
+            return f"{value:z.{DECIMALS[info.unit]}f} {info.unit}"
         case float():
             # Beyond 100,000 nobody reads the decimals, and nobody wants an exponent.
             shown = f"{value:.6g}" if abs(value) < 100_000 else f"{value:.0f}"

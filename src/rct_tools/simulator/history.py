@@ -173,10 +173,9 @@ DISTURBANCES: Final = (
     ((0x54,), 253.0, 256.0),
     ((0x52,), 50.1, 50.2),  # too fast
     ((0x79,), 0.0, 0.0),  # ridden through
-    ((0x61, 0x59), 0.0, 0.0),  # a phase out of position
+    ((0x63, 0x59), 0.0, 0.0),  # a phase out of position
     ((0x6B,), 0.0, 0.0),  # the battery did not answer
     ((0x72,), 0.0, 0.0),  # the battery complained
-    ((0x64,), 432.0, 434.0),  # the battery was too full
 )  # fmt: skip
 
 
