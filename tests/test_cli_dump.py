@@ -144,6 +144,23 @@ async def test_nobody_there(tmp_path: Path) -> None:
     assert not (tmp_path / "x.bin").exists()
 
 
+async def test_a_host_that_closes_at_once_costs_no_old_file(tmp_path: Path) -> None:
+    async def script(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        """Say nothing."""
+
+    old = tmp_path / "old.bin"
+    old.write_bytes(b"precious")
+    async with peer(script) as port:
+        done = await run("rct-dump", "--host", "127.0.0.1", "--port", port, "-f", old, "--overwrite")
+    assert done.code == 1
+    assert old.read_bytes() == b"precious"
+
+
+async def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    done = await run("rct-dump", "--host", "127.0.0.1", "-f", tmp_path)
+    assert (done.code, done.err) == (2, f"Error: {tmp_path} is no file (see: dump.py --help)\n")
+
+
 async def test_closes_at_once(tmp_path: Path) -> None:
     async def script(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         return

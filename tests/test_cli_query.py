@@ -183,3 +183,13 @@ def test_a_duration_is_so_long_ago() -> None:
 def test_no_moment(text: str) -> None:
     with pytest.raises(click.BadParameter):
         TimeType().convert(text, None, None)
+
+
+async def test_times_that_no_database_holds(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    sink = SqliteSink(path)
+    await sink.write([Reading(NOON, "roof", registry["battery.soc"], 0.5)])
+    await sink.close()
+    done = await run("rct", "query", "--store", f"sqlite:{path}", "--since", "99999999w", "--until", "9999-01-01")
+    assert (done.code, done.err) == (0, "")
+    assert "battery.soc" in done.out

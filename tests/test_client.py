@@ -402,8 +402,51 @@ async def test_after_close_reading_is_an_error() -> None:
             await inverter.read("battery.soc")
 
 
-async def test_a_client_never_entered_closes_too() -> None:
-    await connect("127.0.0.1").close()
+async def test_a_client_never_entered_closes_too_and_says_what_it_is() -> None:
+    client = connect("127.0.0.1")
+    with pytest.raises(ConnectionLost, match="not connected"):
+        await client.read("battery.soc")
+    await client.close()
+
+
+async def test_who_listens_to_the_dead_is_told() -> None:
+    async with peer(answer_all) as port:
+        async with impatient(port) as inverter:
+            await inverter.read("battery.soc")
+        with pytest.raises(ConnectionLost, match="closed"):
+            await anext(inverter.listen())
+
+
+async def test_a_request_that_ends_every_connection_comes_to_an_end() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"AT+\r")  # it speaks, so it is there
+        async for _ in requests(reader):
+            return
+
+    async with peer(script) as port, impatient(port, tries=None, timeout=60) as inverter:
+        with pytest.raises((NoAnswer, ConnectionLost)):
+            await inverter.read("battery.soc")
+        assert inverter.counters.requests <= 4
+
+
+async def test_what_came_before_the_connection_was_lost_is_delivered() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async for frame in requests(reader):
+            if BY_ID[frame.object_id] == "battery.soh":
+                return
+            writer.write(response(BY_ID[frame.object_id], VALUES[BY_ID[frame.object_id]]))
+
+    async with peer(script) as port, impatient(port, timeout=60) as inverter:
+        answers = await inverter.read_many(["battery.soc", "battery.voltage", "battery.soh"])
+    assert isinstance(answers["battery.soc"], Reading)
+    assert isinstance(answers["battery.voltage"], Reading)
+    assert isinstance(answers["battery.soh"], LinkError | NoAnswer)
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64])
+async def test_a_host_name_that_cannot_be(host: str) -> None:
+    with pytest.raises(ConnectFailed, match=r"cannot connect: unknown host$"):
+        await connect(host, tries=1).__aenter__()
 
 
 async def test_closing_ends_who_waits() -> None:

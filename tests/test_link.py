@@ -56,14 +56,14 @@ async def test_chunks_have_their_time_and_what_is_lost_is_made_again(caplog: pyt
 
     times = iter(range(10, 1000))
     async with peer(script) as port:
-        link = Link("127.0.0.1", port, tries=None, clock=lambda: next(times), sleep=nothing)
+        link = Link("127.0.0.1", port, tries=None, clock=lambda: next(times), sleep=nothing, settled=0.0)
         found = await take(link, 6)
     assert found == [
         Up(),
         Chunk(10, Direction.RECEIVED, b"+"),
         Down("the inverter closed the connection", 1),
         Up(),
-        Chunk(13, Direction.RECEIVED, b"+"),
+        Chunk(11, Direction.RECEIVED, b"+"),
         Down("the inverter closed the connection", 1),
     ]
     assert link.reconnects == 1

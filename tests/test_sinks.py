@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -173,13 +172,11 @@ async def test_jsonl_leaves_no_half_lines_when_the_disk_is_full(tmp_path: Path) 
     assert [json.loads(line)["value"] for line in path.read_text().splitlines()] == [0.5, 0.6]
 
 
-async def test_console_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    out = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", out)
+async def test_console_columns(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     sink = open_sink("console:", field_names={})
     await sink.write([sample for sample, _, _ in SAMPLES])
     await sink.close()
-    lines = out.getvalue().splitlines()
+    lines = capfdbinary.readouterr().out.decode().splitlines()
     for line, (sample, _, text) in zip(lines, SAMPLES, strict=True):
         assert line.startswith(sample.object.name)
         assert f" {text} " in line

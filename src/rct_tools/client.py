@@ -39,7 +39,7 @@ PROBE: Final = "svnversion"
 _SUSPICIOUS: Final = 4  # requests in a row without an answer
 _UNHEARD: Final = 10_000  # readings kept for a listener that is slow
 
-Answer: TypeAlias = Reading | NoAnswer
+Answer: TypeAlias = Reading | NoAnswer | LinkError
 _Key: TypeAlias = tuple[int, int, int | None]  # address, object id, and the time asked for in a query
 
 
@@ -68,6 +68,7 @@ class _Request:
     answer: asyncio.Future[Reading]
     attempts: int  # left
     sent: float = 0.0  # loop time
+    excused: bool = False  # whether a lost connection gave it one attempt more
 
 
 class Client:
@@ -151,20 +152,25 @@ class Client:
     async def read_many(self, names: Iterable[str]) -> dict[str, Answer]:
         """Ask for many objects at once and return, by the names given and in their order, readings or their errors.
 
-        An object that stays silent has NoAnswer in its place; the others are delivered. Raises UnknownObject before
-        anything is asked, and LinkError when there is no connection.
+        An object that stays silent has NoAnswer in its place, and one that was still to come when the connection was
+        lost LinkError; the others are delivered. Raises UnknownObject before anything is asked, and LinkError when
+        nothing came.
         """
         infos = {name: registry.find(name) for name in names}
         futures = {name: asyncio.shield(self._ask(info, None)) for name, info in infos.items()}
         answers: dict[str, Answer] = {}
-        for name, result in zip(futures, await asyncio.gather(*futures.values(), return_exceptions=True), strict=True):
-            if not isinstance(result, Reading | NoAnswer):
+        results = await asyncio.gather(*futures.values(), return_exceptions=True)
+        came = any(isinstance(result, Reading) for result in results)
+        for name, result in zip(futures, results, strict=True):
+            if isinstance(result, BaseException) and not isinstance(result, NoAnswer | LinkError if came else NoAnswer):
                 raise result
             answers[name] = result
         return answers
 
     async def listen(self) -> AsyncIterator[Reading]:
         """Yield every reading that arrives, asked for by us, by others, or by nobody. Raises LinkError at the end."""
+        if self._task is None or self._task.done():
+            self._check()
         queue: asyncio.Queue[Reading | LinkError] = asyncio.Queue(_UNHEARD)
         self._listeners.add(queue)
         try:
@@ -176,11 +182,16 @@ class Client:
         finally:
             self._listeners.discard(queue)
 
+    def _check(self) -> None:
+        if self._error is not None:
+            raise type(self._error)(*self._error.args)  # one object raised for ever would grow a traceback for ever
+        if self._task is None:
+            raise ConnectionLost(f"{self.peer}: not connected; enter the client with async with")
+
     # --- asking -------------------------------------------------------------------------------------------------
 
     def _ask(self, info: ObjectInfo, before: int | None) -> asyncio.Future[Reading]:
-        if self._error is not None:
-            raise self._error
+        self._check()
         frame = Frame(Command.READ, info.object_id)
         if before is not None and not info.is_query:
             raise EncodeError(f"{info.name} holds no history, so it has nothing before a time")
@@ -240,9 +251,12 @@ class Client:
             self.counters.retries += 1
             self._queue.append(request)
         else:
-            del self._open[request.key]
-            self._mute.add(request.info.object_id)
-            request.answer.set_exception(NoAnswer(self.peer, [request.info.name]))
+            self._fail(request)
+
+    def _fail(self, request: _Request) -> None:
+        del self._open[request.key]
+        self._mute.add(request.info.object_id)
+        request.answer.set_exception(NoAnswer(self.peer, [request.info.name]))
 
     def _probe(self) -> None:
         """Find out whether the session is dead, or only some objects are mute."""
@@ -294,6 +308,7 @@ class Client:
                 ready.set_exception(exc)
         finally:
             self._give_up(self._error or ConnectionLost(f"{self.peer}: closed"))
+            ready.cancel()  # a mistake of ours must not leave anybody waiting
 
     def _start_session(self) -> None:
         self._up = True
@@ -308,9 +323,16 @@ class Client:
         self._up = False
         for request, timer in self._flying.items():
             timer.cancel()
-            request.attempts += 1  # the loss was not the object's
-        self._queue.extendleft(reversed(self._flying))
+            if not request.excused:  # the loss was not the object's; but a request that breaks connections must end
+                request.excused = True
+                request.attempts += 1
+        flying = list(self._flying)
         self._flying.clear()
+        for request in reversed(flying):
+            if request.attempts > 0:
+                self._queue.appendleft(request)
+            else:
+                self._fail(request)
         if down.failures > 1:
             self._error = ConnectionLost(f"{self.peer}: {down.reason}")
             self._fail_all(self._error)

@@ -27,7 +27,7 @@ class Source(Protocol):
     def peer(self) -> str:
         """``host:port``, for messages."""
 
-    async def read_many(self, names: Iterable[str]) -> Mapping[str, Reading | NoAnswer]:
+    async def read_many(self, names: Iterable[str]) -> Mapping[str, Reading | NoAnswer | LinkError]:
         """Return what came for each name.
 
         Raises LinkError while there is no connection; the source makes it again, and says when it goes and comes.
@@ -119,7 +119,8 @@ class Collector:
         came = {name: answer for name, answer in answers.items() if isinstance(answer, Reading)}
         took = (self._clock() - asked) / SECOND
         logger.info("%s: %d of %d objects answered, in %.2f s", self._source.peer, len(came), len(names), took)
-        self._say_missing(names, came)
+        silent = {name for name, answer in answers.items() if isinstance(answer, NoAnswer)}
+        self._say_missing(len(names), silent, came)
         readings = [reading for field in fields if (reading := _field_reading(field, came)) is not None]
         for outbox in self.outboxes:
             outbox.put(readings)
@@ -131,18 +132,17 @@ class Collector:
             text = "%s: group %s takes longer than its interval of %g s; cycles are left out"
             logger.warning(text, self._source.peer, group.name, group.interval / SECOND)
 
-    def _say_missing(self, names: Sequence[str], came: Mapping[str, Reading]) -> None:
+    def _say_missing(self, asked: int, missing: set[str], came: Mapping[str, Reading]) -> None:
         if not came:
             if self._silent_since is None:
                 self._silent_since = self._clock()
                 text = "%s: silent: no answer for any of %d objects; will keep asking"
-                logger.warning(text, self._source.peer, len(names))
+                logger.warning(text, self._source.peer, asked)
             return
         if self._silent_since is not None:
             silent = (self._clock() - self._silent_since) // SECOND
             logger.warning("%s: answers again, after %d s", self._source.peer, silent)
             self._silent_since = None
-        missing = set(names) - set(came)
         if new := missing - self._missing:
             logger.warning("%s: no answer for %s; will keep asking", self._source.peer, ", ".join(sorted(new)))
         if back := self._missing & set(came):

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 PORT: Final = 8899
 CONNECT_TIMEOUT: Final = 5.0
 LONGEST_PAUSE: Final = 60.0
+SETTLED: Final = 10.0  # seconds that a connection has to last before the failures until then are forgotten
+STANDSTILL: Final = 2.0  # seconds this program may stand still before what was received meanwhile has no known time
 _READ_SIZE: Final = 65536
 
 
@@ -37,7 +39,7 @@ class Down:
     """A connection ended or could not be made; the link goes on trying."""
 
     reason: str
-    failures: int  # in a row, without a byte received between them
+    failures: int  # in a row, without a connection that lasted between them
 
 
 LinkEvent: TypeAlias = Chunk | Up | Down
@@ -52,7 +54,8 @@ class Link:
     """One connection, made again whenever it is lost.
 
     ``tries`` is how many failures in a row end it, None for never; it may be changed at any time. Each change between
-    connected and not is logged in one line.
+    connected and not is logged in one line. What waited while this program stood still has no known time, so it is
+    dropped with its connection, unless ``keep_late`` says that the bytes matter more than their time.
     """
 
     def __init__(
@@ -64,6 +67,8 @@ class Link:
         pause: Callable[[int], float] = backoff,
         clock: Callable[[], int] = time.time_ns,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        settled: float = SETTLED,
+        keep_late: bool = False,
     ) -> None:
         self.host = host
         self.port = port
@@ -73,6 +78,8 @@ class Link:
         self._pause = pause
         self._clock = clock
         self._sleep = sleep
+        self._settled = settled
+        self._keep_late = keep_late
         self._writer: asyncio.StreamWriter | None = None
         self._dropped = ""  # why we ended the connection ourselves
 
@@ -83,24 +90,27 @@ class Link:
         """
         failures = 0
         connected = False
-        away_since: int | None = None
+        away_since: float | None = None
         while True:
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT):
                     reader, writer = await asyncio.open_connection(self.host, self.port)
-            except (OSError, TimeoutError) as exc:
+            except (OSError, TimeoutError, UnicodeError) as exc:
                 reason = f"cannot connect: {_describe(exc)}"
             else:
                 self._writer = writer
                 self._dropped = ""
                 self.reconnects += connected
                 connected = True
+                since = _ticking()
+                _keep_alive(writer)
                 try:
                     yield Up()
-                    while data := await reader.read(_READ_SIZE):
-                        failures = 0
+                    while data := await self._read(reader):
+                        if _ticking() - since >= self._settled:
+                            failures = 0
                         if away_since is not None:
-                            away = (self._clock() - away_since) / 1e9
+                            away = _ticking() - away_since
                             logger.log(self._level(), "%s: there again after %.0f s", self.peer, away)
                             away_since = None
                         yield Chunk(self._clock(), Direction.RECEIVED, data)
@@ -117,10 +127,25 @@ class Link:
                     f"{self.peer}: {reason} (tried {failures} times)" if failures > 1 else f"{self.peer}: {reason}"
                 )
             if away_since is None:
-                away_since = self._clock()
+                away_since = _ticking()
                 logger.log(self._level(), "%s: %s; trying again", self.peer, reason)
             yield Down(reason, failures)
             await self._sleep(self._pause(failures))
+
+    async def _read(self, reader: asyncio.StreamReader) -> bytes:
+        """Return what came, unless this program or machine was asleep since: then nobody knows when it came."""
+        while True:
+            looked = _ticking()
+            try:
+                async with asyncio.timeout(1.0):
+                    data = await reader.read(_READ_SIZE)
+            except TimeoutError:
+                data = None
+            if not self._keep_late and (asleep := _ticking() - looked - 1.0) > STANDSTILL:
+                self._dropped = f"this program stood still for {asleep:.0f} s"
+                return b""
+            if data is not None:
+                return data
 
     def _level(self) -> int:
         """Whoever never gives up needs to be told; otherwise the error at the end says it."""
@@ -138,8 +163,22 @@ class Link:
             self._writer.transport.abort()
 
 
+def _ticking() -> float:
+    """Return seconds that go on while the machine is suspended, where the system tells them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def _keep_alive(writer: asyncio.StreamWriter) -> None:
+    """Notice a peer that vanished without a word, also when nothing is ever sent to it."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
 def _describe(exc: BaseException) -> str:
-    if isinstance(exc, socket.gaierror):
+    if isinstance(exc, socket.gaierror | UnicodeError):
         return "unknown host"
     if isinstance(exc, TimeoutError):
         return f"no answer within {CONNECT_TIMEOUT:.0f} s"

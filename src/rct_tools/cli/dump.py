@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, aclosing
 from io import FileIO
 from pathlib import Path
+from stat import S_ISREG
 from typing import NoReturn
 
 import click
@@ -36,13 +38,15 @@ def dump(host: str, port: int, outfile: str, overwrite: bool, append: bool) -> N
     """
     if overwrite and append:
         raise click.UsageError("--overwrite and --append cannot go together")
-    mode = "wb" if overwrite or outfile == "-" else "ab" if append else "xb"
+    if not outfile or Path(outfile).is_dir():
+        raise click.UsageError(f"{outfile or 'an empty name'} is no file")
+    mode = "wb" if outfile == "-" else "ab" if overwrite or append else "xb"
     if mode == "xb" and Path(outfile).exists():
         raise click.UsageError(f"{outfile} is there already; replace it with --overwrite, or go on with --append")
-    run_async(_record(Link(host, port), outfile, mode))
+    run_async(_record(Link(host, port, keep_late=True), outfile, mode, overwrite=overwrite))
 
 
-async def _record(link: Link, outfile: str, mode: str) -> None:
+async def _record(link: Link, outfile: str, mode: str, *, overwrite: bool) -> None:
     capture = find_format(outfile)
     parser = FrameParser()
     file: FileIO | None = None
@@ -52,7 +56,7 @@ async def _record(link: Link, outfile: str, mode: str) -> None:
             async for event in events:
                 match event:
                     case Up() if file is None:
-                        # Not before: a wrong host must not cost anybody an old file.
+                        # Not before, and not emptied before the first byte: a wrong host must not cost an old file.
                         target = sys.stdout.fileno() if outfile == "-" else outfile
                         file = stack.enter_context(FileIO(target, mode, closefd=outfile != "-"))
                         stack.callback(lambda: click.echo(f"{outfile}: {_count(parser)}", err=True))
@@ -61,6 +65,8 @@ async def _record(link: Link, outfile: str, mode: str) -> None:
                     case Chunk() if file:
                         link.tries = None  # there is an inverter: from now on it is worth waiting for
                         try:
+                            if overwrite and not parser.fed and S_ISREG(os.fstat(file.fileno()).st_mode):
+                                file.truncate(0)
                             capture.write_chunk(file, event)
                         except OSError as exc:
                             raise OSError(exc.errno, exc.strerror, outfile) from exc

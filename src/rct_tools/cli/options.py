@@ -51,7 +51,14 @@ class DurationType(click.ParamType[float]):
             self.fail(str(exc), param, ctx)
 
 
-host_option = click.option("--host", required=True, help="Name or address of the inverter.")
+def not_empty(_ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse what an unset variable of a shell leaves."""
+    if value == "":
+        raise click.BadParameter("is empty", param=param)
+    return value
+
+
+host_option = click.option("--host", required=True, callback=not_empty, help="Name or address of the inverter.")
 port_option = click.option(
     "--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, metavar="PORT", help="Its TCP port."
 )

@@ -49,13 +49,19 @@ def read(
 async def _read(client: Client, names: Iterable[str], watch: float | None, output: Output) -> None:
     loop = asyncio.get_running_loop()
     async with client as inverter:
-        silent = _print(await inverter.read_many(names), output)
-        due = loop.time()
-        while watch is not None:
-            due = max(due + watch, loop.time())
-            await asyncio.sleep(due - loop.time())
+        try:
             silent = _print(await inverter.read_many(names), output)
-        output.end()
+            due = loop.time()
+            said: list[str] = []
+            while watch is not None:
+                if silent and silent != said:
+                    click.echo(str(NoAnswer(inverter.peer, silent)), err=True)
+                said = silent
+                due = max(due + watch, loop.time())
+                await asyncio.sleep(due - loop.time())
+                silent = _print(await inverter.read_many(names), output)
+        finally:
+            output.end()
         if silent:
             raise NoAnswer(inverter.peer, silent)
 
@@ -65,4 +71,4 @@ def _print(answers: Mapping[str, Answer], output: Output) -> list[str]:
     for answer in answers.values():
         if isinstance(answer, Reading):
             output.row(reading_row(answer))
-    return [name for name, answer in answers.items() if isinstance(answer, NoAnswer)]
+    return [name for name, answer in answers.items() if not isinstance(answer, Reading)]

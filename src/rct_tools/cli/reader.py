@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 import click
 
-from rct_tools.cli.options import ObjectType, host_option, port_option, verbose_option
+from rct_tools.cli.options import ObjectType, host_option, not_empty, port_option, verbose_option
 from rct_tools.cli.output import open_output
 from rct_tools.cli.progress import progress
 from rct_tools.cli.rows import READING_COLUMNS, reading_line, reading_row
@@ -41,7 +41,9 @@ _LONGEST_EVENT: Final = 366 * 86_400  # seconds
 )
 @host_option
 @port_option
-@click.option("--influx-host", metavar="HOST", help="Write the values into the InfluxDB 1.x there, too.")
+@click.option(
+    "--influx-host", metavar="HOST", callback=not_empty, help="Write the values into the InfluxDB 1.x there, too."
+)
 @click.option(
     "--influx-port",
     type=click.IntRange(1, 65535),

@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import re
+import socket
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
@@ -234,6 +235,8 @@ def _server_error(text: str) -> str:
 
 def _why(exc: Exception) -> str:
     cause = getattr(exc, "os_error", exc)
+    if isinstance(cause, socket.gaierror):
+        return "unknown host"
     if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
         return os.strerror(cause.errno).lower()  # asyncio's own text repeats the address
     return str(cause) or type(cause).__name__

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,7 +32,7 @@ class JsonlSink:
         self._name = str(path or "standard output")
         self._owned = path is not None
         try:
-            self._file: BinaryIO = path.open("a+b", buffering=0) if path else sys.stdout.buffer
+            self._file: BinaryIO = path.open("a+b", buffering=0) if path else _stdout()
             if path:
                 self._end_last_line()
         except OSError as exc:
@@ -47,17 +48,19 @@ class JsonlSink:
             self._file.close()
 
     def _append(self, data: bytes) -> None:
-        if not self._owned:
-            self._file.write(data)
-            self._file.flush()
-            return
-        start = self._file.seek(0, os.SEEK_END)
+        start: int | None = None
         rest = memoryview(data)
         try:
+            if self._owned:
+                start = self._file.seek(0, os.SEEK_END)
             while rest:
                 rest = rest[self._file.write(rest) :]
+        except BrokenPipeError:
+            raise
         except OSError as exc:
-            self._file.truncate(start)  # half a line is no JSON, and all of it comes again
+            with suppress(OSError):  # what refuses to be written may refuse this too
+                if start is not None:
+                    self._file.truncate(start)  # half a line is no JSON, and all of it comes again
             raise SinkError(f"{self._name}: cannot be written: {exc.strerror}") from exc
 
     def _end_last_line(self) -> None:
@@ -66,6 +69,11 @@ class JsonlSink:
             self._file.seek(-1, os.SEEK_END)
             if self._file.read(1) != b"\n":
                 self._file.write(b"\n")
+
+
+def _stdout() -> BinaryIO:
+    """Return standard output without a buffer: what it could not write must not come out with its repetition."""
+    return open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)
 
 
 def _line(reading: Reading) -> str:

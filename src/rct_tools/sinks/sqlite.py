@@ -51,6 +51,7 @@ COMMIT;
 """  # noqa: S608  # two constants
 
 _BUSY: Final = 1.0  # seconds to wait for another program's lock; the readings are kept and come again
+_OLDEST, _NEWEST = -(2**63), 2**63 - 1  # ns: what an INTEGER holds
 _SCALARS: Final = (bool, int, float, str, bytes)
 
 # What people can do something about; everything else is said in SQLite's own words.
@@ -198,13 +199,18 @@ def query(
             rows = database.execute(
                 f"SELECT series, time, value FROM reading WHERE series IN ({marks})"  # noqa: S608  # marks only
                 " AND time >= ? AND time < ? ORDER BY time, series",
-                (*series, -(2**63) if since is None else since, 2**63 - 1 if until is None else until),
+                (*series, _bound(since, _OLDEST), _bound(until, _NEWEST)),
             )
             for number, time, value in rows:
                 inverter, name, kind, unit = series[number]
                 yield StoredReading(time, inverter, name, _restored(kind, value), unit)
     except sqlite3.Error as exc:
         raise _sink_error(path, exc) from exc
+
+
+def _bound(time: int | None, default: int) -> int:
+    """Return a time that SQLite can compare with."""
+    return default if time is None else min(max(time, _OLDEST), _NEWEST)
 
 
 def _matching(database: sqlite3.Connection, path: Path, pattern: str) -> dict[int, tuple[str, str, str, str]]:
