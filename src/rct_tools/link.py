@@ -103,8 +103,8 @@ class Link:
                 self.reconnects += connected
                 connected = True
                 since = _ticking()
-                _keep_alive(writer)
                 try:
+                    _keep_alive(writer)
                     yield Up()
                     while data := await self._read(reader):
                         if _ticking() - since >= self._settled:
