@@ -43,9 +43,12 @@ class _Commands(click.Group):
 
 def _show_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        click.echo(f"rct {version('rct-tools')}")
+        try:
+            click.echo(f"rct {version('rct-tools')}")
+        except PackageNotFoundError:
+            raise click.ClickException("this is a checkout that is not installed, so it has no version") from None
         ctx.exit()
 
 

@@ -42,13 +42,21 @@ class DurationType(click.ParamType[float]):
 
     name = "duration"
 
+    def __init__(self, *, or_none: bool = False) -> None:
+        self._or_none = or_none  # whether 0 is a good answer
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float | int):
             return float(value)
         try:
-            return parse_duration(value if value[-1:].isalpha() else f"{value}s") / 1e9
-        except ConfigError as exc:
-            self.fail(str(exc), param, ctx)
+            seconds = parse_duration(value if value[-1:].isalpha() else f"{value}s") / 1e9
+        except ConfigError:
+            self.fail(
+                f"{value!r} is not a duration; expected seconds, or a number and a unit, such as 250ms", param, ctx
+            )
+        if not seconds and not self._or_none:
+            self.fail("must be more than 0", param, ctx)
+        return seconds
 
 
 def not_empty(_ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:

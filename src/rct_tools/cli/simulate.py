@@ -24,7 +24,9 @@ from rct_tools.simulator.house import PEAK_POWER, PLANES
     help="TCP port to listen on; 0 for any that is free.",
 )  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Which house: the same seed makes the same one.")
-@click.option("--latency", type=DurationType(), default="60ms", show_default=True, help="How long an answer takes.")
+@click.option(
+    "--latency", type=DurationType(or_none=True), default="60ms", show_default=True, help="How long an answer takes."
+)
 @click.option("--no-broadcast", is_flag=True, help="Say nothing without being asked, as old firmware does.")
 @click.option(
     "--speed", type=click.FloatRange(0, 86_400), default=1, show_default=True, metavar="X",
