@@ -214,7 +214,7 @@ class FrameParser:
             count += 1
             frame = _OpenFrame(command, object_id, image[6:-2], 0, offset + at)
             frame.__class__ = Frame  # type: ignore[assignment]  # see there
-            events.append(frame)  # type: ignore[arg-type]
+            events.append(frame)  # type: ignore[arg-type]  # it is one now
             at = end
             if following == size or (end != following and (end + 1 != following or buffer[end])):
                 self._headed = False

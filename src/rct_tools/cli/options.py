@@ -10,10 +10,9 @@ from click.shell_completion import CompletionItem
 
 from rct_tools.cli.run import set_verbosity
 from rct_tools.errors import ConfigError, UnknownObject
+from rct_tools.link import PORT
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.times import parse_duration
-
-PORT = 8899
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -31,7 +30,7 @@ class ObjectType(click.ParamType[ObjectInfo]):
         except UnknownObject as exc:
             self.fail(str(exc), param, ctx)
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002  # as click calls it
         return [
             CompletionItem(info.name, help=info.description) for info in registry if info.name.startswith(incomplete)
         ]

@@ -9,9 +9,10 @@ from ipaddress import ip_address
 
 import click
 
-from rct_tools.cli.options import PORT, DurationType, verbose_option
+from rct_tools.cli.options import DurationType, verbose_option
 from rct_tools.cli.run import run_async
 from rct_tools.errors import RctError
+from rct_tools.link import PORT
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.battery import CAPACITY
 from rct_tools.simulator.house import PEAK_POWER, PLANES
