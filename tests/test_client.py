@@ -232,6 +232,34 @@ async def test_history_is_asked_with_a_time_and_matched_by_it() -> None:
     assert asked == [1000, newest.value.time, 5000, 4000]
 
 
+async def test_what_is_known_late_has_the_time_when_it_came() -> None:
+    """A frame behind a stray escape waits in the parser until the next start."""
+    times = iter((NOW, NOW + 31_000_000_000, NOW + 31_000_000_001))
+    heard = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"+\x05\x40-" + response("battery.soc", 0.5)[1:])
+        await writer.drain()
+        await until(lambda: next_time == [NOW])  # it has been received
+        writer.write(response("battery.voltage", 400.0))
+        await heard.wait()
+
+    next_time: list[int] = []
+
+    def clock() -> int:
+        next_time.append(next(times))
+        return next_time[-1]
+
+    async with peer(script) as port, connect("127.0.0.1", port, clock=clock) as inverter:
+        found = []
+        async for reading in inverter.listen():
+            found.append((reading.object.name, reading.time))
+            if len(found) == 2:
+                break
+        heard.set()
+    assert found == [("battery.soc", NOW), ("battery.voltage", NOW + 31_000_000_000)]
+
+
 async def test_what_cannot_be_asked_is_the_callers_mistake() -> None:
     async with peer(answer_all) as port, impatient(port) as inverter:
         with pytest.raises(EncodeError, match="holds no history"):

@@ -64,7 +64,7 @@ async def test_chunks_have_their_time_and_what_is_lost_is_made_again(caplog: pyt
         Chunk(10, Direction.RECEIVED, b"+"),
         Down("the inverter closed the connection", 1),
         Up(),
-        Chunk(11, Direction.RECEIVED, b"+"),
+        Chunk(11, Direction.RECEIVED, b"+", 1),
         Down("the inverter closed the connection", 1),
     ]
     assert link.reconnects == 1

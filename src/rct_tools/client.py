@@ -23,8 +23,8 @@ from rct_tools.frame import BadFrame, Command, Frame, Reason
 from rct_tools.link import PORT, Down, Link, Up, backoff
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.pace import Pace
-from rct_tools.parser import FrameParser
 from rct_tools.reading import BadReading, Reading, read_frame
+from rct_tools.stream import Streams
 from rct_tools.values import DataType, EventTable, TimeSeries, Value, encode_value
 
 logger = logging.getLogger(__name__)
@@ -286,19 +286,19 @@ class Client:
     # --- receiving ----------------------------------------------------------------------------------------------
 
     async def _run(self, ready: asyncio.Future[None]) -> None:
-        parser = FrameParser()
+        streams = Streams()
         try:
             async with aclosing(self._link.events()) as events:
                 async for event in events:
                     match event:
                         case Up():
-                            parser = FrameParser()
+                            streams = Streams()
                             self._start_session()
                             if not ready.done():
                                 ready.set_result(None)
                         case Chunk():
-                            for found in parser.feed(event.data):
-                                self._take(found, event.time)
+                            for found in streams.feed(event):
+                                self._take(found.event, found.time)
                             self._pump()
                         case Down():
                             self._end_session(event)
@@ -359,13 +359,13 @@ class Client:
         for request in requests:
             request.answer.set_exception(error)
 
-    def _take(self, event: Frame | BadFrame, now: int) -> None:
+    def _take(self, event: Frame | BadFrame, time: int) -> None:
         if isinstance(event, BadFrame):
             self.counters.bad_frames[event.reason] += 1
             logger.debug("%s: dropped %d bytes: %s", self.peer, len(event.data), event.reason)
             return
         self.counters.frames += 1
-        reading = read_frame(event, now, self.name)
+        reading = read_frame(event, time, self.name)
         if reading is None:
             self.counters.foreign_frames += 1
             return

@@ -8,6 +8,7 @@ RctError
 ├── LinkError           the connection to an inverter
 │   ├── ConnectFailed   it could not be made
 │   └── ConnectionLost  it ended, and could not be made again
+├── CaptureError        a file cannot be read, or written, as a capture
 ├── NoAnswer            the inverter is there, but says nothing about an object
 └── SinkError           a destination did not take the readings
 
@@ -64,6 +65,10 @@ class ConnectFailed(LinkError):
 
 class ConnectionLost(LinkError):
     """The connection ended and could not be made again."""
+
+
+class CaptureError(RctError):
+    """A file, or the rest of it, is no capture of its format, or its format cannot hold what is to be written."""
 
 
 class NoAnswer(RctError):

@@ -113,7 +113,7 @@ class Link:
                             away = _ticking() - away_since
                             logger.log(self._level(), "%s: there again after %.0f s", self.peer, away)
                             away_since = None
-                        yield Chunk(self._clock(), Direction.RECEIVED, data)
+                        yield Chunk(self._clock(), Direction.RECEIVED, data, self.reconnects)
                     reason = self._dropped or "the inverter closed the connection"
                 except OSError as exc:
                     reason = self._dropped or f"connection lost: {_describe(exc)}"

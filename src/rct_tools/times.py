@@ -1,10 +1,11 @@
-"""Times and durations as people write them. Inside, both are whole nanoseconds."""
+"""Times, durations and sizes as people write them. Inside, they are whole nanoseconds and bytes."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from rct_tools.errors import ConfigError
@@ -19,7 +20,9 @@ _UNITS: Final = {
     "d": 86_400 * SECOND,
     "w": 7 * 86_400 * SECOND,
 }
+_SIZES: Final = {"B": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  # the offset is written by hand
+_ISO: Final = re.compile(r"([0-9-]{10}T[0-9:]{8})(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:[0-9]{2})")
 
 
 def parse_duration(text: str) -> int:
@@ -30,7 +33,33 @@ def parse_duration(text: str) -> int:
     return int(Decimal(match[1]) * _UNITS[match[2]])
 
 
+def parse_size(text: str) -> int:
+    """Return the bytes in a size such as ``100MB`` or ``1.5 GiB``; case does not count. Raises ConfigError."""
+    units = {unit.lower(): size for unit, size in _SIZES.items()}
+    match = re.fullmatch(rf"(\d{{1,9}}(?:\.\d{{1,9}})?) ?({'|'.join(units)})", text.strip().lower(), re.ASCII)
+    if match is None:
+        raise ConfigError(f"{text!r} is not a size; expected a number and one of {', '.join(_SIZES)}, such as 100MB")
+    return int(Decimal(match[1]) * units[match[2]])
+
+
 def iso_time(time: int) -> str:
     """Return a time (UTC, nanoseconds) as ISO 8601 with all its digits: ``2026-06-21T12:00:00.000000001+00:00``."""
     seconds, nanoseconds = divmod(time, SECOND)
     return f"{(_EPOCH + timedelta(seconds=seconds)).isoformat()}.{nanoseconds:09}+00:00"
+
+
+def parse_iso_time(text: str) -> int | None:
+    """Return the time (UTC, nanoseconds) in ISO 8601 with an offset, all its digits kept; None when it is none."""
+    match = _ISO.fullmatch(text)
+    if match is None:
+        return None
+    seconds = _whole_seconds(match[1] + match[3])
+    return None if seconds is None else seconds * SECOND + int((match[2] or "0").ljust(9, "0"))
+
+
+@lru_cache(maxsize=16)  # times that are read one after the other are mostly of the same second
+def _whole_seconds(text: str) -> int | None:
+    try:
+        return (datetime.fromisoformat(text) - _EPOCH.replace(tzinfo=UTC)) // timedelta(seconds=1)
+    except (ValueError, OverflowError):
+        return None

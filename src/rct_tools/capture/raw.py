@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from io import RawIOBase
 from typing import Final
 
-from rct_tools.capture import Chunk, Direction
+from rct_tools.capture import Chunk, Direction, write_all
+from rct_tools.errors import CaptureError
 
 _CHUNK: Final = 65536
+_OTHER_KINDS: Final = re.compile(  # how files begin that were given a wrong name; no inverter begins like this
+    rb"(?P<gz>\x1f\x8b)|(?P<zst>\x28\xb5\x2f\xfd)|(?P<pcapng>\n\r\r\n)"
+    rb"|(?P<pcap>\xa1\xb2[\xc3\x3c][\xd4\x4d]|[\xd4\x4d][\xc3\x3c]\xb2\xa1)|(?P<rctcap>[0-9T:.+Z-]{1,40} [<>][0-9]* )"
+)
 
 
-def read_chunks(file: RawIOBase) -> Iterator[Chunk]:
-    """Yield what a file holds; at once what comes through a pipe. Times are 0, all directions RECEIVED."""
-    while data := file.read(_CHUNK):
+def read_chunks(file: RawIOBase, _port: int) -> Iterator[Chunk]:
+    """Yield what a file holds; at once what comes through a pipe. Times are 0, all directions RECEIVED.
+
+    Raises CaptureError when it begins like a file of another format.
+    """
+    data = file.read(_CHUNK)
+    if other := _OTHER_KINDS.match(data or b""):
+        raise CaptureError(f"it begins like a .{other.lastgroup}; give it that suffix")
+    while data:
         yield Chunk(0, Direction.RECEIVED, data)
+        data = file.read(_CHUNK)
 
 
-def write_chunk(file: RawIOBase, chunk: Chunk) -> None:
-    """Append the bytes of a chunk, all of them or as many as there is room for. Raises OSError."""
-    rest = memoryview(chunk.data)
-    while rest:
-        rest = rest[file.write(rest) or 0 :]
+def write_chunks(file: RawIOBase) -> Callable[[Chunk], None]:
+    """Return what appends the bytes of a chunk, all of them or as many as there is room for.
+
+    It raises OSError, and CaptureError for what was sent, or came on an earlier connection: with nothing to tell them
+    apart, the frames of one would cut those of the other.
+    """
+    connection = 0
+
+    def write(chunk: Chunk) -> None:
+        nonlocal connection
+        if chunk.direction is not Direction.RECEIVED or chunk.connection < connection:
+            raise CaptureError("raw bytes keep neither direction nor connection; choose .rctcap or .pcapng")
+        connection = chunk.connection
+        write_all(file, chunk.data)
+
+    return write

@@ -13,8 +13,8 @@ from rct_tools.cli.output import Output, Row, open_output
 from rct_tools.cli.rows import FRAME_COLUMNS, clock_text, frame_line, frame_row
 from rct_tools.frame import BadFrame
 from rct_tools.link import Down, Link, Up
-from rct_tools.parser import FrameParser, ParserEvent
 from rct_tools.reading import read_frame
+from rct_tools.stream import Found, Streams
 from rct_tools.times import iso_time
 
 logger = logging.getLogger(__name__)
@@ -23,8 +23,7 @@ logger = logging.getLogger(__name__)
 async def show_traffic(link: Link, output_format: str = "text") -> None:
     """Print every frame that arrives, until cancelled. Raises LinkError when there is no inverter."""
     output = open_output(output_format, ("time", *(column for column in FRAME_COLUMNS if column != "offset")), _line)
-    parser = FrameParser()
-    now = 0
+    streams = Streams()
     async with aclosing(link.events()) as events:
         async for event in events:
             match event:
@@ -33,21 +32,21 @@ async def show_traffic(link: Link, output_format: str = "text") -> None:
                         click.echo(f"{link.peer}: listening; inverters speak about twice a minute", err=True)
                 case Chunk():
                     link.tries = None  # there is an inverter: from now on it is worth waiting for
-                    now = event.time
-                    for found in parser.feed(event.data):
-                        _show(found, now, link.peer, output)
+                    for found in streams.feed(event):
+                        _show(found, link.peer, output)
                 case Down():
-                    for found in parser.close():
-                        _show(found, now, link.peer, output)
+                    for found in streams.close():
+                        _show(found, link.peer, output)
 
 
-def _show(found: ParserEvent, time: int, peer: str, output: Output) -> None:
-    if isinstance(found, BadFrame):
-        logger.info("%s: bad %s: %d bytes: %s", peer, found.reason, len(found.data), found.data[:24].hex(" "))
+def _show(found: Found, peer: str, output: Output) -> None:
+    frame = found.event
+    if isinstance(frame, BadFrame):
+        logger.info("%s: bad %s: %d bytes: %s", peer, frame.reason, len(frame.data), frame.data[:24].hex(" "))
         return
-    told = read_frame(found, time, "")
-    line = f"{clock_text(time)}  {frame_line(found, told)}"
-    output.row({"time": iso_time(time), **frame_row(found, told), "line": line})
+    told = read_frame(frame, found.time, "")
+    line = f"{clock_text(found.time)}  {frame_line(frame, told)}"
+    output.row({"time": iso_time(found.time), **frame_row(frame, told), "line": line})
 
 
 def _line(row: Row) -> str:

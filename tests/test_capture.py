@@ -1,0 +1,265 @@
+"""Captures: what was written is read again, in every format; and what is damaged is named."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rct_tools.capture import FORMATS, CaptureItem, Chunk, Damage, Direction, find_format, read_capture, write_capture
+from rct_tools.capture.compression import COMPRESSIONS
+from rct_tools.errors import CaptureError
+from rct_tools.times import iso_time, parse_iso_time
+
+NAMES = [suffix + packing for suffix, packing in product(FORMATS, ("", *COMPRESSIONS))]
+TIMED = [name for name in NAMES if not name.startswith(".bin")]
+NOW = 1_795_338_047_149_000_001
+PORT = 8899
+
+RECEIVED, SENT = Direction
+CHUNKS = [
+    Chunk(NOW, SENT, b"+\x01\x04"),
+    Chunk(NOW + 1, RECEIVED, b"\0+\x05"),
+    Chunk(NOW + 1, RECEIVED, b"-"),
+    Chunk(NOW + 2, RECEIVED, b"\xff" * 40, 1),
+    Chunk(NOW - 5, SENT, b"\n", 1),  # the clock was set
+    Chunk(NOW + 3, RECEIVED, b"#", 0),
+]
+
+
+def write(path: Path, chunks: Sequence[Chunk], mode: str = "xb") -> None:
+    with io.FileIO(path, mode) as file, write_capture(file, path.name) as append:
+        for chunk in chunks:
+            append(chunk)
+
+
+def read(path: Path) -> list[CaptureItem]:
+    with io.FileIO(path) as file:
+        return list(read_capture(file, path.name, PORT))
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[Chunk]:
+    """Draw chunks whose connections have their numbers in the order in which they appear."""
+    parts = st.tuples(st.integers(1, 4 * 10**18), st.sampled_from(Direction), st.binary(min_size=1), st.integers(0, 3))
+    numbers: dict[int, int] = {}
+    return [
+        Chunk(time, direction, data, numbers.setdefault(drawn, len(numbers)))
+        for time, direction, data, drawn in draw(st.lists(parts, max_size=8))
+    ]
+
+
+@pytest.mark.parametrize("name", TIMED)
+@given(chunks=conversations())
+def test_round_trip(tmp_path_factory: pytest.TempPathFactory, name: str, chunks: list[Chunk]) -> None:
+    path = tmp_path_factory.mktemp("captures") / f"x{name}"
+    write(path, chunks)
+    assert read(path) == chunks
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(TIMED)))
+def test_raw_bytes_keep_what_came(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"x{name}"
+    write(path, [Chunk(NOW, RECEIVED, b"+\x05"), Chunk(NOW, RECEIVED, b"\x08", 1)])
+    assert read(path) == [Chunk(0, RECEIVED, b"+\x05\x08")]
+    for refused in (Chunk(NOW, SENT, b"+"), Chunk(NOW, RECEIVED, b"+", 0)):
+        with pytest.raises(CaptureError, match=rf"y{name}: raw bytes keep neither direction nor connection"):
+            write(tmp_path / f"y{name}", [Chunk(NOW, RECEIVED, b"+", 1), refused], "w")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whatever_is_cut_off_the_rest_is_there(tmp_path: Path, name: str) -> None:
+    """A program that is killed loses the last chunk at most."""
+    path = tmp_path / f"x{name}"
+    chunks = [chunk for chunk in CHUNKS if name in TIMED or (chunk.direction is RECEIVED and chunk.connection == 0)]
+    whole = []  # the size of the file after each chunk
+    with io.FileIO(path, "xb") as file, write_capture(file, path.name) as append:
+        for chunk in chunks:
+            append(chunk)
+            whole.append(path.stat().st_size)
+    content = path.read_bytes()
+    for size in range(whole[0], len(content)):
+        path.write_bytes(content[:size])
+        items = read(path)
+        expected = chunks[: sum(end <= size for end in whole)]
+        found = [item for item in items if isinstance(item, Chunk)]
+        if name in TIMED:
+            assert found[: len(expected)] == expected, size
+            assert len(found) <= len(expected) + 1
+        else:
+            data = b"".join(chunk.data for chunk in expected)
+            assert b"".join(chunk.data for chunk in found).startswith(data), size
+        assert all(isinstance(item, Damage) for item in items[len(found) :]), "damage is at the end"
+        if size not in whole and name in TIMED:
+            assert len(found) < len(chunks) or not isinstance(items[-1], Chunk)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith(tuple(COMPRESSIONS))])
+def test_a_file_is_continued(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"x{name}"
+    first, second = Chunk(NOW, RECEIVED, b"one"), Chunk(NOW + 9, RECEIVED, b"two")
+    write(path, [first])
+    if name in TIMED:
+        half = path.read_bytes()
+        write(path, [second], "ab+")
+        path.write_bytes(path.read_bytes() + half[-9:-3])  # a record that was cut off
+    write(path, [second], "ab+")
+    found = b"".join(item.data for item in read(path) if isinstance(item, Chunk))
+    assert found == (b"onetwotwo" if name in TIMED else b"onetwo")
+
+
+@pytest.mark.parametrize("packing", COMPRESSIONS)
+def test_what_is_compressed_is_not_continued(tmp_path: Path, packing: str) -> None:
+    path = tmp_path / f"x.rctcap{packing}"
+    write(path, CHUNKS)
+    with pytest.raises(CaptureError, match=rf"x\.rctcap{packing}: what is compressed cannot be continued"):
+        write(path, CHUNKS, "ab+")
+    assert read(path) == CHUNKS
+
+
+def test_files_behind_one_another_are_one(tmp_path: Path) -> None:
+    for packing in COMPRESSIONS:
+        path = tmp_path / f"x.rctcap{packing}"
+        write(path, CHUNKS[:2])
+        write(tmp_path / f"y.rctcap{packing}", CHUNKS[2:])
+        path.write_bytes(path.read_bytes() + (tmp_path / f"y.rctcap{packing}").read_bytes())
+        assert read(path) == CHUNKS
+
+
+@pytest.mark.parametrize("packing", COMPRESSIONS)
+def test_damaged_compression_is_named(tmp_path: Path, packing: str) -> None:
+    path = tmp_path / f"x.rctcap{packing}"
+    write(path, CHUNKS)
+    content = bytearray(path.read_bytes())
+    content[0] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(CaptureError, match=rf"x\.rctcap{packing}: the compressed data is damaged before its byte \d+"):
+        read(path)
+
+
+def test_much_in_little_is_unpacked_bit_by_bit(tmp_path: Path) -> None:
+    for packing in COMPRESSIONS:
+        path = tmp_path / f"x.bin{packing}"
+        write(path, [Chunk(NOW, RECEIVED, bytes(3_000_000))])
+        assert path.stat().st_size < 10_000
+        sizes = [len(item.data) for item in read(path) if isinstance(item, Chunk)]
+        assert sum(sizes) == 3_000_000
+        assert max(sizes) <= 65536
+
+
+WRONG_NAMES = [  # what a file holds, what it is named
+    (b"\x1f\x8b\x08\0", "bin", "gz"),
+    (b"\x28\xb5\x2f\xfd", "dat", "zst"),
+    (b"\n\r\r\n\x1c\0\0\0", "bin", "pcapng"),
+    (bytes.fromhex("d4c3b2a1"), "bin", "pcap"),
+    (bytes.fromhex("a1b23c4d"), "bin", "pcap"),
+    (b"2026-11-22T09:00:47.149000000+00:00 < 00\n", "bin", "rctcap"),
+    (b"- <1 00\n", "bin", "rctcap"),
+]
+
+
+@pytest.mark.parametrize(("content", "suffix", "kind"), WRONG_NAMES)
+def test_wrong_names_are_noticed(tmp_path: Path, content: bytes, suffix: str, kind: str) -> None:
+    path = tmp_path / f"x.{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(CaptureError, match=rf"x\.{suffix}: it begins like a \.{kind}; give it that suffix"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_file_holds_nothing(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"x{name}"
+    path.touch()
+    assert read(path) == []
+
+
+def test_any_other_name_is_raw() -> None:
+    assert find_format("DUMP") is find_format("dump.dat") is find_format("x.BIN") is find_format("x.bin.gz")
+    assert find_format("2026.11.22.RCTCAP.gz") is find_format("x.rctcap") is not find_format("x.bin")
+
+
+# --- .rctcap --------------------------------------------------------------------------------------------------------
+
+LINES = [  # a line, and the chunk in it
+    ("2026-11-22T09:00:47.149000001+00:00 < 002b05", Chunk(NOW, RECEIVED, b"\0+\x05")),
+    ("2026-11-22T10:00:47.149000001+01:00 > 2B", Chunk(NOW, SENT, b"+")),
+    ("2026-11-22T09:00:47Z <12 00", Chunk(NOW // 10**9 * 10**9, RECEIVED, b"\0", 12)),
+    ("2026-11-22T09:00:47.1Z < 00\r", Chunk(NOW // 10**9 * 10**9 + 10**8, RECEIVED, b"\0")),
+    ("- < 00", Chunk(0, RECEIVED, b"\0")),
+]
+NO_LINES = [
+    "2026-11-22T09:00:47.149000001 < 00",  # no offset: whose time?
+    "2026-11-22T09:00:47+00:00 < 0",
+    "2026-11-22T09:00:47+00:00 <",
+    "2026-11-22T09:00:47+00:00  < 00",
+    "2026-13-22T09:00:47+00:00 < 00",
+    "2026-11-22T09:00:47+00:00 = 00",
+    "2026-11-22T09:00:47+00:00 < 0x00",
+    "2026-11-22T09:00:47+00:00 < 00 00",
+    "2026-11-22T09:00:47+25:00 < 00",
+    "noise",
+]
+
+
+@pytest.mark.parametrize(("line", "chunk"), LINES)
+def test_lines(tmp_path: Path, line: str, chunk: Chunk) -> None:
+    path = tmp_path / "x.rctcap"
+    path.write_text(f"# a comment\n\n{line}\n", newline="")
+    assert read(path) == [chunk]
+
+
+@pytest.mark.parametrize("line", NO_LINES)
+def test_damaged_lines_are_named_and_left_out(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "x.rctcap"
+    path.write_bytes(f"- < 00\n{line}\n- > 01\n- < 02".encode())
+    assert read(path) == [
+        Chunk(0, RECEIVED, b"\0"),
+        Damage(7, "line 2 holds no chunk"),
+        Chunk(0, SENT, b"\1"),
+        Damage(7 + len(line) + 1 + 7, "line 4 holds no chunk and has no end"),
+    ]
+
+
+def test_another_kind_of_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.rctcap"
+    path.write_text("time,value\n1,2\n3,4\n")
+    with pytest.raises(CaptureError, match=r"x\.rctcap: its first lines hold no chunks"):
+        read(path)
+
+
+def test_endless_lines_are_read_in_pieces(tmp_path: Path) -> None:
+    path = tmp_path / "x.rctcap"
+    path.write_bytes(b"- < 00\n- < " + b"00" * 600_000 + b"\n- < 01\n")
+    items = read(path)
+    assert items[0] == Chunk(0, RECEIVED, b"\0")
+    assert items[-1] == Chunk(0, RECEIVED, b"\1")
+    assert items[1:-1]
+    assert all(isinstance(item, Damage) for item in items[1:-1])
+
+
+def test_large_chunks_are_several_lines(tmp_path: Path) -> None:
+    path = tmp_path / "x.rctcap"
+    write(path, [Chunk(NOW, SENT, bytes(600_000), 3)])
+    items = read(path)
+    assert {(item.time, item.direction, item.connection) for item in items if isinstance(item, Chunk)} == {
+        (NOW, SENT, 3)
+    }
+    assert sum(len(item.data) for item in items if isinstance(item, Chunk)) == 600_000
+
+
+def test_rctcap_is_made_for_grep(tmp_path: Path) -> None:
+    path = tmp_path / "x.rctcap"
+    write(path, CHUNKS)
+    sent = [line for line in path.read_text().splitlines() if re.search(r" >\d* ", line)]
+    assert sent == ["2026-11-22T09:00:47.149000001+00:00 > 2b0104", "2026-11-22T09:00:47.148999996+00:00 >1 0a"]
+
+
+@given(st.integers(0, 253_402_300_799_999_999_999))
+def test_times_both_ways(time: int) -> None:
+    assert parse_iso_time(iso_time(time)) == time
