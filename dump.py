@@ -2,4 +2,5 @@
 
 from rct_tools.cli.dump import main
 
-raise SystemExit(main())
+if __name__ == "__main__":
+    main()

@@ -2,4 +2,5 @@
 
 from rct_tools.cli.parse import main
 
-raise SystemExit(main())
+if __name__ == "__main__":  # processes for other files import this one
+    main()

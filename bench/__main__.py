@@ -11,20 +11,24 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import memory, parsing, reading, starting
+from bench import memory, parsing, reading, recall, starting
 
 # Memory first: what the others leave behind would hide what it looks for.
-PARTS = {"memory": memory, "parsing": parsing, "reading": reading, "starting": starting}
+PARTS = {"memory": memory, "parsing": parsing, "recall": recall, "reading": reading, "starting": starting}
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m bench", description="Speed and size, beside those of peers.")
     arguments.add_argument("--quick", action="store_true", help="a smoke test: short, its numbers mean little")
-    quick = arguments.parse_args().quick
+    arguments.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; without, all")
+    given = arguments.parse_args()
+    quick: bool = given.quick
+    if unknown := set(given.parts) - set(PARTS):
+        arguments.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     table = Table("what", "RCT Tools", "compared to", "ratio", "goal", "", box=box.MARKDOWN)
-    for name, part in PARTS.items():
+    for name in given.parts or PARTS:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
-        for line in part.measure(quick):
+        for line in PARTS[name].measure(quick):
             table.add_row(line.what, line.ours, line.compared, f"{line.ratio:.3g}", line.goal, line.verdict)
     console = Console(width=160)
     console.print(table)

@@ -1,32 +1,36 @@
-"""rct parse, also parsedump: the frames in a recorded file."""
+"""rct parse, also parsedump: what is in recorded files."""
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from io import FileIO
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from rct_tools.capture import find_format
+from rct_tools.cli.captures import find_captures, port_option, read_chunks, tell_damage
+from rct_tools.cli.listing import LISTINGS, List, Misfits, totals_text
 from rct_tools.cli.options import format_option
-from rct_tools.cli.progress import progress
-from rct_tools.cli.rows import FRAME_COLUMNS, Told, colour, frame_line, frame_row
-from rct_tools.cli.run import run_command, set_verbosity
-from rct_tools.frame import BadFrame, Frame
-from rct_tools.objects import registry
-from rct_tools.parser import FrameParser, ParserEvent
-from rct_tools.reading import BadReading, read_frame
+from rct_tools.cli.output import Row, open_output
+from rct_tools.cli.progress import bytes_progress
+from rct_tools.cli.run import EXIT_FAILED, run_command, set_verbosity
+from rct_tools.display import show_value
+from rct_tools.errors import CaptureError, ConfigError
+from rct_tools.frame import Frame
+from rct_tools.reading import read_frame
+from rct_tools.stream import Found, Streams
+from rct_tools.times import iso_time
+from rct_tools.values import DataType
+
+if TYPE_CHECKING:
+    from rct_tools.summary import ObjectSummary, Summary
+    from rct_tools.survey import Survey
 
 _BIG: Final = 1_000_000  # bytes
-_UNKNOWN_IDS: Final = 1000  # counted one by one; a long capture of garbage could hold any number
+_COLUMNS: Final = ("object", "address", "frames", "first", "last", "interval", "minimum", "mean", "maximum", "unit")
 
 
 def _verbosity(ctx: click.Context, param: click.Parameter, count: int) -> int:
@@ -36,157 +40,205 @@ def _verbosity(ctx: click.Context, param: click.Parameter, count: int) -> int:
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Examples: rct parse today.bin; rct dump --host 192.0.2.7 -f - | rct parse --format jsonl -",
+    epilog="Examples: rct parse today.bin; rct parse --summary captures/; rct parse today.pcap -o today.parquet; "
+    "rct dump --host 192.0.2.7 -f - | rct parse --format jsonl -",
 )
-@click.argument("file", required=False)
+@click.argument("files", nargs=-1, metavar="FILE…")
 @click.option("-f", "--infile", metavar="FILE", help="The same as FILE.")
-@format_option("text", "jsonl", "csv")
+@click.option("--summary", is_flag=True, help="Show what is in it object by object, instead of each frame.")
+@click.option(
+    "-o", "--output", metavar="TABLE",
+    help="Write the frames into a table: .parquet, .csv or .jsonl. Of several FILEs, a folder of such tables.",
+)  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace TABLE if it is there.")
+@format_option()
+@port_option
 @click.option(
     "-v", "--verbose", count=True, callback=_verbosity, is_eager=True, help="Show payloads and noise in text, too."
 )
-def parse(file: str | None, infile: str | None, output_format: str, verbose: int) -> None:
-    """Show the frames in a recorded FILE, one a line, and a summary; - is standard input.
+def parse(
+    files: tuple[str, ...],
+    infile: str | None,
+    summary: bool,
+    output: str | None,
+    overwrite: bool,
+    output_format: str,
+    port: int,
+    verbose: int,
+) -> None:
+    """Show the frames in recorded FILEs, one a line, and what they are altogether.
 
-    Damaged parts are shown with their offset and what is wrong with them, and what follows them is found.
+    A FILE may be - for standard input, or a folder for all captures in it. Damaged parts are shown with their offset
+    and what is wrong with them, and what follows them is found.
+
+    --summary and --output are made for captures of any size, and use all cores for several FILEs.
     """
-    if (file is None) == (infile is None):
+    if bool(files) == (infile is not None):
         raise click.UsageError("one FILE is needed, as it is or behind --infile")
-    path = file or infile or ""
-    write = _WRITERS[output_format](verbose > 0)
-    tally = _Tally()
-    with ExitStack() as stack:
-        source = stack.enter_context(FileIO(sys.stdin.fileno() if path == "-" else path, closefd=path != "-"))
-        size = Path(path).stat().st_size if path != "-" else 0
-        # Who watches the frames themselves needs no bar, nor does a file that is done before one can be seen.
-        watched = size < _BIG or sys.stdout.isatty()
-        advance = stack.enter_context(nullcontext(_ignore) if watched else progress(path, size))
-        for event in _events(path, source, tally.parser, advance):
-            told = read_frame(event, 0, "") if isinstance(event, Frame) else None
-            tally.count(event, told)
-            write(event, told)
-    sys.stdout.flush()
-    click.echo(tally.text(), err=output_format != "text")
-
-
-def _ignore(_size: int) -> None:
-    """Show nothing."""
-
-
-def _events(path: str, source: FileIO, parser: FrameParser, advance: Callable[[int], object]) -> Iterator[ParserEvent]:
-    for chunk in find_format(path).read_chunks(source):
-        yield from parser.feed(chunk.data)
-        sys.stdout.flush()  # what comes through a pipe is shown when it comes
-        advance(len(chunk.data))
-    yield from parser.close()
-
-
-# --- output ----------------------------------------------------------------------------------------------------------
-
-
-def _bad_row(bad: BadFrame) -> dict[str, Any]:
-    return {"offset": bad.offset, "bad": bad.reason.value, "length": len(bad.data)}
-
-
-_Writer: TypeAlias = Callable[[ParserEvent, Told], object]
-
-
-def _text_writer(verbose: bool) -> _Writer:
-    number = 0
-    end = 0  # of what is told, in bytes
-
-    def write(event: ParserEvent, told: Told) -> None:
-        nonlocal number, end
-        if verbose:
-            # One byte is the 00 before each frame of a device.
-            if event.offset > end + 1:
-                sys.stdout.write(f"{'':>7} {end:>10}  noise         {event.offset - end} bytes\n")
-            end = event.offset + len(event.data if isinstance(event, BadFrame) else event.encode())
-        if isinstance(event, BadFrame):
-            shown = event.data[:24].hex(" ") + (" …" if event.data[24:] else "")
-            what = colour(f"{'bad ' + event.reason:<13} {len(event.data)} bytes: {shown}", "red")
-            sys.stdout.write(f"{'':>7} {event.offset:>10}  {what}\n")
-            return
-        number += 1
-        payload = f"  | {event.payload.hex(' ')}" if verbose and event.payload else ""
-        sys.stdout.write(f"{number:>7} {event.offset:>10}  {frame_line(event, told)}{payload}\n")
-
-    return write
-
-
-def _jsonl_writer(_verbose: bool) -> _Writer:
-    def write(event: ParserEvent, told: Told) -> None:
-        row = frame_row(event, told) if isinstance(event, Frame) else _bad_row(event)
-        sys.stdout.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
-
-    return write
-
-
-def _csv_writer(_verbose: bool) -> _Writer:
-    table = csv.DictWriter(sys.stdout, (*FRAME_COLUMNS, "bad", "length"), lineterminator="\n")
-    table.writeheader()
-
-    def write(event: ParserEvent, told: Told) -> None:
-        row = frame_row(event, told) if isinstance(event, Frame) else _bad_row(event)
-        if isinstance(row.get("value"), bool | list | dict):
-            row["value"] = json.dumps(row["value"], ensure_ascii=False)
-        table.writerow(row)
-
-    return write
-
-
-_WRITERS: Final[Mapping[str, Callable[[bool], _Writer]]] = {
-    "text": _text_writer,
-    "jsonl": _jsonl_writer,
-    "csv": _csv_writer,
-}
-
-
-# --- summary --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What a whole capture holds."""
-
-    parser: FrameParser = field(default_factory=FrameParser)
-    misfits: Counter[str] = field(default_factory=Counter)  # names of objects whose payload did not fit
-    unknown: Counter[int] = field(default_factory=Counter)  # ids
-    unknown_others: int = 0  # frames of unknown ids beyond those
-
-    def count(self, event: ParserEvent, told: Told) -> None:
-        if isinstance(told, BadReading):
-            self.misfits[told.object.name] += 1
-        if isinstance(event, Frame) and event.object_id not in registry:
-            if event.object_id in self.unknown or len(self.unknown) < _UNKNOWN_IDS:
-                self.unknown[event.object_id] += 1
-            else:
-                self.unknown_others += 1
-
-    def text(self) -> str:
-        parser = self.parser
-        unknown = {f"0x{object_id:08X}": count for object_id, count in self.unknown.most_common()}
-        if self.unknown_others:
-            unknown["others"] = self.unknown_others
-        tables: dict[str, Mapping[str, int]] = {
-            "frames": {command.name: count for command, count in parser.frames.most_common()},
-            "bad": {reason.value: count for reason, count in parser.bad.most_common()},
-            "wrong payloads": dict(self.misfits.most_common()),
-            "unknown ids": unknown,
-        }
-        # Two kinds of noise are counted in bytes, the others are whole tokens.
-        noise = (
-            f"{kind} {count:,}{' bytes' if kind in ('00', 'other') else ''}"
-            for kind, count in parser.noise.most_common()
-            if count
-        )
-        lines = [f"\n{'bytes':<16}{parser.fed:,}, of which {parser.skipped:,} in no frame"]
-        for title, table in tables.items():
-            parts = ", ".join(f"{key} {count:,}" for key, count in table.items())
-            lines.append(f"{title:<16}{sum(table.values()):,}{': ' + parts if parts else ''}")
-        lines.append(f"{'noise':<16}{', '.join(noise) or 0}")
-        return "\n".join(lines)
+    names = find_captures(files or (infile or "",))
+    if summary or output:
+        if "-" in names:
+            raise click.UsageError("--summary and --output need files; standard input can only be listed")
+        tables = _tables(names, output, overwrite=overwrite)
+        _sum_up(_surveys(names, tables, port), output_format, told=summary)
+        return
+    if output_format == "json":
+        raise click.UsageError("frames are listed as text, jsonl or csv; json goes with --summary")
+    show = LISTINGS[output_format](verbose > 0)
+    failed = [name for name in names if not _list(name, port, show, output_format, titled=len(names) > 1)]
+    if failed:
+        raise click.exceptions.Exit(EXIT_FAILED)
 
 
 def main() -> NoReturn:
     """Run ``parsedump`` as a program and exit."""
     run_command(parse)
+
+
+# --- frame by frame -------------------------------------------------------------------------------------------------
+
+
+def _list(name: str, port: int, show: List, output_format: str, *, titled: bool) -> bool:
+    """List a capture, and return whether it could be read to its end; if not, why is said."""
+    streams, misfits = Streams(), Misfits()
+
+    def tell(found: list[Found]) -> None:
+        for item in found:
+            told = read_frame(item.event, item.time, "") if isinstance(item.event, Frame) else None
+            misfits.count(item, told)
+            show(item, told)
+
+    if titled and output_format == "text":
+        click.echo(f"{name}:")
+    error = ""
+    with ExitStack() as stack:
+        file = stack.enter_context(FileIO(sys.stdin.fileno() if name == "-" else name, closefd=name != "-"))
+        size = Path(name).stat().st_size if name != "-" else 0
+        # Who watches the frames themselves needs no bar, nor does a file that is done before one can be seen.
+        is_watched = size < _BIG or sys.stdout.isatty()
+        advance = stack.enter_context(bytes_progress(name, 0 if is_watched else size))
+        try:
+            for chunk in read_chunks(name, file, port, advance):
+                tell(streams.feed(chunk))
+                sys.stdout.flush()  # what comes through a pipe is shown when it comes
+        except CaptureError as exc:
+            error = str(exc)
+        tell(streams.close())
+    sys.stdout.flush()
+    click.echo(f"\n{totals_text(streams, misfits)}", err=output_format != "text")
+    if error:
+        click.echo(f"Error: {error}", err=True)
+    return not error
+
+
+# --- whole captures -------------------------------------------------------------------------------------------------
+
+
+def _tables(names: Sequence[str], output: str | None, *, overwrite: bool) -> list[Path | None]:
+    """Return the table of each capture; the folder of several is made."""
+    if output is None:
+        return [None] * len(names)
+    target = Path(output)
+    if target.exists() and not overwrite:
+        raise click.UsageError(f"{output} is there already; replace it with --overwrite")
+    if len(names) == 1:
+        return [target]
+    target.mkdir(exist_ok=True)
+    stems = [Path(name).name.partition(".")[0] for name in names]
+    return [
+        target / f"{stem}{f'-{stems[:at].count(stem) + 1}' if stem in stems[:at] else ''}{target.suffix}"
+        for at, stem in enumerate(stems)
+    ]
+
+
+def _surveys(names: Sequence[str], tables: Sequence[Path | None], port: int) -> Iterator[Survey]:
+    try:
+        from rct_tools.survey import survey, survey_all
+    except ImportError as exc:
+        raise ConfigError("--summary and --output need more than the core: pip install 'rct-tools[analysis]'") from exc
+    sizes = [Path(name).stat().st_size if Path(name).is_file() else 0 for name in names]
+    title = names[0] if len(names) == 1 else f"{len(names)} captures"
+    with bytes_progress(title, sum(sizes) if sum(sizes) >= _BIG else 0) as advance:
+        if len(names) == 1:
+            yield survey(names[0], port, tables[0], advance)
+        else:
+            yield from survey_all(zip(names, tables, strict=True), port, advance)
+
+
+def _sum_up(surveys: Iterator[Survey], output_format: str, *, told: bool) -> None:
+    total: Summary | None = None
+    errors = []
+    for survey in surveys:
+        tell_damage(survey.name, survey.damage, survey.damaged)
+        if survey.error:
+            errors.append(survey.error)
+        if total is None:
+            total = survey.summary
+        else:
+            total.add(survey.summary)
+    assert total is not None, "there is one capture at least"  # noqa: S101  # for the type checker
+    if told:
+        output = open_output(output_format, _COLUMNS, _object_line)
+        if output_format == "text" and total.objects:
+            click.echo(_HEAD)
+        for _, item in sorted(total.objects.items(), key=lambda entry: (entry[0][0], entry[1].object.name)):
+            output.row(_object_row(item))
+        output.end()
+    is_text = output_format == "text" and told
+    click.echo(("\n" if is_text else "") + _totals(total), err=not is_text)
+    for error in errors:
+        click.echo(f"Error: {error}", err=True)
+    if errors:
+        raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _totals(total: Summary) -> str:
+    misfits = Misfits()
+    for item in total.objects.values():
+        if item.misfits:
+            misfits.payloads[item.object.name] += item.misfits
+        if item.object.data_type is DataType.UNKNOWN and item.object.name.startswith("0x"):
+            misfits.count_unknown(item.object.object_id, item.frames)
+    misfits.unknown_others += total.others
+    lines = [totals_text(total, misfits)]
+    if total.first:
+        lines.append(f"{'time':<16}{iso_time(total.first)[:19]} to {iso_time(total.last)[:19]} UTC")
+    if total.places:
+        several = len({place.file for place in total.places}) > 1
+        for number, place in enumerate(total.places):
+            where = f"{place.file}: " if several else ""
+            lines.append(
+                f"{'bad parts at' if not number else '':<16}{where}{place.offset} ({place.reason}, {place.size} bytes)"
+            )
+        if more := total.bad.total() - len(total.places):
+            lines.append(f"{'':<16}and {more:,} more")
+    return "\n".join(lines)
+
+
+_HEAD: Final = f"{'object':<42}{'frames':>9}{'every':>9}{'minimum':>14}{'mean':>14}{'maximum':>14}"
+
+
+def _object_row(item: ObjectSummary) -> dict[str, Any]:
+    return {
+        "object": item.object.name,
+        "address": item.address,
+        "frames": item.frames,
+        "first": iso_time(item.first) if item.first else None,
+        "last": iso_time(item.last) if item.last else None,
+        "interval": item.interval,
+        "minimum": item.lowest if item.values else None,
+        "mean": item.mean,
+        "maximum": item.highest if item.values else None,
+        "unit": item.object.unit,
+        "summary": item,
+    }
+
+
+def _object_line(row: Row) -> str:
+    item: ObjectSummary = row["summary"]
+    name = f"{item.address:08X}/{item.object.name}" if item.address else item.object.name
+    every = f"{item.interval:.1f} s" if item.interval is not None else ""
+    is_count = item.object.labels or item.object.bits
+    numbers = [item.lowest, item.mean, item.highest] if item.values and not is_count else []
+    shown = "".join(f"{show_value(item.object, number):>14}" for number in numbers if number is not None)
+    return f"{name:<42}{item.frames:>9,}{every:>9}{shown}"

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 
 @contextmanager
@@ -13,13 +17,35 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], object]]:
     if not sys.stderr.isatty():
         yield lambda _done: None
         return
-    from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress
 
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with _bar(columns, title, total) as advance:
+        yield advance
+
+
+@contextmanager
+def bytes_progress(title: str, total: int) -> Iterator[Callable[[int], object]]:
+    """Yield what to call with how many more bytes are done; shows the rate, too. 0 bytes in all shows nothing."""
+    if not total or not sys.stderr.isatty():
+        yield lambda _done: None
+        return
+    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+    columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
+    with _bar(columns, title, total) as advance:
+        yield advance
+
+
+@contextmanager
+def _bar(columns: Sequence[ProgressColumn], title: str, total: int) -> Iterator[Callable[[int], object]]:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(escape(title), total=total)
         yield lambda done: bar.advance(task, done)
 
 

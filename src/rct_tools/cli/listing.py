@@ -1,0 +1,138 @@
+"""The frames of captures, one a line, and what they are altogether."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from rct_tools.cli.rows import FRAME_COLUMNS, Told, clock_text, colour, frame_line, frame_row
+from rct_tools.frame import BadFrame, Frame
+from rct_tools.objects import registry
+from rct_tools.reading import BadReading
+from rct_tools.stream import Found, Totals
+from rct_tools.times import iso_time
+
+if TYPE_CHECKING:
+    from rct_tools.summary import Summary
+
+List: TypeAlias = Callable[[Found, Told], None]
+"""Prints a frame, with what it tells, or a bad frame."""
+
+_UNKNOWN_IDS: Final = 1000  # counted one by one; a long capture of garbage could hold any number
+
+
+def _row(found: Found, told: Told) -> dict[str, Any]:
+    origin = {
+        "time": iso_time(found.time) if found.time else None,
+        "direction": found.direction.value,
+        "connection": found.connection,
+    }
+    if isinstance(found.event, Frame):
+        return {**origin, **frame_row(found.event, told)}
+    return {**origin, "offset": found.event.offset, "bad": found.event.reason.value, "length": len(found.event.data)}
+
+
+def _text(verbose: bool) -> List:
+    number = 0
+    ends: Counter[tuple[int, str]] = Counter()  # of what is told, in bytes, by stream
+
+    def show(found: Found, told: Told) -> None:
+        nonlocal number
+        event = found.event
+        when = f"  {clock_text(found.time)}  {found.direction}{found.connection or '':<3}" if found.time else ""
+        if verbose:
+            stream = found.connection, found.direction
+            # One byte is the 00 before each frame of a device.
+            if event.offset > ends[stream] + 1:
+                sys.stdout.write(
+                    f"{'':>7} {ends[stream]:>10}{when}  noise         {event.offset - ends[stream]} bytes\n"
+                )
+            ends[stream] = event.offset + len(event.data if isinstance(event, BadFrame) else event.encode())
+        if isinstance(event, BadFrame):
+            shown = event.data[:24].hex(" ") + (" …" if event.data[24:] else "")
+            what = colour(f"{'bad ' + event.reason:<13} {len(event.data)} bytes: {shown}", "red")
+            sys.stdout.write(f"{'':>7} {event.offset:>10}{when}  {what}\n")
+            return
+        number += 1
+        payload = f"  | {event.payload.hex(' ')}" if verbose and event.payload else ""
+        sys.stdout.write(f"{number:>7} {event.offset:>10}{when}  {frame_line(event, told)}{payload}\n")
+
+    return show
+
+
+def _json_lines(_verbose: bool) -> List:
+    def show(found: Found, told: Told) -> None:
+        sys.stdout.write(json.dumps(_row(found, told), ensure_ascii=False, allow_nan=False) + "\n")
+
+    return show
+
+
+def _csv(_verbose: bool) -> List:
+    columns = ("time", "direction", "connection", *FRAME_COLUMNS, "bad", "length")
+    table = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    table.writeheader()
+
+    def show(found: Found, told: Told) -> None:
+        row = _row(found, told)
+        if isinstance(row.get("value"), bool | list | dict):
+            row["value"] = json.dumps(row["value"], ensure_ascii=False)
+        table.writerow(row)
+
+    return show
+
+
+LISTINGS: Final[Mapping[str, Callable[[bool], List]]] = {"text": _text, "jsonl": _json_lines, "csv": _csv}
+"""How frames are listed, by format; asked whether payloads and noise are shown, too, which only text can."""
+
+
+@dataclass(slots=True)
+class Misfits:
+    """Frames that are right and yet odd."""
+
+    payloads: Counter[str] = field(default_factory=Counter)  # by name of the object: those that do not fit it
+    unknown: Counter[int] = field(default_factory=Counter)  # ids that nobody knows
+    unknown_others: int = 0  # frames of such ids beyond those
+
+    def count(self, found: Found, told: Told) -> None:
+        """Look at a frame."""
+        if isinstance(told, BadReading):
+            self.payloads[told.object.name] += 1
+        if isinstance(found.event, Frame) and found.event.object_id not in registry:
+            self.count_unknown(found.event.object_id, 1)
+
+    def count_unknown(self, object_id: int, frames: int) -> None:
+        """Count frames of an object that nobody knows."""
+        if object_id in self.unknown or len(self.unknown) < _UNKNOWN_IDS:
+            self.unknown[object_id] += frames
+        else:
+            self.unknown_others += frames
+
+
+def totals_text(counts: Totals | Summary, misfits: Misfits) -> str:
+    """Return some lines about captures."""
+    unknown = {f"0x{object_id:08X}": count for object_id, count in misfits.unknown.most_common()}
+    if misfits.unknown_others:
+        unknown["others"] = misfits.unknown_others
+    tables: dict[str, Mapping[str, int]] = {
+        "frames": {command.name: count for command, count in counts.frames.most_common()},
+        "bad": {reason.value: count for reason, count in counts.bad.most_common()},
+        "wrong payloads": dict(misfits.payloads.most_common()),
+        "unknown ids": unknown,
+    }
+    # Two kinds of noise are counted in bytes, the others are whole tokens.
+    noise = (
+        f"{kind} {count:,}{' bytes' if kind in ('00', 'other') else ''}"
+        for kind, count in counts.noise.most_common()
+        if count
+    )
+    lines = [f"{'bytes':<16}{counts.fed:,}, of which {counts.skipped:,} in no frame"]
+    for title, table in tables.items():
+        parts = ", ".join(f"{key} {count:,}" for key, count in table.items())
+        lines.append(f"{title:<16}{sum(table.values()):,}{': ' + parts if parts else ''}")
+    lines.append(f"{'noise':<16}{', '.join(noise) or 0}")
+    return "\n".join(lines)
