@@ -371,6 +371,14 @@ def test_the_connection_longest_unused_is_forgotten(monkeypatch: pytest.MonkeyPa
     )
 
 
+def test_somebody_talks_to_himself() -> None:
+    contents = [
+        ipv4(tcp_segment(PORT, PORT, begin, begin, flags, data), "192.0.2.1", "192.0.2.1")
+        for begin, flags, data in ((1, SYN, b""), (2, PUSHED, b"a"), (8, SYN, b""), (9, PUSHED, b"b"))
+    ]
+    assert list(assemble(number(contents), PORT)) == [Chunk(1, R, b"a", 0), Chunk(3, R, b"b", 1)]
+
+
 def test_packets_of_others() -> None:
     udp = ipv4(SEGMENT, *ENDS, protocol=17)
     others = [ipv4(tcp_segment(50000, port, 1, 1, ACK, b"x"), *ENDS) for port in (443, 80, 80)]

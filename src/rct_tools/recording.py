@@ -46,6 +46,7 @@ class Recording:
 
     def __init__(self, name: str, mode: Mode = "create", rotation: Rotation | None = None) -> None:
         self.name = name  # of the file that is open
+        self.files = 0  # so many were begun
         self.streams = Streams()
         self._pattern = PurePath(name)
         self._mode: Mode = mode
@@ -92,6 +93,7 @@ class Recording:
         target = sys.stdout.fileno() if is_stdout else self.name
         file = FileIO(target, "wb" if is_stdout else _OPEN_MODES[self._mode], closefd=not is_stdout)
         self._file = self._stack.enter_context(file)
+        self.files += 1
         if self._mode != "overwrite":
             self._write = self._stack.enter_context(write_capture(file, self.name))
 

@@ -29,9 +29,11 @@ _LEAST: Final = 56  # a connection takes more bytes of a file: 40 of headers, 1 
 def assemble(packets: Iterator[Packet | Damage], port: int) -> Iterator[CaptureItem]:
     """Yield what went over the connections whose one end, the inverter's, has this port.
 
-    Bytes come once, in order, and with the time of the packet that made them readable. When the other end acknowledged
-    bytes that are not there, or too much follows them, or nothing more, they are a Damage, and what waited behind them
-    has the times of its own packets. A connection that is older than the capture begins with the first data seen.
+    Bytes come once, in order, and with the time of the packet that made them readable. Those that are not there are a
+    Damage once the other end has acknowledged more than them, or too much has come behind them, or there is nothing
+    more; what waited behind them then has the times of its own packets. A connection that is older than the capture
+    begins with the first data seen. Of more than 128 connections that longest unused is forgotten; should it go on, it
+    is another.
 
     Raises CaptureError when there are packets, but none of the port; also what ``packets`` raises, after what waits.
     """
@@ -215,7 +217,7 @@ class _Connections:
         if old is not None:
             for stream in (old, old.other):
                 self._settle(stream, items, last=True)
-                del self._streams[stream.ends]
+                self._streams.pop(stream.ends, None)  # both are one when somebody talks to himself
         half = (len(ends) - 4) // 2
         back_ends = ends[half:-4] + ends[:half] + ends[-2:] + ends[-4:-2]
         received = int.from_bytes(ends[-4:-2], "big") == self._port

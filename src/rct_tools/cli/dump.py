@@ -86,7 +86,7 @@ async def _record(link: Link, recording: Recording) -> None:
                 match event:
                     case Up() if show is None:
                         # Not before, and not emptied before the first byte: a wrong host must not cost an old file.
-                        stack.callback(lambda: click.echo(f"{recording.name}: {_count(recording.streams)}", err=True))
+                        stack.callback(lambda: click.echo(_result(recording), err=True))
                         stack.enter_context(recording)
                         recording.open()
                         show = stack.enter_context(status(f"{link.peer} → {recording.name}"))
@@ -102,6 +102,11 @@ async def _record(link: Link, recording: Recording) -> None:
 def _count(streams: Streams) -> str:
     bad = streams.bad.total()
     return f"{streams.fed:,} bytes, {streams.frames.total():,} frames{f', {bad:,} bad' if bad else ''}"
+
+
+def _result(recording: Recording) -> str:
+    where = f"{recording.files} files, the last {recording.name}" if recording.files > 1 else recording.name
+    return f"{where}: {_count(recording.streams)}"
 
 
 def main() -> NoReturn:

@@ -6,9 +6,9 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rct_tools.cli.rows import FRAME_COLUMNS, Told, clock_text, colour, frame_line, frame_row
 from rct_tools.frame import BadFrame, Frame
@@ -20,74 +20,101 @@ from rct_tools.times import iso_time
 if TYPE_CHECKING:
     from rct_tools.summary import Summary
 
-List: TypeAlias = Callable[[Found, Told], None]
-"""Prints a frame, with what it tells, or a bad frame."""
-
 _UNKNOWN_IDS: Final = 1000  # counted one by one; a long capture of garbage could hold any number
 
 
-def _row(found: Found, told: Told) -> dict[str, Any]:
-    origin = {
-        "time": iso_time(found.time) if found.time else None,
-        "direction": found.direction.value,
-        "connection": found.connection,
-    }
-    if isinstance(found.event, Frame):
-        return {**origin, **frame_row(found.event, told)}
-    return {**origin, "offset": found.event.offset, "bad": found.event.reason.value, "length": len(found.event.data)}
+class Listing(Protocol):
+    """Where the frames of captures are listed."""
+
+    def begin(self, name: str) -> None:
+        """Tell of which capture the following are."""
+
+    def show(self, found: Found, told: Told) -> None:
+        """Print a frame, with what it tells, or a bad frame."""
 
 
-def _text(verbose: bool) -> List:
-    number = 0
-    ends: Counter[tuple[int, str]] = Counter()  # of what is told, in bytes, by stream
+class _Text:
+    def __init__(self, *, verbose: bool, several: bool) -> None:
+        self._verbose = verbose
+        self._several = several
+        self._number = 0
+        self._ends: Counter[tuple[int, str]] = Counter()  # of what is told, in bytes, by stream
 
-    def show(found: Found, told: Told) -> None:
-        nonlocal number
+    def begin(self, name: str) -> None:
+        self._number = 0
+        self._ends.clear()
+        if self._several:
+            sys.stdout.write(f"{name}:\n")
+
+    def show(self, found: Found, told: Told) -> None:
         event = found.event
         when = f"  {clock_text(found.time)}  {found.direction}{found.connection or '':<3}" if found.time else ""
-        if verbose:
+        if self._verbose:
             stream = found.connection, found.direction
+            end = self._ends[stream]
             # One byte is the 00 before each frame of a device.
-            if event.offset > ends[stream] + 1:
-                sys.stdout.write(
-                    f"{'':>7} {ends[stream]:>10}{when}  noise         {event.offset - ends[stream]} bytes\n"
-                )
-            ends[stream] = event.offset + len(event.data if isinstance(event, BadFrame) else event.encode())
+            if event.offset > end + 1:
+                sys.stdout.write(f"{'':>7} {end:>10}{when}  noise         {event.offset - end} bytes\n")
+            self._ends[stream] = event.offset + len(event.data if isinstance(event, BadFrame) else event.encode())
         if isinstance(event, BadFrame):
             shown = event.data[:24].hex(" ") + (" …" if event.data[24:] else "")
             what = colour(f"{'bad ' + event.reason:<13} {len(event.data)} bytes: {shown}", "red")
             sys.stdout.write(f"{'':>7} {event.offset:>10}{when}  {what}\n")
             return
-        number += 1
-        payload = f"  | {event.payload.hex(' ')}" if verbose and event.payload else ""
-        sys.stdout.write(f"{number:>7} {event.offset:>10}{when}  {frame_line(event, told)}{payload}\n")
-
-    return show
+        self._number += 1
+        payload = f"  | {event.payload.hex(' ')}" if self._verbose and event.payload else ""
+        sys.stdout.write(f"{self._number:>7} {event.offset:>10}{when}  {frame_line(event, told)}{payload}\n")
 
 
-def _json_lines(_verbose: bool) -> List:
-    def show(found: Found, told: Told) -> None:
-        sys.stdout.write(json.dumps(_row(found, told), ensure_ascii=False, allow_nan=False) + "\n")
+class _Rows:
+    """Rows with the name of the capture, if there are several."""
 
-    return show
+    def __init__(self, *, verbose: bool, several: bool) -> None:  # noqa: ARG002  # all of it is in the rows
+        self._several = several
+        self._file: dict[str, str] = {}
+
+    def begin(self, name: str) -> None:
+        if self._several:
+            self._file = {"file": name}
+
+    def _row(self, found: Found, told: Told) -> dict[str, Any]:
+        origin = {
+            **self._file,
+            "time": iso_time(found.time) if found.time else None,
+            "direction": found.direction.value,
+            "connection": found.connection,
+        }
+        if isinstance(found.event, Frame):
+            return {**origin, **frame_row(found.event, told)}
+        bad = found.event
+        return {**origin, "offset": bad.offset, "bad": bad.reason.value, "length": len(bad.data)}
 
 
-def _csv(_verbose: bool) -> List:
-    columns = ("time", "direction", "connection", *FRAME_COLUMNS, "bad", "length")
-    table = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
-    table.writeheader()
+class _JsonLines(_Rows):
+    def show(self, found: Found, told: Told) -> None:
+        sys.stdout.write(json.dumps(self._row(found, told), ensure_ascii=False, allow_nan=False) + "\n")
 
-    def show(found: Found, told: Told) -> None:
-        row = _row(found, told)
+
+class _Csv(_Rows):
+    def __init__(self, *, verbose: bool, several: bool) -> None:
+        super().__init__(verbose=verbose, several=several)
+        columns = ("time", "direction", "connection", *FRAME_COLUMNS, "bad", "length")
+        self._table = csv.DictWriter(sys.stdout, ("file", *columns) if several else columns, lineterminator="\n")
+        self._table.writeheader()
+
+    def show(self, found: Found, told: Told) -> None:
+        row = self._row(found, told)
         if isinstance(row.get("value"), bool | list | dict):
             row["value"] = json.dumps(row["value"], ensure_ascii=False)
-        table.writerow(row)
-
-    return show
+        self._table.writerow(row)
 
 
-LISTINGS: Final[Mapping[str, Callable[[bool], List]]] = {"text": _text, "jsonl": _json_lines, "csv": _csv}
-"""How frames are listed, by format; asked whether payloads and noise are shown, too, which only text can."""
+class _MakeListing(Protocol):
+    def __call__(self, *, verbose: bool, several: bool) -> Listing: ...
+
+
+LISTINGS: Final[Mapping[str, _MakeListing]] = {"text": _Text, "jsonl": _JsonLines, "csv": _Csv}
+"""How frames are listed, by format; ``verbose`` shows payloads and noise in text, too."""
 
 
 @dataclass(slots=True)

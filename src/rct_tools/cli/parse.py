@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import click
 
 from rct_tools.cli.captures import find_captures, port_option, read_chunks, tell_damage
-from rct_tools.cli.listing import LISTINGS, List, Misfits, totals_text
+from rct_tools.cli.listing import LISTINGS, Listing, Misfits, totals_text
 from rct_tools.cli.options import format_option
 from rct_tools.cli.output import Row, open_output
 from rct_tools.cli.progress import bytes_progress
@@ -84,8 +84,8 @@ def parse(
         return
     if output_format == "json":
         raise click.UsageError("frames are listed as text, jsonl or csv; json goes with --summary")
-    show = LISTINGS[output_format](verbose > 0)
-    failed = [name for name in names if not _list(name, port, show, output_format, titled=len(names) > 1)]
+    listing = LISTINGS[output_format](verbose=verbose > 0, several=len(names) > 1)
+    failed = [name for name in names if not _list(name, port, listing, is_text=output_format == "text")]
     if failed:
         raise click.exceptions.Exit(EXIT_FAILED)
 
@@ -98,7 +98,7 @@ def main() -> NoReturn:
 # --- frame by frame -------------------------------------------------------------------------------------------------
 
 
-def _list(name: str, port: int, show: List, output_format: str, *, titled: bool) -> bool:
+def _list(name: str, port: int, listing: Listing, *, is_text: bool) -> bool:
     """List a capture, and return whether it could be read to its end; if not, why is said."""
     streams, misfits = Streams(), Misfits()
 
@@ -106,14 +106,13 @@ def _list(name: str, port: int, show: List, output_format: str, *, titled: bool)
         for item in found:
             told = read_frame(item.event, item.time, "") if isinstance(item.event, Frame) else None
             misfits.count(item, told)
-            show(item, told)
+            listing.show(item, told)
 
-    if titled and output_format == "text":
-        click.echo(f"{name}:")
     error = ""
     with ExitStack() as stack:
         file = stack.enter_context(FileIO(sys.stdin.fileno() if name == "-" else name, closefd=name != "-"))
         size = Path(name).stat().st_size if name != "-" else 0
+        listing.begin(name)
         # Who watches the frames themselves needs no bar, nor does a file that is done before one can be seen.
         is_watched = size < _BIG or sys.stdout.isatty()
         advance = stack.enter_context(bytes_progress(name, 0 if is_watched else size))
@@ -125,7 +124,7 @@ def _list(name: str, port: int, show: List, output_format: str, *, titled: bool)
             error = str(exc)
         tell(streams.close())
     sys.stdout.flush()
-    click.echo(f"\n{totals_text(streams, misfits)}", err=output_format != "text")
+    click.echo(f"\n{totals_text(streams, misfits)}", err=not is_text)
     if error:
         click.echo(f"Error: {error}", err=True)
     return not error
