@@ -256,8 +256,10 @@ class _Stream:
         return Captured(block.frames, self._origins(block.frames), block.bad, self._origins(block.bad))
 
     def _origins(self, table: FrameColumns | BadColumns) -> Origins:
-        ends, times = np.array(self._ends, np.int64), np.array(self._times, np.int64)
-        time = times.take(np.searchsorted(ends, table.offset + table.size))
+        known = np.searchsorted(
+            table.offset + table.size, np.array(self._ends, np.int64), "right"
+        )  # by each chunk's end
+        time = np.repeat(np.array(self._times, np.int64), np.diff(known, prepend=0))
         is_sent = np.full(len(table), self._direction is Direction.SENT)
         return Origins(time, is_sent, np.full(len(table), self._connection))
 

@@ -138,18 +138,19 @@ def _check(image: Array, begin: Array, end: Array) -> _Found:
     length[two] = length[two] << 8 | image[begin[two] + 3]
     gap = end - begin - (1 + CRC_SIZE) - head - length
     hopeful = (ids > 0) & (length >= ids) & ((gap == 0) | ((gap == 1) & (image.take(end - 1) == 0)))
-    rows = np.flatnonzero(hopeful)
-    rows = rows[_are_right(image, words, begin.take(rows) + 1, (head + length).take(rows))]
-    begin, command, head, ids = (column.take(rows) for column in (begin, command, head, ids))
+    right = hopeful & _are_right(image, words, begin + 1, np.where(hopeful, head + length, 0))
+    rows = np.flatnonzero(right)
+    if len(rows) < len(right):
+        begin, command, head, ids, length, gap = (c.take(rows) for c in (begin, command, head, ids, length, gap))
     body = 1 + head + ids
     payload = begin + body
     address = np.zeros(len(rows), np.uint32)
     plant = np.flatnonzero(ids == 8)
     address[plant] = _big_endian(words, payload[plant] - 8)
     object_id = _big_endian(words, payload - 4)
-    payload_size = length[rows] - ids
+    payload_size = length - ids
     value, has_value = _values(image, words, command, object_id, payload, payload_size)
-    return _Found(rows, command, address, object_id, body, payload_size, value, has_value, gap[rows])
+    return _Found(rows, command, address, object_id, body, payload_size, value, has_value, gap)
 
 
 def _are_right(image: Array, words: Array, place: Array, size: Array) -> Array:
