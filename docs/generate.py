@@ -1,4 +1,4 @@
-"""Write docs/commands.md and docs/objects.md from the code: python docs/generate.py"""
+"""Write docs/commands.md, docs/objects.md and the tables of rct.lua from the code: python docs/generate.py"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from rct_tools.cli import COMMANDS, rct
 from rct_tools.cli.reader import reader
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.wireshark import dissector
 
 NOTE = "<!-- Written by docs/generate.py: do not edit. -->"
 
@@ -61,7 +62,10 @@ def commands_page() -> str:
     for name in COMMANDS:
         command = rct.get_command(group, name)
         assert command is not None, name  # noqa: S101  # for the type checker
-        contexts.append(command.make_context(name, [], parent=group, resilient_parsing=True))
+        context = command.make_context(name, [], parent=group, resilient_parsing=True)
+        contexts.append(context)
+        for part, inner in getattr(command, "commands", {}).items():
+            contexts.append(inner.make_context(part, [], parent=context, resilient_parsing=True))
     contexts.append(reader.make_context("rct-reader", [], resilient_parsing=True, terminal_width=100))
     return COMMANDS_HEAD + "".join(
         f"\n## {context.command_path}\n\n```text\n{context.get_help()}\n```\n" for context in contexts
@@ -91,8 +95,8 @@ def _row(info: ObjectInfo) -> str:
     return f"| {' | '.join(cells)} |".replace("  ", " ") + "\n"
 
 
-PAGES = {"commands.md": commands_page, "objects.md": objects_page}
+PAGES = {"commands.md": commands_page, "objects.md": objects_page, "../src/rct_tools/wireshark/rct.lua": dissector}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():
-        Path(__file__).with_name(name).write_text(page(), encoding="utf-8", newline="\n")
+        (Path(__file__).parent / name).write_text(page(), encoding="utf-8", newline="\n")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import io
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from rct_tools.capture import FORMATS, Chunk, read_capture
 from rct_tools.parser import FrameParser
 from rct_tools.simulator import Simulator
 
@@ -197,3 +201,87 @@ async def test_full_disk(tmp_path: Path) -> None:
     assert done.err.splitlines()[-1] == f"Error: {path}: file too large"
     assert "Traceback" not in done.err
     assert path.read_bytes() == (FIRST * 3)[:40]
+
+
+# --- formats and rotation -------------------------------------------------------------------------------------------
+
+
+def files_in(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+
+
+def chunks_in(path: Path) -> list[Chunk]:
+    with io.FileIO(path) as file:
+        return [item for item in read_capture(file, path.name, 8899) if isinstance(item, Chunk)]
+
+
+@unix
+@pytest.mark.parametrize("suffix", [*FORMATS, ".rctcap.gz", ".pcapng.zst"])
+async def test_every_format_is_whole_even_when_killed(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"capture{suffix}"
+    script, _ = speaking(FIRST, SECOND)
+    async with (
+        peer(script) as port,
+        running("rct", "dump", "--host", "127.0.0.1", "--port", port, "-f", path) as process,
+    ):
+        await until(lambda: path.exists() and b"".join(chunk.data for chunk in chunks_in(path)) == FIRST + SECOND)
+        process.kill()
+        await process.wait()
+    chunks = chunks_in(path)
+    assert b"".join(chunk.data for chunk in chunks) == FIRST + SECOND
+    if suffix != ".bin":
+        assert {chunk.connection for chunk in chunks} == {0, 1}
+        assert all(abs(chunk.time - time.time_ns()) < 120e9 for chunk in chunks)
+
+
+@unix
+async def test_files_that_follow_one_another(tmp_path: Path) -> None:
+    async with (
+        Simulator(port=0, cycle=0.6) as simulator,
+        running("rct", "dump", "--host", "127.0.0.1", "--port", simulator.port, "-f", tmp_path / "roof.rctcap",
+            "--rotate", "900B", "--rotate", "1h") as process,
+    ):  # fmt: skip
+        await until(lambda: len(files_in(tmp_path)) > 3)
+        process.send_signal(signal.SIGINT)
+        done = await finish(process)
+    paths = files_in(tmp_path)
+    assert f"{len(paths)} files, the last {paths[-1]}: " in done.err
+    assert all(path.name.startswith("roof-20") and path.suffix == ".rctcap" for path in paths)
+    parser = FrameParser()
+    for path in paths:
+        before = parser.frames.total()
+        for chunk in chunks_in(path):
+            parser.feed(chunk.data)
+        assert parser.pending == 0 or path == paths[-1], "no frame lies across two files"
+        assert parser.frames.total() > before
+    assert not parser.bad
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--rotate", "5"], "'5' is neither a size such as 100MB nor a duration such as 1d"),
+        (["--rotate", "5 apples"], "neither a size"),
+        (["--rotate", "0MB"], "must be more than 0"),
+        (["--rotate", "0s"], "must be more than 0"),
+        (["--rotate", "1d", "--append"], "--rotate makes new files"),
+        (["--rotate", "1d", "-f", "-"], "--rotate makes new files"),
+        (["--rotate", "1d", "-f", "missing/x.bin"], "missing is no folder"),
+    ],
+)
+async def test_usage_of_rotation(options: list[str], error: str, tmp_path: Path) -> None:
+    done = await run("rct", "dump", "--host", "127.0.0.1", "--port", 1, "-f", tmp_path / "x.bin", *options)
+    assert done.code == 2
+    assert error in done.err
+    assert files_in(tmp_path) == []
+
+
+async def test_what_is_compressed_is_not_continued(tmp_path: Path) -> None:
+    path = tmp_path / "x.rctcap.gz"
+    path.write_bytes(gzip.compress(b"- < 00\n"))
+    script, _ = speaking(FIRST)
+    async with peer(script) as port:
+        done = await run("rct", "dump", "--host", "127.0.0.1", "--port", port, "-f", path, "--append")
+    assert done.code == 1
+    assert f"{path.name}: what is compressed cannot be continued; record into a new file" in done.err
+    assert gzip.decompress(path.read_bytes()) == b"- < 00\n"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rct_tools.capture import Chunk, Direction, write_capture
 from rct_tools.frame import Command, Frame
 from rct_tools.objects import registry
 
@@ -190,3 +191,153 @@ def test_memory_does_not_grow_with_the_capture() -> None:
         return int(done.stderr.split()[-1])
 
     assert peak(30_000) - peak(3_000) < 3_000  # KiB; the additional frames have 6,000, and far more as objects
+
+
+# --- captures with time, several captures, whole captures -----------------------------------------------------------
+
+START = 1_795_338_047_149_000_001  # 2026-11-22T09:00:47.149000001Z
+TIMED = [
+    Chunk(START, Direction.SENT, Frame(Command.READ, SOC.object_id).encode()),
+    Chunk(START + 10**9, Direction.RECEIVED, Frame(Command.RESPONSE, SOC.object_id, SOC.encode(0.5)).encode()[:6]),
+    Chunk(START + 2 * 10**9, Direction.RECEIVED, Frame(Command.RESPONSE, SOC.object_id, SOC.encode(0.5)).encode()[6:]),
+    Chunk(START + 5 * 10**9, Direction.RECEIVED,
+        b"\0" + Frame(Command.RESPONSE, SOC.object_id, SOC.encode(0.25)).encode(), 1),
+]  # fmt: skip
+
+
+def record(path: Path, chunks: list[Chunk]) -> Path:
+    with io.FileIO(path, "wb") as file, write_capture(file, path.name) as append:
+        for chunk in chunks:
+            append(chunk)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".rctcap", ".pcapng", ".pcap.gz", ".rctcap.zst"])
+async def test_times_and_directions(tmp_path: Path, suffix: str) -> None:
+    path = record(tmp_path / f"x{suffix}", TIMED)
+    done = await run("rct", "parse", path, "--format", "jsonl")
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert [(row["time"][17:29], row["direction"], row["connection"], row["value"]) for row in rows] == [
+        ("47.149000001", ">", 0, None),
+        ("49.149000001", "<", 0, 0.5),  # when its last byte came
+        ("52.149000001", "<", 1, 0.25),
+    ]
+    done = await run("rct", "parse", path, TZ="UTC")
+    assert [" ".join(line.split()) for line in done.out.splitlines()[:3]] == [
+        "1 0 09:00:47.149 > READ battery.soc",
+        "2 0 09:00:49.149 < RESPONSE battery.soc 50.0 %",
+        "3 1 09:00:52.149 <1 RESPONSE battery.soc 25.0 %",
+    ]
+    csv_rows = list(csv.DictReader(io.StringIO((await run("rct", "parse", path, "--format", "csv")).out)))
+    assert [row["direction"] for row in csv_rows] == [">", "<", "<"]
+
+
+async def test_several_captures_and_folders(tmp_path: Path) -> None:
+    record(tmp_path / "a.rctcap", TIMED)
+    (tmp_path / "more").mkdir()
+    record(tmp_path / "more" / "b.bin", [TIMED[3]])
+    (tmp_path / "notes.txt").write_text("no capture")
+    done = await run("rct", "parse", tmp_path, TZ="UTC")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert [lines[0], lines[1][:20]] == [f"{tmp_path / 'a.rctcap'}:", "      1          0  "]
+    assert f"{tmp_path / 'more' / 'b.bin'}:" in lines
+    done = await run("rct", "parse", tmp_path / "more", tmp_path / "a.rctcap", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert [(Path(row["file"]).name, row["offset"]) for row in rows] == [
+        ("b.bin", "1"), ("a.rctcap", "0"), ("a.rctcap", "0"), ("a.rctcap", "1"),
+    ]  # fmt: skip
+
+
+async def test_summary(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.rctcap", [*TIMED, Chunk(START + 6 * 10**9, Direction.RECEIVED, b"\0" + CAPTURE, 2)])
+    done = await run("rct", "parse", "--summary", path)
+    assert (done.code, done.err) == (0, "")
+    objects, totals = done.out.split("\n\n")
+    assert [" ".join(line.split()) for line in objects.splitlines()] == [
+        "object frames every minimum mean maximum",
+        "battery.soc 4 1.3 s 25.0 % 41.7 % 50.0 %",
+        "0000002A/0x12345678 1",
+    ]
+    assert [" ".join(line.split()) for line in totals.splitlines()] == [
+        "bytes 158, of which 27 in no frame",
+        "frames 8: RESPONSE 4, READ 2, PLANT_RESPONSE 1, WRITE 1",
+        "bad 2: crc 1, truncated 1",
+        "wrong payloads 1: battery.soc 1",
+        "unknown ids 1: 0x12345678 1",
+        "noise 00 3 bytes, +++ 1, AT+ 1",
+        "time 2026-11-22T09:00:47 to 2026-11-22T09:00:53 UTC",
+        "bad parts at 31 (crc, 13 bytes)",
+        "118 (truncated, 4 bytes)",
+    ]
+    rows = json.loads((await run("rct", "parse", "--summary", path, "--format", "json")).out)
+    assert [(row["object"], row["address"], row["mean"], row["unit"]) for row in rows] == [
+        ("battery.soc", 0, pytest.approx(1.25 / 3), "ratio"), ("0x12345678", 42, None, ""),
+    ]  # fmt: skip
+
+
+async def test_tables(tmp_path: Path) -> None:
+    path, table = record(tmp_path / "a.rctcap.gz", TIMED), tmp_path / "a.jsonl"
+    done = await run("rct", "parse", path, "-o", table)
+    assert (done.code, done.out) == (0, "")
+    assert "frames          3" in done.err
+    assert [json.loads(line)["value"] for line in table.read_text().splitlines()] == [None, 0.5, 0.25]
+    done = await run("rct", "parse", path, "-o", table)
+    assert (done.code, "is there already; replace it with --overwrite" in done.err) == (2, True)
+    done = await run("rct", "parse", path, path, "-o", tmp_path / "all.csv", "--summary")
+    assert done.code == 0
+    assert "battery.soc" in done.out
+    assert sorted(file.name for file in (tmp_path / "all.csv").iterdir()) == ["a-2.csv", "a.csv"]
+    assert (await run("rct", "parse", path, "-o", table, "--overwrite")).code == 0
+    done = await run("rct", "parse", path, "-o", tmp_path / "a.xlsx")
+    assert (done.code, "a table is one of .parquet, .csv, .jsonl" in done.err) == (2, True)
+
+
+BAD_CAPTURES = [  # name, content, code, what is said
+    (
+        "x.rctcap",
+        b"- < 00\nnoise\n- < 01",
+        0,
+        ["byte 7: line 2 holds no chunk", "line 3 holds no chunk and has no end"],
+    ),
+    ("x.rctcap", b"- < 00\n" + b"noise\n" * 9, 0, ["4 more parts could not be read"]),
+    ("x.rctcap", b"all\nof it\nnoise\n", 1, ["x.rctcap: its first lines hold no chunks"]),
+    ("x.pcapng", b"PK\x03\x04 no capture at all", 1, ["x.pcapng: "]),
+    ("x.bin.gz", b"\x1f\x8b no gzip", 1, ["x.bin.gz: the compressed data is damaged before its byte"]),
+    ("x.bin", b"\x1f\x8b\x08", 1, ["x.bin: it begins like a .gz; give it that suffix"]),
+    ("x.bin", b"", 0, []),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "code", "said"), BAD_CAPTURES)
+async def test_bad_captures(tmp_path: Path, name: str, content: bytes, code: int, said: list[str]) -> None:
+    (tmp_path / name).write_bytes(content)
+    for options in ([], ["--summary"], ["-o", tmp_path / "x.csv"]):
+        done = await run("rct", "parse", tmp_path / name, *options)
+        assert done.code == code, done.err
+        assert all(text in done.err for text in said), done.err
+        assert "Traceback" not in done.err
+        assert ("bytes           " in done.out + done.err) == (code == 0)  # what could be read is told
+
+
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
+        (["{folder}"], "holds no captures (.bin, .rctcap"),
+        (["-", "--summary"], "standard input can only be listed"),
+        (["a.bin", "--format", "json"], "json goes with --summary"),
+    ],
+)
+async def test_usage_of_captures(args: list[str], error: str, tmp_path: Path) -> None:
+    done = await run("rct", "parse", *(arg.format(folder=tmp_path) for arg in args))
+    assert (done.code, done.out) == (2, "")
+    assert error in done.err
+
+
+async def test_one_file_that_is_missing_does_not_cost_the_others(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.rctcap", TIMED)
+    for options in ([], ["--summary"]):
+        done = await run("rct", "parse", tmp_path / "missing.bin", path, *options)
+        assert done.code == 1
+        assert "missing.bin: no such file or directory" in done.err
+        assert "battery.soc" in done.out

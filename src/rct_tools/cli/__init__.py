@@ -13,8 +13,9 @@ from rct_tools.cli.run import run_command
 COMMANDS: Final[Mapping[str, str]] = {  # name: what it does; its code is the click command of that name in cli/NAME.py
     "read": "Read values once, or again and again.",
     "listen": "Show what arrives, without sending a byte.",
-    "dump": "Record the bytes an inverter sends into a file.",
-    "parse": "Show the frames in a recorded file.",
+    "dump": "Record what an inverter sends into files.",
+    "parse": "Show what is in recorded files: frames, summary, tables.",
+    "wireshark": "Show the protocol in Wireshark and tshark.",
     "collect": "Read values regularly and store them: the main job.",
     "query": "Read back what was stored.",
     "objects": "List the objects an inverter knows.",

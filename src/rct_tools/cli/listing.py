@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from rct_tools.cli.rows import FRAME_COLUMNS, Told, clock_text, colour, frame_line, frame_row
 from rct_tools.frame import BadFrame, Frame
@@ -19,6 +19,8 @@ from rct_tools.times import iso_time
 
 if TYPE_CHECKING:
     from rct_tools.summary import Summary
+
+_Counted = TypeVar("_Counted")
 
 _UNKNOWN_IDS: Final = 1000  # counted one by one; a long capture of garbage could hold any number
 
@@ -142,19 +144,19 @@ class Misfits:
 
 def totals_text(counts: Totals | Summary, misfits: Misfits) -> str:
     """Return some lines about captures."""
-    unknown = {f"0x{object_id:08X}": count for object_id, count in misfits.unknown.most_common()}
+    unknown = {f"0x{object_id:08X}": count for object_id, count in _most_first(misfits.unknown)}
     if misfits.unknown_others:
         unknown["others"] = misfits.unknown_others
     tables: dict[str, Mapping[str, int]] = {
-        "frames": {command.name: count for command, count in counts.frames.most_common()},
-        "bad": {reason.value: count for reason, count in counts.bad.most_common()},
-        "wrong payloads": dict(misfits.payloads.most_common()),
+        "frames": {command.name: count for command, count in _most_first(counts.frames)},
+        "bad": {reason.value: count for reason, count in _most_first(counts.bad)},
+        "wrong payloads": dict(_most_first(misfits.payloads)),
         "unknown ids": unknown,
     }
     # Two kinds of noise are counted in bytes, the others are whole tokens.
     noise = (
         f"{kind} {count:,}{' bytes' if kind in ('00', 'other') else ''}"
-        for kind, count in counts.noise.most_common()
+        for kind, count in _most_first(counts.noise)
         if count
     )
     lines = [f"{'bytes':<16}{counts.fed:,}, of which {counts.skipped:,} in no frame"]
@@ -163,3 +165,8 @@ def totals_text(counts: Totals | Summary, misfits: Misfits) -> str:
         lines.append(f"{title:<16}{sum(table.values()):,}{': ' + parts if parts else ''}")
     lines.append(f"{'noise':<16}{', '.join(noise) or 0}")
     return "\n".join(lines)
+
+
+def _most_first(counts: Counter[_Counted]) -> list[tuple[_Counted, int]]:
+    """Return what was counted, in an order that does not depend on that in which it came."""
+    return sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))

@@ -16,7 +16,7 @@ from rct_tools.cli.listing import LISTINGS, Listing, Misfits, totals_text
 from rct_tools.cli.options import format_option
 from rct_tools.cli.output import Row, open_output
 from rct_tools.cli.progress import bytes_progress
-from rct_tools.cli.run import EXIT_FAILED, run_command, set_verbosity
+from rct_tools.cli.run import EXIT_FAILED, describe_os_error, run_command, set_verbosity
 from rct_tools.display import show_value
 from rct_tools.errors import CaptureError, ConfigError
 from rct_tools.frame import Frame
@@ -109,22 +109,27 @@ def _list(name: str, port: int, listing: Listing, *, is_text: bool) -> bool:
             listing.show(item, told)
 
     error = ""
-    with ExitStack() as stack:
-        file = stack.enter_context(FileIO(sys.stdin.fileno() if name == "-" else name, closefd=name != "-"))
-        size = Path(name).stat().st_size if name != "-" else 0
-        listing.begin(name)
-        # Who watches the frames themselves needs no bar, nor does a file that is done before one can be seen.
-        is_watched = size < _BIG or sys.stdout.isatty()
-        advance = stack.enter_context(bytes_progress(name, 0 if is_watched else size))
-        try:
+    try:
+        with ExitStack() as stack:
+            file = stack.enter_context(FileIO(sys.stdin.fileno() if name == "-" else name, closefd=name != "-"))
+            size = Path(name).stat().st_size if name != "-" else 0
+            listing.begin(name)
+            # Who watches the frames themselves needs no bar, nor does a file that is done before one can be seen.
+            is_watched = size < _BIG or sys.stdout.isatty()
+            advance = stack.enter_context(bytes_progress(name, 0 if is_watched else size))
             for chunk in read_chunks(name, file, port, advance):
                 tell(streams.feed(chunk))
                 sys.stdout.flush()  # what comes through a pipe is shown when it comes
-        except CaptureError as exc:
-            error = str(exc)
+    except CaptureError as exc:
+        error = str(exc)
+    except OSError as exc:
+        if exc.filename is None:  # it is our own output that fails
+            raise
+        error = describe_os_error(exc)
+    if not error or streams.fed:
         tell(streams.close())
-    sys.stdout.flush()
-    click.echo(f"\n{totals_text(streams, misfits)}", err=not is_text)
+        sys.stdout.flush()
+        click.echo(f"\n{totals_text(streams, misfits)}", err=not is_text)
     if error:
         click.echo(f"Error: {error}", err=True)
     return not error
@@ -176,7 +181,7 @@ def _sum_up(surveys: Iterator[Survey], output_format: str, *, told: bool) -> Non
         else:
             total.add(survey.summary)
     assert total is not None, "there is one capture at least"  # noqa: S101  # for the type checker
-    if told:
+    if told and (total.fed or not errors):
         output = open_output(output_format, _COLUMNS, _object_line)
         if output_format == "text" and total.objects:
             click.echo(_HEAD)
@@ -184,7 +189,8 @@ def _sum_up(surveys: Iterator[Survey], output_format: str, *, told: bool) -> Non
             output.row(_object_row(item))
         output.end()
     is_text = output_format == "text" and told
-    click.echo(("\n" if is_text else "") + _totals(total), err=not is_text)
+    if total.fed or not errors:
+        click.echo(("\n" if is_text else "") + _totals(total), err=not is_text)
     for error in errors:
         click.echo(f"Error: {error}", err=True)
     if errors:

@@ -51,8 +51,7 @@ def run_command(command: click.Command) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILED
     except OSError as exc:
-        name = f"{exc.filename}: " if exc.filename else ""
-        code = _fail(f"{name}{(exc.strerror or str(exc)).lower()}", EXIT_FAILED)
+        code = _fail(describe_os_error(exc), EXIT_FAILED)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -71,6 +70,11 @@ def run_async(main: Coroutine[Any, Any, None]) -> None:
 
     with suppress(asyncio.CancelledError):
         asyncio.run(guarded())
+
+
+def describe_os_error(exc: OSError) -> str:
+    """Return on one line what failed and where."""
+    return f"{f'{exc.filename}: ' if exc.filename else ''}{(exc.strerror or str(exc)).lower()}"
 
 
 def _fail(message: str, code: int) -> int:
