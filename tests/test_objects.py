@@ -195,7 +195,22 @@ def test_infos_can_be_kept_in_sets_and_compare_by_value() -> None:
     assert again["fault[0].flt"].bits == registry["fault[0].flt"].bits
 
 
+PRIVATE = {
+    "inverter_sn", "battery.bms_sn", "battery.prog_sn", *(f"battery.module_sn[{n}]" for n in range(7)),
+    "battery_placeholder[0].bms_sn", *(f"battery_placeholder[0].module_sn[{n}]" for n in range(7)),
+    "android_description", "net.id", "net.net_tunnel_id", "net.slave_data", "flash_mem",
+}  # fmt: skip
+
+
+def test_private_are_serial_numbers_names_addresses_and_all_texts_about_wifi() -> None:
+    texts = {info.name for info in INFOS if info.name.startswith("wifi.") and info.data_type is DataType.STRING}
+    assert {info.name for info in INFOS if info.private} == PRIVATE | texts
+    assert {"wifi.password", "wifi.connected_ap_ssid", "wifi.ip"} < texts
+    assert not registry.describe(0xDEAD).private
+
+
 WRONG = [  # table of objects.toml, what it holds
+    ("private", ["no_such_object"]),
     ("units", {"V": ["battery.no_such_object"]}),
     ("types", {"UNKNOWN": ["no_such_group.*"]}),
     ("descriptions", {"no_such_object": "text"}),
@@ -206,9 +221,12 @@ WRONG = [  # table of objects.toml, what it holds
 
 @pytest.mark.parametrize(("table", "content"), WRONG)
 def test_a_name_in_objects_toml_that_matches_nothing_is_an_error(
-    table: str, content: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    table: str, content: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    extra = {"units": {}, "types": {}, "descriptions": {}, "labels": {}, "bits": {}, "faults": [], table: content}
+    extra: dict[str, object] = {
+        "faults": [], "private": [], "units": {}, "types": {}, "descriptions": {}, "labels": {}, "bits": {},
+        table: content,
+    }  # fmt: skip
     monkeypatch.setattr("tomllib.loads", lambda _: extra)
     with pytest.raises(UnknownObject, match=r"^objects\.toml names an '\S*no_such_"):
         load_registry()

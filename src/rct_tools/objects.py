@@ -34,6 +34,7 @@ class ObjectInfo:
     description: str = ""
     labels: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)  # value -> what it means
     bits: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)  # number of a bit -> what it means
+    private: bool = False  # whether its value tells whose inverter it is
 
     @property
     def is_query(self) -> bool:
@@ -161,6 +162,7 @@ def load_registry() -> Registry:
         )
         for info in REGISTRY.all()
     }
+    _correct(objects, extra["private"], private=True)
     for unit, patterns in extra["units"].items():
         _correct(objects, patterns, unit=unit)
     for data_type, patterns in extra["types"].items():

@@ -15,6 +15,8 @@ COMMANDS: Final[Mapping[str, str]] = {  # name: what it does; its code is the cl
     "listen": "Show what arrives, without sending a byte.",
     "dump": "Record what an inverter sends into files.",
     "parse": "Show what is in recorded files: frames, summary, tables.",
+    "replay": "Show a recorded file at its own pace, or be the inverter in it.",
+    "redact": "Write a recorded file anew without what tells whose it is.",
     "wireshark": "Show the protocol in Wireshark and tshark.",
     "collect": "Read values regularly and store them: the main job.",
     "query": "Read back what was stored.",

@@ -56,7 +56,12 @@ def status(title: str) -> Iterator[Callable[[str], object]]:
         yield lambda _text: None
         return
     from rich.console import Console
+    from rich.live import Live
     from rich.markup import escape
+    from rich.spinner import Spinner
 
-    with Console(stderr=True).status(escape(title)) as line:
-        yield lambda text: line.update(escape(f"{title}: {text}"))
+    spinner = Spinner("dots", text=escape(title))
+    # Not rich's own status: that takes what is printed to stdout along, even when stdout is a pipe or a file.
+    is_shared = sys.stdout.isatty()
+    with Live(spinner, console=Console(stderr=True), transient=True, redirect_stdout=is_shared):
+        yield lambda text: spinner.update(text=escape(f"{title}: {text}"))

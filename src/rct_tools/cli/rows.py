@@ -75,7 +75,10 @@ def frame_row(frame: Frame, told: Told) -> dict[str, Any]:
 
 def clock_text(time: int) -> str:
     """Return what a clock on the wall showed at a time (UTC, nanoseconds), to the millisecond."""
-    return datetime.fromtimestamp(time / SECOND, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    try:
+        return datetime.fromtimestamp(time / SECOND, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    except (ValueError, OverflowError):  # the local time would be of a year that cannot be written
+        return iso_time(time)[11:23]
 
 
 def colour(text: str, name: str) -> str:

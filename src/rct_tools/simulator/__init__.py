@@ -10,12 +10,13 @@ import asyncio
 import calendar
 from datetime import datetime
 from functools import partial
-from typing import Final, Self
+from typing import Final
 
 from rct_tools.frame import Frame
 from rct_tools.simulator.broadcast import CYCLE, cycles
 from rct_tools.simulator.inverter import Inverter
 from rct_tools.simulator.line import Line
+from rct_tools.simulator.server import Job, LineServer
 
 __all__ = ["Simulator"]
 
@@ -24,7 +25,7 @@ _STEPS_PER_SECOND: Final = 60  # of real time: what a house may cost
 _STEPS: Final = (1, 2, 5, 10, 30, 60, 300)  # seconds
 
 
-class Simulator:
+class Simulator(LineServer):
     """An inverter in a house that adds up, as a server on TCP.
 
         async with Simulator(port=0) as simulator:
@@ -48,57 +49,19 @@ class Simulator:
         speed: float = 1.0,
         start: datetime | None = None,
     ) -> None:
-        self.host = host
-        self.port = port  # the one in use, once started
+        super().__init__(host, port, Line(self._answer, latency))
         self._start = calendar.timegm((start or datetime.now().astimezone()).timetuple())
         self.inverter = Inverter.with_past(seed, self._start)
         self.house = self.inverter.house
-        self.line = Line(self._answer, latency)
         self._broadcast = broadcast
         self._cycle = cycle
         self._speed = speed
         self._step = next((step for step in _STEPS if speed <= step * _STEPS_PER_SECOND), _STEPS[-1])
-        self._tasks: list[asyncio.Task[None]] = []
-        self._server: asyncio.Server | None = None
         self._started = 0.0
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def start(self) -> None:
-        """Begin to serve. Raises OSError when the address cannot be had."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self.line.connect, self.host, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-        self._started = loop.time()
-        jobs = [self.line.run(), self._live(), self._tell_periodic()]
-        if self._broadcast:
-            jobs.append(self._tell_broadcast())
-        self._tasks = [loop.create_task(job) for job in jobs]
-
-    async def serve(self) -> None:
-        """Serve until cancelled."""
-        await asyncio.gather(*self._tasks)
-
-    async def close(self) -> None:
-        """End all connections and stop. Can be called more than once."""
-        server, self._server = self._server, None
-        tasks, self._tasks = self._tasks, []
-        if server is None:
-            return
-        server.close()
-        self.line.close()
-        for task in tasks:
-            task.cancel()
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
-        await server.wait_closed()
-        for end in ends:
-            if isinstance(end, Exception):  # a mistake of ours: it must not pass unseen
-                raise end
+    def jobs(self) -> list[Job]:
+        self._started = asyncio.get_running_loop().time()
+        return [self._live(), self._tell_periodic(), *([self._tell_broadcast()] if self._broadcast else [])]
 
     def _answer(self, request: Frame) -> Frame | None:
         self._look_at_clock()

@@ -35,6 +35,7 @@ class Line:
         self._clients: set[Client] = set()
         self._waiting: deque[tuple[float, Saying]] = deque()
         self._more = asyncio.Event()
+        self._moved = asyncio.Event()  # somebody came or left
         self._free = 0.0  # when the line is free again
         self._closed = False
 
@@ -79,6 +80,18 @@ class Line:
         """Return the protocol for a client that has just come."""
         return Client(self)
 
+    async def until(self, *, clients: bool) -> None:
+        """Wait until somebody is connected, or until nobody is."""
+        while bool(self._clients) is not clients:
+            self._moved.clear()
+            await self._moved.wait()
+
+    def finish(self) -> None:
+        """Let all clients go once they have what was sent to them; those who are just coming are cut off."""
+        self._closed = True
+        for client in list(self._clients):
+            client.transport.close()
+
     def close(self) -> None:
         """Cut off all clients, and those who are just coming."""
         self._closed = True
@@ -88,12 +101,14 @@ class Line:
     def joined(self, client: Client) -> None:
         """Know a client from now on."""
         self._clients.add(client)
+        self._moved.set()
         if self._closed:
             client.transport.abort()
 
     def left(self, client: Client) -> None:
         """Forget a client."""
         self._clients.discard(client)
+        self._moved.set()
 
     def _put(self, due: float, saying: Saying) -> None:
         self._waiting.append((due, saying))

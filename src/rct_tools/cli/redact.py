@@ -1,0 +1,138 @@
+"""rct redact: a capture without what tells whose it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from io import FileIO
+from pathlib import Path, PurePath
+from typing import Final
+
+import click
+
+from rct_tools.capture import Chunk, read_capture, write_capture
+from rct_tools.cli.captures import port_option, tell_damage
+from rct_tools.cli.options import format_option, verbose_option
+from rct_tools.cli.output import Row, open_output
+from rct_tools.cli.progress import progress
+from rct_tools.errors import CaptureError
+from rct_tools.privacy import Originals, StandIns
+from rct_tools.redaction import Redactor, collect, search
+
+COLUMNS: Final = ("place", "values", "changed")
+_NO_FRAME: Final = "outside of frames"
+_PACKETS: Final = {".pcap", ".pcapng"}
+
+
+@click.command(
+    epilog="Examples: rct redact today.rctcap shared.rctcap --check; rct redact --check shared.rctcap",
+)
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="[OUT]", required=False)
+@click.option(
+    "--check", is_flag=True,
+    help="Prove that OUT holds no original of IN; an OUT that is there already is not written anew. Without OUT, tell "
+    "whether each private value in IN is a stand-in.",
+)  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it is there.")
+@port_option
+@format_option()
+@verbose_option
+def redact(source: str, target: str | None, check: bool, overwrite: bool, port: int, output_format: str) -> None:
+    """Write a recorded file IN anew as OUT, without what tells whose it is.
+
+    Serial numbers, names, passwords, names of networks and addresses become stand-ins of the same length, the same ones
+    in the whole file; every other byte stays as it was. What was changed is printed, but not what it was. The format of
+    OUT, by its suffix, may be another than that of IN. Of packets, only the bytes of the inverter are kept.
+    """
+    there = _look_at(source, target, check=check, overwrite=overwrite)
+    err = output_format != "text"
+    if target is None:
+        _check(source, _read(source, port, "checking"), StandIns(Originals()))
+        click.echo(f"{source}: each private value is a stand-in{_not_checked(source)}")
+        return
+    stand_ins = StandIns(collect(_read(source, port, "reading")))
+    if not there:
+        _write(target, _read(source, port, "writing"), stand_ins, output_format, overwrite=overwrite)
+        if _has_packets(source):
+            click.echo(f"{source}: the addresses of packets, and all else around the bytes, were left out", err=err)
+    if check:
+        _check(target, _read(target, port, "checking"), stand_ins)
+        near = sum(original not in stand_ins.everywhere for _, original in stand_ins.names)
+        them = "it was" if near == 1 else "they were"
+        told = f"; {near:,} so short that {them} searched in values of private objects only" if near else ""
+        told += _not_checked(target) if there else ""
+        click.echo(f"{target}: none of {len(stand_ins.names):,} originals is left{told}", err=err)
+
+
+def _has_packets(path: str) -> bool:
+    return not _PACKETS.isdisjoint(suffix.lower() for suffix in PurePath(path).suffixes)
+
+
+def _not_checked(path: str) -> str:
+    return "; the addresses of its packets were not looked at" if _has_packets(path) else ""
+
+
+def _look_at(source: str, target: str | None, *, check: bool, overwrite: bool) -> bool:
+    """Return whether OUT is there and stays. Raises UsageError when the files cannot be what they are to be."""
+    if target is None:
+        if not check:
+            raise click.UsageError("OUT is missing: the file to write")
+        target = source
+    elif Path(target).exists() and Path(source).exists() and Path(target).samefile(source):
+        raise click.UsageError("IN and OUT are the same file; the redacted capture needs a name of its own")
+    for path in (source, target):
+        if Path(path).exists() and not Path(path).is_file():
+            raise click.UsageError(f"{path} is no file; pipes and folders cannot be read twice")
+    there = Path(target).exists() and not overwrite
+    if there and not check:
+        raise click.UsageError(f"{target} is there already; replace it with --overwrite, or search it with --check")
+    return there
+
+
+def _read(path: str, port: int, doing: str) -> Iterator[Chunk]:
+    """Yield the chunks of a capture. What cannot be read is left out when it is written, and cannot be checked."""
+    done = 0
+    with FileIO(path) as file, progress(f"{doing} {path}", Path(path).stat().st_size) as advance:
+        for item in read_capture(file, path, port):
+            if isinstance(item, Chunk):
+                yield item
+            elif doing == "checking":
+                raise CaptureError(f"{path}: cannot be checked: {item.reason}")
+            elif doing == "writing":
+                tell_damage(path, [item], 1)
+            at = file.tell()
+            advance(at - done)
+            done = at
+
+
+def _write(target: str, chunks: Iterable[Chunk], stand_ins: StandIns, output_format: str, *, overwrite: bool) -> None:
+    with FileIO(target, "w+b" if overwrite else "x+b") as file, write_capture(file, target) as write:
+        redactor = Redactor(stand_ins, write)
+        for chunk in chunks:
+            redactor.feed(chunk)
+        redactor.close()
+    output = open_output(output_format, COLUMNS, _line)
+    values = Counter(stand_ins.names.values())
+    for place in sorted({*values, *redactor.frames}):
+        output.row({"place": place, "values": values[place], "changed": redactor.frames[place]})
+    output.row({"place": _NO_FRAME, "values": 0, "changed": redactor.elsewhere})
+    output.end()
+
+
+def _check(path: str, chunks: Iterable[Chunk], stand_ins: StandIns) -> None:
+    """Raise CaptureError when something private is left."""
+    left = next(search(chunks, stand_ins), None)
+    if left:
+        way = "received" if left.direction == "<" else "sent"
+        raise CaptureError(
+            f"{path}: something private of {left.name} is left, near byte {left.offset:,} of what was {way} on "
+            f"connection {left.connection}; do not share this file"
+        )
+
+
+def _line(row: Row) -> str:
+    values, changed = row["values"], row["changed"]
+    what = "places" if row["place"] == _NO_FRAME else "frames"
+    shown = f"{values:,} {'value' if values == 1 else 'values'}" if values else ""
+    return f"{row['place']:<32} {shown:>12}  {changed:>8,} {what if changed != 1 else what[:-1]}"
