@@ -255,6 +255,7 @@ BAD = [  # stream, what is told of it
     (b"+\x06\x00\x03\0" + WIRE, [BadFrame(Reason.LENGTH, b"+\x06\x00\x03"), SOC]),
     (WIRE[:5] + b"-\x00\x00" + WIRE, [BadFrame(Reason.ESCAPE, WIRE[:5]), SOC]),
     (b"+-", [BadFrame(Reason.ESCAPE, b"+")]),
+    (b"+++-", [BadFrame(Reason.TRUNCATED, b"+")] * 2 + [BadFrame(Reason.ESCAPE, b"+")]),
     (b"++" + WIRE, [BadFrame(Reason.TRUNCATED, b"+")] * 2 + [SOC]),
     (b"+", [BadFrame(Reason.TRUNCATED, b"+")]),
     (b"++\0" + WIRE, [BadFrame(Reason.TRUNCATED, b"+"), BadFrame(Reason.COMMAND, b"+\0"), SOC]),
@@ -320,6 +321,30 @@ def test_a_frame_behind_a_bad_one_is_told_as_soon_as_it_is_whole() -> None:
     assert parser.feed(WIRE) == [BadFrame(Reason.CRC, bad), SOC]
 
 
+ESCAPED = Frame(Command.RESPONSE, 0x2D2B2D2B, bytes(4)).encode()
+AT_ONCE = [  # chunks, what the last of them tells
+    ([WIRE + b"+\x77"], [SOC, BadFrame(Reason.COMMAND, b"+\x77")]),
+    ([WIRE + b"+\x05\x08+"], [SOC, BadFrame(Reason.TRUNCATED, b"+\x05\x08")]),
+    ([WIRE + b"+\x05\x08-\0"], [SOC, BadFrame(Reason.ESCAPE, b"+\x05\x08")]),
+    ([b"+\x05\x08-", b"\0"], [BadFrame(Reason.ESCAPE, b"+\x05\x08")]),
+    ([b"+\x05\x08", b"+"], [BadFrame(Reason.TRUNCATED, b"+\x05\x08")]),
+    ([b"+\x05\xff" + bytes(9), WIRE], [BadFrame(Reason.TRUNCATED, b"+\x05\xff" + bytes(9)), SOC]),
+    # The first chunk ends in an escape that waits for its byte, the second no more.
+    (
+        [ESCAPED[:4], ESCAPED[4:] + b"+\x05\xff" + bytes(9), WIRE],
+        [BadFrame(Reason.TRUNCATED, b"+\x05\xff" + bytes(9)), SOC],
+    ),
+]
+
+
+@pytest.mark.parametrize(("chunks", "told"), AT_ONCE)
+def test_what_is_known_is_told_at_once(chunks: list[bytes], told: list[ParserEvent]) -> None:
+    parser = FrameParser()
+    for chunk in chunks[:-1]:
+        parser.feed(chunk)
+    assert parser.feed(chunks[-1]) == told
+
+
 def test_the_end_of_a_bad_part_does_not_depend_on_how_long_its_run_is() -> None:
     head = b"+\x06\x70\x00" + bytes(100) + b"-+\x06\xea\x60" + bytes(300_000) + WIRE
     whole = parse(head)[0]
@@ -333,7 +358,7 @@ def test_memory_is_bounded_and_frames_are_found_behind_the_bound() -> None:
     events = []
     for piece in pieces:
         events += parser.feed(piece)
-        assert parser._size <= 2 * LONGEST_FRAME + len(piece)  # the promise is about memory, which shows nowhere else
+        assert parser.pending <= 2 * LONGEST_FRAME + len(piece)
     events += parser.close()
     assert [event for event in events if isinstance(event, Frame)] == [SOC]
     assert parser.bad == {Reason.CRC: 1}
@@ -343,8 +368,43 @@ def test_noise_alone_needs_no_memory() -> None:
     parser = FrameParser()
     for _ in range(1000):
         assert parser.feed(b"\xff-\xfe--" * 100) == []
-        assert parser._size <= 1
-    assert parser.noise["other"] == parser.fed - parser._size
+        assert parser.pending <= 1
+    assert parser.noise["other"] == parser.fed - parser.pending
+
+
+PENDING = [  # stream, how many of its bytes are held back
+    (b"", 0),
+    (WIRE, 0),
+    (b"\0" + WIRE + b"\0", 0),
+    (WIRE + b"\xff-\xff", 0),
+    (WIRE[:-1], len(WIRE) - 1),
+    (WIRE + WIRE[:1], 1),
+    (WIRE + b"++", 2),
+    (WIRE + b"+++", 3),
+    (b"+++" + WIRE, 0),
+    (b"\0-", 1),
+    (b"+\x06\xff\xff" + bytes(1000), 1004),
+]
+
+
+@pytest.mark.parametrize(("stream", "pending"), PENDING)
+def test_pending(stream: bytes, pending: int) -> None:
+    for size in (1, len(stream) + 1):
+        parser = FrameParser()
+        for at in range(0, len(stream), size):
+            parser.feed(stream[at : at + size])
+        assert parser.pending == pending
+        parser.close()
+        assert parser.pending == 0
+
+
+@given(STREAMS, st.integers(1, 30))
+def test_every_byte_is_told_or_pending(stream: bytes, size: int) -> None:
+    parser = FrameParser()
+    told = 0
+    for at in range(0, len(stream), size):
+        told += sum(len(event.encode()) for event in parser.feed(stream[at : at + size]) if isinstance(event, Frame))
+        assert told + parser.skipped + parser.pending == parser.fed
 
 
 def test_a_parser_starts_anew_after_close() -> None:
@@ -358,6 +418,12 @@ def test_a_parser_starts_anew_after_close() -> None:
 @given(st.binary(max_size=300), st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=5))
 def test_checksums_of_overlapping_spans(image: bytes, spans: list[tuple[int, int]]) -> None:
     spans = [(min(pair), min(max(pair), len(image))) for pair in spans if min(pair) <= len(image)]
+    assert checksums(image, spans) == [checksum(image[begin:end]) for begin, end in spans]
+
+
+def test_checksums_of_long_spans() -> None:
+    image = bytes(range(251)) * 300
+    spans = [(begin, begin + size) for begin in range(0, 5000, 497) for size in (0, 1, 4000, 32_766, 32_767, 65_538)]
     assert checksums(image, spans) == [checksum(image[begin:end]) for begin, end in spans]
 
 

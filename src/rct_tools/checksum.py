@@ -5,13 +5,13 @@ An odd number of bytes is padded with 00. Source: docs/protocol.md.
 
 from __future__ import annotations
 
+from array import array
 from binascii import crc_hqx
 from functools import cache
 from typing import Final
 
 CRC_SEED: Final = 0xFFFF
 CRC_SIZE: Final = 2
-_LONGEST: Final = 0xFFFF + 3  # bytes under a checksum: command, two bytes of length, and all they can say
 
 
 def checksum(image: bytes) -> int:
@@ -31,29 +31,30 @@ def checksums(image: bytes, spans: list[tuple[int, int]]) -> list[int]:
         value = crc_hqx(image[at:place], value)
         register[place] = value
         at = place
-    powers = _powers() if spans else []
+    walks, steps = _walks()
     sums = []
     for begin, end in spans:
-        value = register[end] ^ _multiply(register[begin] ^ CRC_SEED, powers[end - begin])
+        before = register[begin] ^ CRC_SEED
+        walk = walks[before]
+        value = register[end] ^ walk[(steps[before] + end - begin) % len(walk)]
         sums.append(crc_hqx(b"\0", value) if (end - begin) % 2 else value)
     return sums
 
 
 @cache
-def _powers() -> list[int]:
-    """Return what a register that held 1 holds after 0, 1, 2, … zero bytes, up to the longest frame."""
-    powers = [1]
-    for _ in range(_LONGEST):
-        powers.append(crc_hqx(b"\0", powers[-1]))
-    return powers
+def _walks() -> tuple[list[array[int]], array[int]]:
+    """Return for each register the walk that zero bytes take it on, and how many steps into that walk it stands.
 
-
-def _multiply(a: int, b: int) -> int:
-    """Return the product of two registers as polynomials modulo that of the checksum, x^16 + x^12 + x^5 + 1."""
-    product = 0
-    while b:
-        if b & 1:
-            product ^= a
-        a = a << 1 ^ (0x11021 if a & 0x8000 else 0)
-        b >>= 1
-    return product
+    Each zero byte turns a register into another, and no two into the same: so all walks lead back to where they began.
+    """
+    walks = [array("H")] * 0x10000
+    steps = array("H", bytes(2 * len(walks)))
+    for first in range(len(walks)):
+        walk = array("H")
+        value = first
+        while not walks[value]:
+            walks[value] = walk
+            steps[value] = len(walk)
+            walk.append(value)
+            value = crc_hqx(b"\0", value)
+    return walks, steps

@@ -6,55 +6,51 @@ fails, or when bytes are left, every start in it that only looked escaped, becau
 intact frame. The result does not depend on how the stream was cut into chunks, and the work grows with the bytes only:
 the checksums of overlapping candidates come from one pass over the run.
 
+Few bytes need that much care. Plain frames, and what is no frame whatever follows, are taken in rows before.
+
 Source: docs/protocol.md, finding frames.
 """
 
 from __future__ import annotations
 
-import re
 import struct
+import sys
 from binascii import crc_hqx
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from rct_tools.checksum import CRC_SEED, CRC_SIZE
 from rct_tools.frame import ESCAPE, EXTENSION, START, BadFrame, Command, Frame, Reason
-from rct_tools.runs import LAYOUTS, LONGEST_FRAME, is_right, measure, run_end, second_look, unescape, unescape_marked
+from rct_tools.runs import (
+    HOPELESS,
+    LAYOUTS,
+    LONGEST_FRAME,
+    NOISE,
+    is_right,
+    measure,
+    run_end,
+    second_look,
+    unescape,
+    unescape_marked,
+)
 
 ParserEvent: TypeAlias = Frame | BadFrame
-
-_STARTS: Final = re.compile(rb"\++")
-_KEEP_ALIVE: Final = (b"AT", b"+\r")
 
 _PLAIN: Final[Mapping[int, Command]] = {
     int(command): command for command in Command if not command.is_long and not command.is_plant
 }
-_PLAIN_CODES: Final = frozenset(bytes([code]) for code in _PLAIN)
-_NEEDS_A_LOOK: Final = frozenset(bytes([code]) for code in LAYOUTS) | {b"", b"+", EXTENSION[1:2], _KEEP_ALIVE[1][1:]}
-
-
+_REASONS: Final = {reason.value: reason for reason in Reason}
+_KEEP_ALIVE: Final = (b"AT", b"+\r")
 _SHORTEST: Final = 9
 _NOTHING: Final = (b"", b"\0")
 _HEAD: Final = struct.Struct(">BBI")
 
-
-class _OpenFrame:
-    """A frame that is still open: of the same layout, and made in a third of the time.
-
-    A frozen dataclass sets its fields by name, which would take half of the time of parsing. This one gets them at
-    once, and is then made a Frame for good.
-    """
-
-    __slots__ = ("address", "command", "object_id", "offset", "payload")
-
-    def __init__(self, command: Command, object_id: int, payload: bytes, address: int, offset: int) -> None:
-        self.command = command
-        self.object_id = object_id
-        self.payload = payload
-        self.address = address
-        self.offset = offset
+# Events that are still open: of the same layout, but made in a fourth of the time, since a frozen dataclass sets its
+# fields by name. That would take half of the time of parsing. An open one just gets them, and is then frozen for good.
+_OpenFrame: Final[Any] = type("_OpenFrame", (), {"__slots__": Frame.__slots__})
+_OpenBadFrame: Final[Any] = type("_OpenBadFrame", (), {"__slots__": BadFrame.__slots__})
 
 
 class FrameParser:
@@ -80,6 +76,11 @@ class FrameParser:
         self._escape = -1  # where the next escape is in what is parsed just now; so far as it is known
         self._pluses = 0  # lone starts just before _parts: one or two of what may become "+++"
         self._gap = b""  # the last two bytes of the noise just before
+
+    @property
+    def pending(self) -> int:
+        """How many of the last bytes fed are held back, because what they are is not known yet; 0 when all are told."""
+        return self._pluses + self._size
 
     def feed(self, data: bytes) -> list[ParserEvent]:
         """Take the next bytes of the stream and return the frames and bad frames that are now known."""
@@ -111,18 +112,21 @@ class FrameParser:
         buffer = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         at = 0
         self._enough = 0
+        self._dangling = False
         self._escape = -1
         while at < len(buffer):
+            # The easy ways first. What they leave where it is needs a close look, and may have to wait for its edge.
+            if not self._headed:
+                at = self._take_noise(buffer, at)
+            begin = at
             if self._headed and not self._settled:
-                if buffer[at + 1 : at + 2] == b"+":
-                    at = self._take_lone_starts(buffer, at)
-                if buffer[at + 1 : at + 2] in _PLAIN_CODES:
-                    at = self._take_plain(buffer, at, events)
-                    if at == len(buffer):
-                        break
-                elif (end := self._take_hopeless(buffer, at, events)) > at:
-                    at = end
-                    continue
+                at = self._take_plain(buffer, at, events)
+                if self._enough and not last:
+                    break
+                if at == begin:
+                    at = self._take_hopeless(buffer, at, events)
+            if at > begin or at == len(buffer):
+                continue
             end = run_end(buffer, at + self._headed)
             self._dangling = end + 1 == len(buffer) and buffer[end] == ESCAPE
             if not last and (end == len(buffer) or self._dangling):
@@ -144,34 +148,50 @@ class FrameParser:
         self._size = len(buffer) - at
         return events
 
-    def _take_lone_starts(self, buffer: bytes, at: int) -> int:
-        """Take the starts at ``at`` up to the last in a row, which may head a frame, and return where that is."""
-        last = _STARTS.match(buffer, at).end() - 1  # type: ignore[union-attr]  # there is one at least
-        ends, self._pluses = divmod(self._pluses + last - at, 3)
-        if ends:
-            self.noise["+++"] += ends
-            self.skipped += 3 * ends
-        self._gap = b""
-        return last
-
-    def _take_hopeless(self, buffer: bytes, at: int, events: list[ParserEvent]) -> int:
-        """Take a head that its second byte shows to be none, and return where it ends; ``at`` when it takes a look."""
-        command, after = buffer[at + 1 : at + 2], buffer[at + 2 : at + 3]
-        if command in _NEEDS_A_LOOK or not after or self._pluses or (command == b"-" and after == b"+"):
-            return at
-        self._headed = False
-        if command == b"-" != after:
-            self._tell_bad(Reason.ESCAPE, b"+", at, events)
-            self._tell_noise(b"-")
-            return at + 2
-        end = at + 3 if command == b"-" else at + 2  # no command is escaped, so an escaped one is none
-        self._tell_bad(Reason.COMMAND, buffer[at:end], at, events)
+    def _take_noise(self, buffer: bytes, at: int) -> int:
+        """Take the noise at ``at``, which is in no frame for certain, and return where it ends."""
+        end = NOISE.match(buffer, at).end()  # type: ignore[union-attr]  # the pattern matches no byte, too
+        if end > at:
+            self._tell_noise(buffer[at:end])
+        self._headed = buffer.startswith(b"+", end)
         return end
 
-    def _take_plain(self, buffer: bytes, at: int, events: list[ParserEvent]) -> int:
-        """Take frames without an escape, one after the other, from the start at ``at`` on, and return where that ended.
+    def _take_hopeless(self, buffer: bytes, at: int, events: list[ParserEvent]) -> int:
+        """Take heads that are none for certain, each with the noise behind it, and return where that ended."""
+        while found := HOPELESS.match(buffer, at):
+            kind: str = found.lastgroup  # type: ignore[assignment]  # there is one in each match
+            end = found.end(kind)
+            if kind == "starts":
+                triples, self._pluses = divmod(self._pluses + end - at, 3)
+                self._gap = b""
+                if triples:
+                    self._tell_token("+++", 3 * triples, triples)
+            elif kind == "command" and self._pluses == 2:
+                end = at + 1
+                self._pluses = 0
+                self._tell_token("+++", 3)
+            elif self._gap == _KEEP_ALIVE[0] and buffer.startswith(_KEEP_ALIVE[1], at):
+                self.noise["other"] -= 2
+                self.skipped -= 2
+                self._tell_token("AT+", 4)
+            else:
+                if self._pluses:
+                    self._tell_pluses(events, before=at)
+                if kind == "extension":
+                    self._tell_token(kind, end - at)
+                else:
+                    self._tell_bad(_REASONS[kind], buffer[at:end], at, events)
+            at = found.end()
+            if at > end:
+                self._tell_noise(buffer[end:at])
+        self._headed = buffer.startswith(b"+", at)
+        return at
 
-        Nearly all frames of a good stream are taken here, so no function of ours is called in the loop.
+    def _take_plain(self, buffer: bytes, at: int, events: list[ParserEvent]) -> int:
+        """Take frames of the plain commands, one after the other, and return where that ended.
+
+        Nearly all frames of a good stream are taken here, so where nothing is escaped no function of ours is called in
+        the loop. When all that fails is that the last one is not whole, it sets how much is enough.
         """
         size = len(buffer)
         offset = self._offset
@@ -181,28 +201,30 @@ class FrameParser:
         escape = self._escape
         while at + _SHORTEST <= size:
             code, length, object_id = _HEAD.unpack_from(buffer, at + 1)
-            end = at + 5 + length
-            following = buffer.find(b"+", at + 1)
-            if following < 0:
-                following = size
-            if escape < at:
-                escape = self._escape = buffer.find(b"-", at) % (size + 1)  # the size if there is none
-            if escape >= end:
-                image = buffer[at + 1 : end]
-                if end > following:
-                    break
-            else:
-                following = run_end(buffer, at + 1)
-                image = unescape(buffer[at + 1 : following])
-                code, length, object_id = _HEAD.unpack_from(image.ljust(6, b"-"))
-                rest = image[length + 4 :]
-                if len(image) < length + 4 or rest not in _NOTHING or buffer[following : following + 1] == b"-":
-                    break
-                end = following - len(rest)
-                image = image[: length + 4]
             command = _PLAIN.get(code)
             if command is None or length < 4:
                 break
+            end = at + 5 + length
+            if escape < at:
+                escape = self._escape = buffer.find(b"-", at) % sys.maxsize  # far away if there is none
+            if escape >= end:
+                image = buffer[at + 1 : end]
+                if START in image:  # a number, since looking for bytes takes four times as long
+                    break
+                if end > size:
+                    self._enough = end - at
+                    break
+            else:
+                edge = run_end(buffer, at + 1)
+                image = unescape(buffer[at + 1 : edge])
+                if len(image) + 1 < _SHORTEST:
+                    break
+                _, length, object_id = _HEAD.unpack_from(image)
+                rest = image[length + 4 :]
+                image = image[: length + 4]
+                if len(image) < length + 4 or rest not in _NOTHING:
+                    break
+                end = edge - len(rest)
             # Over an even number of bytes and their checksum the sum is zero; an odd number has its padding in between.
             if crc_hqx(image[:-2] + b"\0" + image[-2:] if length & 1 else image, CRC_SEED):
                 break
@@ -212,15 +234,25 @@ class FrameParser:
                     self.frames[last] += count
                 last, count = command, 0
             count += 1
-            frame = _OpenFrame(command, object_id, image[6:-2], 0, offset + at)
-            frame.__class__ = Frame  # type: ignore[assignment]  # see there
-            events.append(frame)  # type: ignore[arg-type]  # it is one now
+            frame = _OpenFrame()
+            frame.command = command
+            frame.object_id = object_id
+            frame.payload = image[6:-2]
+            frame.address = 0
+            frame.offset = offset + at
+            frame.__class__ = Frame
+            events.append(frame)
             at = end
-            if following == size or (end != following and (end + 1 != following or buffer[end])):
+            if at < size and not buffer[at]:
+                zeros += 1
+                at += 1
+            if at == size or buffer[at] != START:
                 self._headed = False
                 break
-            zeros += following - end
-            at = following
+        else:
+            head = buffer[at + 1 :]
+            if head and head[0] in _PLAIN and not (START in head or ESCAPE in head):
+                self._enough = _SHORTEST
         if last is not None:
             self.frames[last] += count
             self._gap = b""
@@ -234,7 +266,7 @@ class FrameParser:
         if self._headed and not self._settled:
             image, marks = unescape_marked(run)
             end = measure(image, 0)
-            if end is None:
+            if end is None or EXTENSION.startswith(run):  # may become one
                 self._enough = len(run) + 1
                 return 0
             if isinstance(end, int):
@@ -246,9 +278,6 @@ class FrameParser:
                     self._headed = False
                     return end + bisect_left(marks, end)
             self._settled = True
-        if not self._headed and b"-+" not in run:
-            self._tell_noise(run)
-            return len(run)
         if len(run) <= 2 * LONGEST_FRAME:
             self._enough = 2 * LONGEST_FRAME + 1
             return 0
@@ -262,13 +291,6 @@ class FrameParser:
         ``cut`` is why a frame that reaches over the run's end is none. Without it the run goes on, and reading stops
         before the first start whose frame is not whole yet.
         """
-        if run == b"+" and self._headed and cut is Reason.TRUNCATED:
-            self._pluses += 1
-            self._gap = b""
-            if self._pluses == 3:
-                self._tell_token("+++", 3)
-                self._pluses = 0
-            return 1
         image, marks = unescape_marked(run)
         done = 0  # how much of the image is told
         failed: tuple[Reason, int] | None = None  # why the head is no frame, and where in the image that showed
@@ -280,7 +302,8 @@ class FrameParser:
             else:
                 failed, done = self._judge_head(image, end, at, events, cut or Reason.TRUNCATED)
         stop = len(image)
-        starts = [mark for mark in marks if mark >= done and image[mark] == START]
+        far = stop if cut is None else stop - _SHORTEST  # no frame fits behind
+        starts = [mark for mark in marks if done <= mark <= far and image[mark] == START]
         for start, end in second_look(image, starts) if starts else ():
             if start < done:
                 continue
@@ -301,19 +324,10 @@ class FrameParser:
         self, image: bytes, end: int | Reason | None, at: int, events: list[ParserEvent], cut: Reason
     ) -> tuple[tuple[Reason, int] | None, int]:
         """Return why the head of a run is no frame and where that showed, or that it is noise, and how long that is."""
-        if image.startswith(EXTENSION):
-            self._tell_pluses(events, before=at)
-            self._tell_token("extension", len(EXTENSION))
-            return None, len(EXTENSION)
-        if end is Reason.COMMAND and self._pluses == 2:
+        if self._pluses == 2 and (end is Reason.COMMAND or (image == b"+" and cut is Reason.TRUNCATED)):
             self._pluses = 0
             self._tell_token("+++", 3)
             return None, 1
-        if image.startswith(_KEEP_ALIVE[1]) and self._gap == _KEEP_ALIVE[0]:
-            self.noise["other"] -= 2
-            self.skipped -= 2
-            self._tell_token("AT+", 4)
-            return None, 2
         self._tell_pluses(events, before=at)
         if isinstance(end, Reason):
             return (end, min(len(image), 2 if end is Reason.COMMAND else 1 + LAYOUTS[image[1]].head)), 0
@@ -351,13 +365,19 @@ class FrameParser:
             last = min(shown + bisect_left(marks, shown), begin)
             self._tell_bad(reason, run[:last], at, events)
             first = last
-        self._tell_noise(run[first:begin])
+        if first < begin:
+            self._tell_noise(run[first:begin])
 
     def _tell_bad(self, reason: Reason, data: bytes, at: int, events: list[ParserEvent]) -> None:
         self.bad[reason] += 1
         self.skipped += len(data)
         self._gap = b""
-        events.append(BadFrame(reason, data, self._offset + at))
+        event = _OpenBadFrame()
+        event.reason = reason
+        event.data = data
+        event.offset = self._offset + at
+        event.__class__ = BadFrame
+        events.append(event)
 
     def _tell_pluses(self, events: list[ParserEvent], before: int = 0) -> None:
         for left in range(self._pluses, 0, -1):
@@ -373,7 +393,7 @@ class FrameParser:
         self.skipped += len(data)
         self._gap = (self._gap + data)[-2:]
 
-    def _tell_token(self, kind: str, size: int) -> None:
-        self.noise[kind] += 1
+    def _tell_token(self, kind: str, size: int, count: int = 1) -> None:
+        self.noise[kind] += count
         self.skipped += size
         self._gap = b""
