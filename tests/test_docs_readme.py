@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import shlex
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from rct_tools.capture import Chunk, read_capture
 from rct_tools.errors import SinkError
 from rct_tools.simulator import Simulator
 from rct_tools.sinks.sqlite import query
@@ -40,6 +42,14 @@ def shape(text: str) -> set[str]:
     """Return the lines of a text without what differs from one moment to the next: numbers, times, and columns."""
     lines = (NUMBERS.sub("#", line).split() for line in text.replace(HOST, "127.0.0.1").splitlines())
     return {" ".join(words) for words in lines} - {"", "…"}
+
+
+def blocks_in(path: Path) -> int:
+    """Return how often an inverter has ended a block of what it says unasked, in a capture."""
+    if not path.exists():
+        return 0
+    with io.FileIO(path) as file:
+        return sum(item.data.count(b"+++") for item in read_capture(file, path.name, 8899) if isinstance(item, Chunk))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -77,9 +87,7 @@ async def test_commands_and_their_output(tmp_path: Path, monkeypatch: pytest.Mon
                     case "collect":
                         await until(lambda: stored(tmp_path))
                     case "dump":
-                        await until(
-                            lambda: Path("today.bin").exists() and Path("today.bin").read_bytes().count(b"+++") > 4
-                        )
+                        await until(lambda: blocks_in(Path("today.rctcap")) > 8)
                     case _:
                         await process.stdout.readline()
                 process.send_signal(signal.SIGINT)

@@ -246,4 +246,4 @@ def _object_line(row: Row) -> str:
     is_count = item.object.labels or item.object.bits
     numbers = [item.lowest, item.mean, item.highest] if item.values and not is_count else []
     shown = "".join(f"{show_value(item.object, number):>14}" for number in numbers if number is not None)
-    return f"{name:<42}{item.frames:>9,}{every:>9}{shown}"
+    return f"{name:<42}{item.frames:>9,}{every:>9}{shown}".rstrip()
