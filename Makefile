@@ -43,8 +43,8 @@ format: $(VENV)/installed ## let ruff write the code as it likes it
 bench: $(VENV)/installed ## speed and size beside those of peers
 	$(BIN)/python -m bench $(ARGS)
 
-fuzz: $(VENV)/installed ## the parser on endless bad input; Ctrl-C ends it
-	$(BIN)/python tests/fuzz_parser.py $(ARGS)
+fuzz: $(VENV)/installed ## bad input without end, for all that reads; ARGS="pcap --seconds 60" for one of them
+	@$(BIN)/python tests/fuzzing.py $(ARGS)
 
 # A requirement that is new is locked, the rest stays as it is; ARGS=--upgrade moves all.
 lock: ## write requirements.lock from pyproject.toml

@@ -1,23 +1,20 @@
-"""Bad input for the parser without end: ``make fuzz``, or ``make fuzz ARGS="--seconds 60"``.
+"""The parser. For any bytes, however they are cut,
 
-Where atheris is installed, the branches that an input reaches lead to the next input; elsewhere chance does. A finding
-ends the run and shows its input, which then belongs into the table of tests/test_fuzz.py.
+- FrameParser raises nothing, and what it holds back is bounded;
+- the events and counters are the same;
+- each byte of the stream is told once, in a frame, a bad frame or as noise, in order and as it was;
+- every intact frame is found, and no other: a slow and plain reading finds the same.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import inspect
 import random
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import cycle, pairwise
-from typing import Any, Final
+from typing import Final
 
-from rct_tools import checksum, parser
+from rct_tools.checksum import checksum
 from rct_tools.frame import EXTENSION, BadFrame, Command, Frame
 from rct_tools.parser import FrameParser, ParserEvent
 from rct_tools.runs import LONGEST_FRAME
@@ -129,7 +126,7 @@ def frame_at(stream: bytes, start: int) -> Frame | None:
     command = Command(image[0])
     body = 3 if command.is_long else 2
     ids = 8 if command.is_plant else 4
-    if size < body + ids + 2 or checksum.checksum(bytes(image[:-2])) != int.from_bytes(image[-2:]):
+    if size < body + ids + 2 or checksum(bytes(image[:-2])) != int.from_bytes(image[-2:]):
         return None
     address = int.from_bytes(image[body : body + ids - 4])
     return Frame(command, int.from_bytes(image[body + ids - 4 : body + ids]), bytes(image[body + ids : -2]), address)
@@ -161,59 +158,3 @@ def inputs(chance: random.Random) -> Iterator[bytes]:
             # A byte is put in, changed, or left out.
             data[at : at + chance.randrange(2)] = bytes(chance.choices(BIASED, k=chance.randrange(2)))
         yield bytes(data)
-
-
-def follow_chance(seconds: float) -> None:
-    seed = random.SystemRandom().getrandbits(32)
-    print(f"atheris is not installed: inputs by chance, seed {seed}")
-    began = shown = time.monotonic()
-    for number, data in enumerate(inputs(random.Random(seed)), start=1):
-        try:
-            check(data)
-        except BaseException:
-            print(f"input {number}: bytes.fromhex({data.hex()!r})")
-            raise
-        now = time.monotonic()
-        if now - shown > 10 or now - began > seconds:
-            shown = now
-            print(f"{number} inputs in {now - began:.0f} s")
-        if now - began > seconds:
-            return
-
-
-def follow_branches(atheris: Any, seconds: float) -> None:
-    for module in (parser, checksum):
-        for holder in (module, FrameParser):
-            for name, function in inspect.getmembers(holder, inspect.isfunction):
-                if function.__module__ == module.__name__:
-                    setattr(holder, name, atheris.instrument_func(function))
-
-    def check_and_show(data: bytes) -> None:
-        try:
-            check(data)
-        except BaseException:
-            print(f"bytes.fromhex({data.hex()!r})")
-            raise
-
-    limit = [] if seconds == float("inf") else [f"-max_total_time={seconds:.0f}"]
-    atheris.Setup([sys.argv[0], "-max_len=4000", *limit], check_and_show)
-    atheris.Fuzz()
-
-
-def main() -> None:
-    arguments = argparse.ArgumentParser(description="Search for input that breaks the parser.")
-    arguments.add_argument("--seconds", type=float, default=float("inf"), help="how long; without it, until Ctrl-C")
-    seconds = arguments.parse_args().seconds
-    try:
-        atheris = importlib.import_module("atheris")
-    except ImportError:
-        follow_chance(seconds)
-    else:
-        follow_branches(atheris, seconds)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        print()

@@ -223,9 +223,9 @@ def test_captures_have_the_times_and_streams_of_their_chunks() -> None:
     assert sorted(frames) == sorted(row[:-1] for row in expected if isinstance(row[-1], Frame))
     assert sorted(bad) == sorted(row[:-1] for row in expected if isinstance(row[-1], BadFrame))
     assert frames == sorted(frames, key=lambda row: row[0])  # type: ignore[arg-type,return-value]  # times are numbers
-    counters = ("fed", "skipped", "pending", "frames", "bad")
-    assert [getattr(bulk, name) for name in counters] == [getattr(streams, name) for name in counters]
-    assert +bulk.noise == +streams.noise
+    counters = ("fed", "skipped", "frames", "bad")
+    assert [getattr(bulk.counters, name) for name in counters] == [getattr(streams.counters, name) for name in counters]
+    assert +bulk.counters.noise == +streams.counters.noise
 
 
 def test_long_captures_come_in_parts() -> None:
@@ -236,7 +236,7 @@ def test_long_captures_come_in_parts() -> None:
     frames, bad = rows([*parts, bulk.close()])
     assert [row[0] for row in frames] == [at + 1 for at in range(9000) for _ in range(20)]
     assert not bad
-    assert bulk.frames == Counter({Command.RESPONSE: 180_000})
+    assert bulk.counters.frames == Counter({Command.RESPONSE: 180_000})
 
 
 def test_the_stream_that_was_silent_for_longest_is_closed() -> None:
@@ -247,7 +247,15 @@ def test_the_stream_that_was_silent_for_longest_is_closed() -> None:
     frames, bad = rows([bulk.close()])
     assert not frames
     assert [row[2] for row in bad] == list(range(MOST_STREAMS + 1))
-    assert bulk.bad.total() == MOST_STREAMS + 1
+    assert bulk.counters.bad.total() == MOST_STREAMS + 1
+
+
+def test_many_connections_take_little_memory() -> None:
+    """Each ends with a bad frame; what is found is told before it fills the memory."""
+    bulk = BulkStreams()
+    parts = [part for number in range(20_000) if (part := bulk.feed(Chunk(number + 1, RECEIVED, b"+", number)))]
+    assert sum(len(part.bad) for part in parts) > 15_000
+    assert len(bulk._found) < 16_384 + MOST_STREAMS  # of which each has a chunk
 
 
 def test_empty_captures_hold_nothing() -> None:

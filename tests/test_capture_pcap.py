@@ -276,8 +276,50 @@ STREAMS: list[tuple[str, list[bytes], list[Expected]]] = [  # name, packets, ite
         ],
     ),
     (
+        "the first two packets swapped",
+        [send(R, 4, b"bbb"), send(R, 1, b"aaa"), send(R, 1, b"aaa"), send(R, 7, b"c"), send(R, 1, b"aaabbb")],
+        [(0, R, b"bbb"), (1, "3 bytes of connection 0 come too late, behind what follows them"), (3, R, b"c")],
+    ),
+    (
+        "the first packets backwards, over each other",
+        [send(R, 6, b"fg"), send(R, 4, b"def"), send(R, 1, b"abcdefgh"), send(R, 0, flags=SYN), send(R, 9, b"i")],
+        [
+            (0, R, b"fg"),
+            (1, "2 bytes of connection 0 come too late, behind what follows them"),
+            (2, "3 bytes of connection 0 come too late, behind what follows them"),
+            (2, R, b"h"),
+            (4, R, b"i"),
+        ],
+    ),
+    (
+        "before the first, over the wrap",
+        [
+            send(R, 1, b"bb"),
+            send(R, 2**32 - 2, b"aaa"),
+            send(R, 3, b"c"),
+            send(R, 2**32 - 3, flags=SYN),
+            send(R, 4, b"d"),
+        ],
+        [
+            (0, R, b"bb"),
+            (1, "3 bytes of connection 0 come too late, behind what follows them"),
+            (2, R, b"c"),
+            (4, R, b"d"),
+        ],
+    ),
+    (
+        "keep-alive of one who said nothing yet",
+        [send(S, 4, flags=SYN), send(S, 4, b"\0"), send(S, 4, b"\0"), send(S, 5, b"x"), send(S, 4, b"\0")],
+        [(3, S, b"x")],
+    ),
+    (
+        "the same ports again, a little before its beginning",
+        [send(S, 9, flags=SYN), send(S, 10, b"x"), send(S, 1, b"abc"), send(S, 9, flags=SYN), send(S, 11, b"y")],
+        [(1, S, b"x"), (2, "3 bytes of connection 0 come too late, behind what follows them"), (4, S, b"y")],
+    ),
+    (
         "the same ports again, whose beginning is not there",
-        [send(R, 2**25, b"a"), send(R, 100, b"b"), send(R, 101, b"c")],
+        [send(R, 100 + 2**20 + 1, b"a"), send(R, 101, b"b"), send(R, 102, b"c")],
         [(0, R, b"a", 0), (1, R, b"b", 1), (2, R, b"c", 1)],
     ),
     (
@@ -663,6 +705,24 @@ def test_bad_blocks(bad: bytes) -> None:
     ]
 
 
+def test_an_interface_that_is_damaged_keeps_its_number() -> None:
+    bad = block("<", 1, bytes(4))
+    blocks = [
+        section(),
+        interface(),
+        bad,
+        interface(options=[(9, b"\x09")]),
+        enhanced(1, ONE),
+        enhanced(7, TWO, where=2),
+    ]
+    assert read(b"".join([*blocks, enhanced(8, TWO, where=1)])) == [
+        Damage(len(blocks[0] + blocks[1]), "a block that does not hold what it should"),
+        Chunk(1000, R, b"a"),
+        Chunk(7, S, b"bc"),
+        Damage(sum(map(len, blocks)), "a block that does not hold what it should"),
+    ]
+
+
 def test_simple_packets_cut() -> None:
     head = section() + interface(longest=len(TWO) - 1)
     assert read(head + block("<", 3, struct.pack("<I", len(TWO)) + TWO[:-1])) == [
@@ -674,6 +734,18 @@ def test_simple_packets_cut() -> None:
 @pytest.mark.parametrize("head", [pcap_header(), section() + interface()])
 def test_zeros_at_the_end(head: bytes) -> None:
     assert read(head + bytes(100_000)) == [Damage(len(head), "from here on the file holds zeros, no packets")]
+
+
+def test_zeros_in_a_block_at_the_end() -> None:
+    head = section() + interface() + enhanced(1, ONE)
+    for size in range(8, len(enhanced(2, TWO)) - 4):
+        cut = head + enhanced(2, TWO)[:size]
+        assert read(cut + bytes(100_000)) == [
+            Chunk(1000, R, b"a"),
+            Damage(len(head), "from here on the file holds zeros, no packets"),
+        ]
+        with pytest.raises(CaptureError, match=f"corrupt from byte {len(head)} on: zeros"):
+            read(cut + bytes(100_000) + b"\1")
 
 
 @pytest.mark.parametrize("head", [pcap_header(), section() + interface(), section()])
@@ -772,6 +844,55 @@ def test_a_file_is_continued_behind_its_last_whole_record(suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("count", [3, 1500])
+def test_what_a_wrong_length_hides_is_not_cut(suffix: str, count: int) -> None:
+    """No bit of any length is worth the packets behind it."""
+    second = Chunk(2, R, b"second")
+    whole = write(b"", suffix, [Chunk(1, R, b"first" * 9)] * count)
+    before = write(b"", suffix, [])
+    size = (len(whole) - len(before)) // count
+    places = [len(before) + size * number + at for number in (0, 1, count - 2, count - 1) for at in range(size)]
+    refused = 0
+    for place in [*range(len(before)), *places]:
+        for bit in range(8) if count == 3 else (2, 7):
+            damaged = bytearray(whole)
+            damaged[place] ^= 1 << bit
+            file = BytesIO(damaged)
+            try:
+                find_format(f"x.{suffix}").write_chunks(cast("RawIOBase", file))(second)
+            except CaptureError:
+                assert file.getvalue() == damaged
+                refused += 1
+            else:
+                assert file.getvalue().startswith(damaged), (place, bit)
+    assert refused
+
+
+def test_what_is_behind_a_wrong_length_is_named() -> None:
+    whole = write(b"", "pcap", [Chunk(1, R, b"first")] * 100)
+    damaged = bytearray(whole)
+    damaged[24 + 61 * 50 + 10] ^= 1 << 7  # it says 8,388,653 bytes
+    file = BytesIO(damaged)
+    with pytest.raises(
+        CaptureError,
+        match=r"^cannot be continued, since what is behind byte 3074 is damaged; record into a new file$",
+    ):
+        find_format("x.pcap").write_chunks(cast("RawIOBase", file))
+    assert file.getvalue() == damaged
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_loss_of_power_is_cut(suffix: str) -> None:
+    """What was not yet on the disk is zeros, however many, and wherever in a record they begin."""
+    first, second = Chunk(1, R, b"first"), Chunk(2, R, b"second")
+    before, content = write(b"", suffix, []), write(b"", suffix, [first])
+    for size in range(len(before), len(content)):
+        lost = content[:size] + bytes(200_000)
+        found = [item for item in read(write(lost, suffix, [second]), suffix) if isinstance(item, Chunk)]
+        assert (found[-1].time, found[-1].data) == (2, b"second")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_file_of_others_is_continued(suffix: str) -> None:
     theirs = {
         "pcap": pcap_header(0xA1B23C4D, link=LINK_IPV4) + pcap_record(ONE),
@@ -800,7 +921,7 @@ def test_what_cannot_be_continued_stays_as_it_is(content: bytes, suffix: str, me
     assert file.getvalue() == content
 
 
-@pytest.mark.parametrize(("suffix", "time"), [("pcap", 2**32 * 10**9), ("pcap", -1), ("pcapng", 2**64), ("pcapng", -1)])
+@pytest.mark.parametrize(("suffix", "time"), [("pcap", 2**32 * 10**9), ("pcap", -1), ("pcapng", 2**63), ("pcapng", -1)])
 def test_times_that_do_not_fit(suffix: str, time: int) -> None:
     with pytest.raises(CaptureError, match=f"cannot hold the time {time} ns"):
         write(b"", suffix, [Chunk(time, R, b"x")])

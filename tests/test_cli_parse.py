@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import random
 import subprocess
 import sys
@@ -101,11 +102,11 @@ async def test_text(capture: Path) -> None:
     ]
     assert [" ".join(line.split()) for line in summary.splitlines()] == [
         "bytes 121, of which 25 in no frame",
-        "frames 5: RESPONSE 2, READ 1, PLANT_RESPONSE 1, WRITE 1",
+        "frames 5: RESPONSE 2, PLANT_RESPONSE 1, READ 1, WRITE 1",
         "bad 2: crc 1, truncated 1",
         "wrong payloads 1: battery.soc 1",
         "unknown ids 1: 0x12345678 1",
-        "noise AT+ 1, +++ 1, 00 1 bytes",
+        "noise +++ 1, 00 1 bytes, AT+ 1",
     ]
 
 
@@ -270,7 +271,12 @@ async def test_summary(tmp_path: Path) -> None:
         "bad parts at 31 (crc, 13 bytes)",
         "118 (truncated, 4 bytes)",
     ]
-    rows = json.loads((await run("rct", "parse", "--summary", path, "--format", "json")).out)
+    whole = json.loads((await run("rct", "parse", "--summary", path, "--format", "json")).out)
+    rows = whole["objects"]
+    assert (whole["frames"]["RESPONSE"], whole["bad"], whole["noise"]["+++"]) == (4, {"crc": 1, "truncated": 1}, 1)
+    assert whole["bad_parts"][0] == {"file": str(path), "offset": 31, "size": 13, "reason": "crc"}
+    lines = (await run("rct", "parse", "--summary", path, "--format", "jsonl")).out.splitlines()
+    assert [json.loads(line) for line in lines] == rows
     assert [(row["object"], row["address"], row["mean"], row["unit"]) for row in rows] == [
         ("battery.soc", 0, pytest.approx(1.25 / 3), "ratio"), ("0x12345678", 42, None, ""),
     ]  # fmt: skip
@@ -326,9 +332,16 @@ async def test_bad_captures(tmp_path: Path, name: str, content: bytes, code: int
         (["{folder}"], "holds no captures (.bin, .rctcap"),
         (["-", "--summary"], "standard input can only be listed"),
         (["a.bin", "--format", "json"], "json goes with --summary"),
+        ([""], "an empty name is no file"),
+        (["a.bin", "-o", ""], "an empty name is no file"),
+        (["{folder}/a.csv", "-o", "{folder}/a.csv", "--overwrite"], "a.csv would replace a capture"),
+        (["a.bin", "b.bin", "-o", "{folder}/a.csv", "--overwrite"], "a.csv is a file; the tables of several FILEs"),
+        (["a.bin", "b.bin", "-o", "{folder}/a"], "a table is one of .parquet, .csv, .jsonl"),
     ],
 )
 async def test_usage_of_captures(args: list[str], error: str, tmp_path: Path) -> None:
+    if "{folder}" not in args:
+        record(tmp_path / "a.csv", TIMED[3:])
     done = await run("rct", "parse", *(arg.format(folder=tmp_path) for arg in args))
     assert (done.code, done.out) == (2, "")
     assert error in done.err
@@ -341,3 +354,31 @@ async def test_one_file_that_is_missing_does_not_cost_the_others(tmp_path: Path)
         assert done.code == 1
         assert "missing.bin: no such file or directory" in done.err
         assert "battery.soc" in done.out
+
+
+async def test_tables_that_cannot_be_written_are_named(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.rctcap", TIMED)
+    for suffix in (".parquet", ".csv", ".jsonl"):
+        table = tmp_path / "missing" / f"a{suffix}"
+        done = await run("rct", "parse", path, "-o", table)
+        assert (done.code, done.err) == (1, f"Error: {table}: no such file or directory\n")
+        (tmp_path / f".b{suffix}.part").touch()  # what a power cut leaves
+        assert (await run("rct", "parse", path, "-o", tmp_path / f"b{suffix}")).code == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of files are text there")
+async def test_names_that_are_no_text(tmp_path: Path) -> None:
+    name = os.fsdecode(bytes(tmp_path) + b"/caf\xe9.rctcap")
+    record(Path(name), TIMED)
+    for suffix in (".parquet", ".csv", ".jsonl"):
+        done = await run("rct", "parse", name, "-o", name.replace(".rctcap", suffix))
+        assert done.code == 0, done.err
+    assert (await run("rct", "parse", tmp_path)).code == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+async def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    record(tmp_path / "a.rctcap", TIMED)
+    (tmp_path / "deny").mkdir(mode=0)
+    done = await run("rct", "parse", tmp_path)
+    assert (done.code, done.err) == (1, f"Error: {tmp_path / 'deny'}: permission denied\n")

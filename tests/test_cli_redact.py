@@ -67,6 +67,10 @@ def read(path: Path) -> list[object]:
         return list(read_capture(file, path.name, 8899))
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 async def test_text_and_proof(tmp_path: Path) -> None:
     old, new = write(tmp_path / "old.rctcap", OLD), tmp_path / "new.rctcap"
     done = await run("rct", "redact", old, new, "--check")
@@ -82,14 +86,17 @@ async def test_every_format(suffix: str, tmp_path: Path) -> None:
     old, new = write(tmp_path / f"old{suffix}", OLD), tmp_path / f"new{suffix}.gz"
     done = await run("rct", "redact", old, new)
     assert (done.code, done.err) == (0, "")
-    left_out = f"{old}: the addresses of packets, and all else around the bytes, were left out\n"
-    assert done.out == TEXT + left_out * suffix.startswith(".pcap")
+    assert done.out == TEXT
     assert b"".join(chunk.data for chunk in read(new) if isinstance(chunk, Chunk)) == b"".join(NEW)
 
 
 async def test_check_alone(tmp_path: Path) -> None:
     old, new = write(tmp_path / "old.rctcap", OLD), write(tmp_path / "new.rctcap", NEW)
-    assert await run("rct", "redact", "--check", new) == (0, f"{new}: each private value is a stand-in\n", "")
+    told = (
+        f"{new}: each private value is a stand-in, and nothing is beside what was recorded; whether parts of originals "
+        "are in other values, only a check with IN and OUT can tell\n"
+    )
+    assert await run("rct", "redact", "--check", new) == (0, told, "")
     done = await run("rct", "redact", "--check", old)
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith(
@@ -150,6 +157,35 @@ async def test_what_cannot_be_read_is_left_out_and_cannot_be_checked(tmp_path: P
     done = await run("rct", "redact", old, new, "--check")
     assert done.code == 1
     assert done.err == f"Error: {new}: cannot be checked: line 8 holds no chunk\n"
+
+
+@pytest.mark.parametrize("args", [("old.rctcap", "new.rctcap"), ("new.rctcap",)])
+async def test_a_comment_fails_the_check(args: tuple[str, ...], tmp_path: Path) -> None:
+    write(tmp_path / "old.rctcap", OLD)
+    new = write(tmp_path / "new.rctcap", NEW)
+    size = new.stat().st_size
+    with new.open("ab") as file:
+        file.write(b"# inverter ABC1234567, roof of J. Smith\n")
+    done = await run("rct", "redact", *(tmp_path / arg for arg in args), "--check")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"Error: {new}: from byte {size:,} on it holds more than what was recorded, such as comments, names or "
+        "addresses, which nobody can check; rct redact writes a file without that\n"
+    )
+
+
+@pytest.mark.parametrize("old", [None, b"precious"])
+async def test_a_failure_leaves_the_folder_as_it_was(old: bytes | None, tmp_path: Path) -> None:
+    late = tmp_path / "late.rctcap"
+    late.write_bytes(b"2200-01-01T00:00:00+00:00 < 00\n")
+    if old:
+        (tmp_path / "keep.pcap").write_bytes(old)
+    before = names(tmp_path)
+    done = await run("rct", "redact", late, tmp_path / "keep.pcap", *["--overwrite"] * bool(old))
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"Error: {tmp_path / 'keep.pcap'}: pcap cannot hold the time ")
+    assert names(tmp_path) == before
+    assert not old or (tmp_path / "keep.pcap").read_bytes() == old
 
 
 USAGE = [  # arguments, exit code, error

@@ -42,7 +42,7 @@ def test_files_follow_one_another_by_age(tmp_path: Path) -> None:
     assert names == [f"roof.top-20261122T09{time}Z.rctcap.gz" for time in ("0047", "0147", "0352")]
     assert [item for name in names for item in read(tmp_path / name)] == chunks
     assert recording.name == str(tmp_path / names[-1])
-    assert recording.streams.fed == 5 * len(WIRE)
+    assert recording.streams.counters.fed == 5 * len(WIRE)
 
 
 def test_files_follow_one_another_by_size_but_never_in_a_frame(tmp_path: Path) -> None:
@@ -68,9 +68,25 @@ def test_files_of_one_second_have_numbers(tmp_path: Path) -> None:
     assert names == [f"x-20261122T090047Z{number}.rctcap" for number in ("-2", "-3", "")]
 
 
-def test_a_name_without_a_known_suffix(tmp_path: Path) -> None:
-    record(tmp_path / "a.b", [chunk(0)], rotation=Rotation(size=1))
-    assert [path.name for path in tmp_path.iterdir()] == ["a.b-20261122T090047Z"]
+NAMES = [  # what is asked for, and what becomes of it
+    ("roof.rctcap", "roof-20261122T090047Z.rctcap"),
+    ("a.b.pcapng.zst", "a.b-20261122T090047Z.pcapng.zst"),
+    ("roof.gz", "roof-20261122T090047Z.gz"),
+    ("roof.dat", "roof-20261122T090047Z.dat"),
+    ("roof", "roof-20261122T090047Z"),
+]
+
+
+@pytest.mark.parametrize(("asked", "name"), NAMES)
+def test_names_keep_their_suffixes(tmp_path: Path, asked: str, name: str) -> None:
+    record(tmp_path / asked, [chunk(0)], rotation=Rotation(size=1))
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_clock_that_is_set_back_ends_a_file(tmp_path: Path) -> None:
+    chunks = [chunk(second) for second in (1000, 0, 30, 61)]
+    record(tmp_path / "x.rctcap", chunks, rotation=Rotation(age=60 * SECOND))
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 @pytest.mark.parametrize("suffix", [".bin", ".rctcap", ".rctcap.gz", ".pcapng"])

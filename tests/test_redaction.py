@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import struct
 from collections.abc import Iterable, Sequence
+from contextlib import closing
+from io import BytesIO
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rct_tools.capture import Chunk, Direction
+from rct_tools.capture import FORMATS, Chunk, Direction, read_capture, write_capture
+from rct_tools.capture.compression import COMPRESSIONS
+from rct_tools.errors import CaptureError
 from rct_tools.frame import Command, Frame
 from rct_tools.objects import registry
 from rct_tools.parser import FrameParser
 from rct_tools.privacy import SHORTEST, Originals, StandIns, find_private
-from rct_tools.redaction import Left, Redactor, collect, search
-from rct_tools.runs import LONGEST_FRAME
+from rct_tools.proof import Left, prove, search
+from rct_tools.redaction import Redactor, collect
+from rct_tools.runs import LONGEST_FRAME, unescape
 from rct_tools.simulator.inverter import Inverter
 from rct_tools.stream import MOST_STREAMS
 
@@ -78,6 +86,10 @@ STREAMS = [  # bytes, what becomes of them
     (PASSWORD + wire("svnversion", b"2.3\0heim-+4"), FIRST_PASSWORD + wire("svnversion", b"2.3\0xxxx-+1")),
     # In no frame: whole, in parts, escaped.
     (SN + b"noise SIM7654321 SIM7 SIM 4321" + SOC, NEW_SN + b"noise XXX0000001 XXX0 SIM 0001" + SOC),
+    # Far behind, where nothing else is private.
+    (SN + SOC * 60 + b" 7654 " + SOC, NEW_SN + SOC * 60 + b" 0000 " + SOC),
+    (PASSWORD + SOC * 60 + wire("logger.buffer", b"geheim+4"), FIRST_PASSWORD + SOC * 60
+     + wire("logger.buffer", b"xxxxxx+1")),
     # In frames that are none.
     (SN[:-1] + b"\0" + SOC, SN[:7] + b"x" * 10 + b"\0\0\0xxx" + b"x\0" + SOC),
     (SN[:1] + b"\7" + SN[2:] + SOC, SN[:1] + b"\7" + SN[2:7] + b"x" * 10 + b"\0\0\0xxxxx" + SOC),
@@ -221,6 +233,110 @@ def test_without_originals_only_the_form_tells() -> None:
     assert list(search(cut(NEW_SN + NEW_PASSWORD + b"SIM7654321", 7), none)) == []
 
 
+# --- proof -----------------------------------------------------------------------------------------------------------
+
+SUFFIXES = [suffix + compression for suffix in FORMATS for compression in ("", *COMPRESSIONS)]
+
+
+def as_file(name: str, chunks: Iterable[Chunk]) -> bytes:
+    file: Any = BytesIO()
+    with write_capture(file, name) as append:
+        for chunk in chunks:
+            append(chunk)
+    content: bytes = file.getvalue()
+    return content
+
+
+def check(name: str, content: bytes, stand_ins: StandIns) -> None:
+    """Prove a file as it is read, without what could not be read in it."""
+    file, again = (BytesIO(content) for _ in range(2))
+    capture: Any = read_capture(file, name, 8899)  # type: ignore[arg-type]  # it reads as a file without buffer does
+    with closing(capture) as items:
+        prove(name, again, (item for item in items if isinstance(item, Chunk)), stand_ins)  # type: ignore[arg-type]
+
+
+FILES: dict[str, list[Chunk]] = {  # that we wrote ourselves
+    "nothing": [],
+    "a frame": cut(NEW_SN, 1000),
+    "small chunks": cut(NEW_SN + SOC * 30, 7),
+    "large chunks": cut(b"\xff" * 700_000, 300_000),
+    "both directions": [Chunk(1, RECEIVED, SOC), Chunk(2, SENT, READ_SN), Chunk(2, RECEIVED, NEW_SN)],
+    "connections": [Chunk(at, RECEIVED, SOC, at * 7 % 300 // 2) for at in range(900)],
+    "many connections": [Chunk(at, RECEIVED, SOC, at) for at in range(400)],
+}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("chunks", FILES.values(), ids=FILES)
+def test_what_we_write_holds_nothing_else(chunks: list[Chunk], suffix: str) -> None:
+    if suffix.startswith(".bin"):
+        chunks = [Chunk(0, RECEIVED, chunk.data) for chunk in chunks]
+    check(f"x{suffix}", as_file(f"x{suffix}", chunks), StandIns(Originals()))
+
+
+def block(kind: int, body: bytes) -> bytes:
+    length = struct.pack("<I", 12 + len(body))
+    return struct.pack("<I", kind) + length + body + length
+
+
+ONE = [Chunk(1_750_000_000_000_000_000, RECEIVED, NEW_SN)]
+TEXT, PCAP, PCAPNG, GZIP = (as_file(name, ONE) for name in ("x.rctcap", "x.pcap", "x.pcapng", "x.rctcap.gz"))
+PACKET = PCAP[24:]
+OTHER_PORT = PACKET[:36] + b"\x22\xc4" + PACKET[38:56] + b"Smith" + PACKET[61:]
+COMMENT = b"# inverter ABC1234567, roof of J. Smith\n"
+NAMED = b"\x1f\x8b\x08\x08" + GZIP[4:10] + b"smith.rctcap\0" + GZIP[10:]
+
+STRAYS = {  # name and content of a file, and where there is something beside its chunks
+    "a comment at the end": ("x.rctcap", TEXT + COMMENT, f"from byte {len(TEXT)} on it"),
+    "a comment at the beginning": ("x.rctcap", COMMENT + TEXT, "from byte 0 on it"),
+    "a comment in between": ("x.rctcap", TEXT + COMMENT + TEXT, f"from byte {len(TEXT)} on it"),
+    "spaces": ("x.rctcap", TEXT + b"   \n", f"from byte {len(TEXT)} on it"),
+    "a time zone": ("x.rctcap", TEXT.replace(b"+00:00", b"Z"), "from byte 0"),
+    "a comment, compressed": ("x.rctcap.gz", gzip.compress(TEXT + COMMENT, mtime=0), f"from byte {len(TEXT)} on it"),
+    "an option": ("x.pcapng", PCAPNG + block(5, struct.pack("<IIIHH", 0, 0, 0, 1, 5) + b"Smith\0\0\0\0\0\0\0"),
+                  f"from byte {len(PCAPNG)} on it"),
+    "a second section": ("x.pcapng", PCAPNG * 2, f"from byte {len(PCAPNG)} on it"),
+    "packets of another port": ("x.pcap", PCAP + OTHER_PORT, f"from byte {len(PCAP)} on it"),
+    "an address": ("x.pcap", PCAP.replace(b"\xc0\0\2\1", b"\xc0\xa8\2\1"), "from byte 24 on it"),
+    "a packet without data": ("x.pcap", PCAP[:24] + PCAP[24:32] + struct.pack("<II", 40, 40) + PACKET[16:18] + b"\0\x28"
+                              + PACKET[20:56] + PCAP[24:], "from byte 24 on it"),
+    "a name in gzip": ("x.rctcap.gz", NAMED, "its compressed data"),
+    "a time in gzip": ("x.rctcap.gz", gzip.compress(TEXT, mtime=1), "its compressed data"),
+    "a second part": ("x.rctcap.gz", GZIP + gzip.compress(b"", mtime=0), "its compressed data"),
+    "a second part with a name": ("x.rctcap.gz", GZIP + NAMED, "its compressed data"),
+    "much behind the end": ("x.rctcap.gz", GZIP + bytes(100_000), "its compressed data"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content", "where"), STRAYS.values(), ids=STRAYS)
+def test_what_is_beside_the_chunks_fails(name: str, content: bytes, where: str) -> None:
+    with pytest.raises(CaptureError, match=r"which nobody can check; rct redact writes a file without that$") as caught:
+        check(name, content, StandIns(Originals()))
+    assert str(caught.value).startswith(f"{name}: {where}")
+
+
+@pytest.mark.parametrize("suffix", [".bin", ".rctcap.gz"])
+def test_something_private_fails(suffix: str) -> None:
+    with pytest.raises(CaptureError, match="something private of inverter_sn is left, near byte 0 of what was rec"):
+        check(f"x{suffix}", as_file(f"x{suffix}", cut(SN, 1000)), StandIns(Originals()))
+    with pytest.raises(CaptureError, match="of what was sent on connection 0; do not share this file"):
+        check("x.pcap", as_file("x.pcap", cut(SN, 1000, SENT)), StandIns(Originals()))
+
+
+def test_a_part_of_zstandard_that_is_skipped_fails() -> None:
+    content = as_file("x.bin.zst", ONE)
+    hidden = b"\x50\x2a\x4d\x18" + struct.pack("<I", 5) + b"Smith"
+    for whole in (hidden + content, content + hidden):
+        with pytest.raises(CaptureError, match="its compressed data holds more"):
+            check("x.bin.zst", whole, StandIns(Originals()))
+
+
+def test_a_file_that_was_cut_holds_nothing_else() -> None:
+    content = as_file("x.rctcap.gz", cut(NEW_SN * 50, 50))
+    check("x.rctcap.gz", content[:-4], StandIns(Originals()))
+    check("x.pcap", b"", StandIns(Originals()))
+
+
 # --- everything at once ----------------------------------------------------------------------------------------------
 
 biased = st.lists(st.sampled_from(b"\x2b\x2d\x00\x05\x06\x45\xff"), max_size=12).map(bytes)
@@ -356,3 +472,8 @@ def test_all_that_an_inverter_says() -> None:
     assert changed == told - empty > {"inverter_sn", "battery.bms_sn", "wifi.gateway", "net.id", "net.slave_data"}
     assert redactor.elsewhere == 0
     assert changed == redactor.frames.keys() & changed
+
+
+@given(biased | st.binary())
+def test_escapes_are_taken_from_any_bytes_as_the_search_needs_it(data: bytes) -> None:
+    assert unescape(data) == unescaped(data)

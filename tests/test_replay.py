@@ -328,7 +328,29 @@ def test_any_number_of_connections_and_requests_takes_bounded_memory() -> None:
     for number in range(2 * recorded.MOST_RECENT):
         inverter.take(sent(1, Frame(Command.READ, number)))
         inverter.take(heard(1, told(Frame(Command.RESPONSE, number + 2**31, b"1"))))
-    assert len(inverter._asked) == len(inverter._told) == recorded.MOST_RECENT
+    assert len(inverter._asked) == len(inverter._told) == len(inverter._hearers) == recorded.MOST_RECENT
+    inverter.take(heard(30, soc(0.5)))
+    assert len(inverter._told) == len(inverter._hearers) == 1
+    for number in range(3 * MOST_STREAMS):
+        inverter.take(heard(30, soc(0.5), number))
+    assert [len(hearers._heard) for hearers in inverter._hearers.values()] == [MOST_STREAMS]
+
+
+def test_much_that_is_nearly_the_same_is_not_compared() -> None:
+    class Data(bytes):
+        compared = 0
+        __hash__ = bytes.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            Data.compared += 1
+            return bytes.__eq__(self, other)
+
+    inverter = RecordedInverter()
+    chunk = heard(0, b"+")
+    told = [inverter._is_copy(Data(b"%d" % (number % 700)), chunk) for number in range(2100)]
+    assert not any(told)
+    assert Data.compared < 2100
+    assert inverter._is_copy(Data(b"699"), heard(0, b"+", 1))
 
 
 # --- what is answered -----------------------------------------------------------------------------------------------

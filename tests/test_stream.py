@@ -51,9 +51,9 @@ def test_connections_and_directions_do_not_mix() -> None:
         assert streams.feed(Chunk(1, direction, b"\0" + wire[:6], connection)) == []
     for connection, direction in keys:
         assert streams.feed(Chunk(2, direction, wire[6:], connection)) == [Found(SOC, 2, direction, connection)]
-    assert streams.frames == Counter({Command.RESPONSE: 4})
-    assert streams.noise == Counter({"00": 4})
-    assert (streams.fed, streams.skipped, streams.pending) == (4 * len(wire) + 4, 4, 0)
+    assert streams.counters.frames == Counter({Command.RESPONSE: 4})
+    assert streams.counters.noise == Counter({"00": 4})
+    assert (streams.counters.fed, streams.counters.skipped, streams.pending) == (4 * len(wire) + 4, 4, 0)
 
 
 def test_the_stream_that_was_silent_for_longest_is_closed() -> None:
@@ -64,10 +64,10 @@ def test_the_stream_that_was_silent_for_longest_is_closed() -> None:
     assert streams.feed(Chunk(501, RECEIVED, b"+", MOST_STREAMS)) == [
         Found(BadFrame(Reason.TRUNCATED, b"+\x05"), 1, RECEIVED, 1)
     ]
-    assert streams.bad == Counter({Reason.TRUNCATED: 1})
+    assert streams.counters.bad == Counter({Reason.TRUNCATED: 1})
     assert len(streams.close()) == MOST_STREAMS
-    assert streams.bad == Counter({Reason.TRUNCATED: MOST_STREAMS + 1})
-    assert streams.fed == 2 * MOST_STREAMS + 2
+    assert streams.counters.bad == Counter({Reason.TRUNCATED: MOST_STREAMS + 1})
+    assert streams.counters.fed == 2 * MOST_STREAMS + 2
 
 
 BITS = st.sampled_from(
@@ -90,5 +90,9 @@ def test_events_are_the_parsers_and_times_those_of_their_last_byte(parts: list[t
     for f in found:
         wire = f.event.data if isinstance(f.event, BadFrame) else f.event.encode()
         assert f.time == (f.event.offset + len(wire) - 1) // size
-    assert (streams.fed, streams.skipped) == (parser.fed, parser.skipped)
-    assert (streams.frames, streams.bad, streams.noise) == (parser.frames, parser.bad, +parser.noise)
+    assert (streams.counters.fed, streams.counters.skipped) == (parser.fed, parser.skipped)
+    assert (streams.counters.frames, streams.counters.bad, streams.counters.noise) == (
+        parser.frames,
+        parser.bad,
+        +parser.noise,
+    )

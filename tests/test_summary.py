@@ -5,7 +5,11 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import random
+import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +22,7 @@ from damage import KINDS
 from rct_tools.bulk import BulkStreams, Captured
 from rct_tools.capture import Chunk, Direction, write_capture
 from rct_tools.errors import ConfigError
-from rct_tools.export import EXPORTS, export, schema
+from rct_tools.export import EXPORTS, export, find_tables, schema
 from rct_tools.frame import Command, Frame, Reason
 from rct_tools.objects import registry
 from rct_tools.reading import BadReading, read_frame
@@ -61,7 +65,7 @@ def summed_up(chunks: list[Chunk], file: str = "x.rctcap") -> Summary:
     parts, streams = read(chunks)
     for part in parts:
         summary.count(file, part)
-    summary.count_totals(streams)
+    summary.counters.add(streams.counters)
     return summary
 
 
@@ -78,8 +82,8 @@ def test_objects_are_summed_up() -> None:
     assert summary.objects[0, SERIAL.object_id].mean is None
     assert summary.objects[0, CELLS.object_id].misfits == 1
     assert summary.objects[0, 0x12345678].object.name == "0x12345678"
-    assert summary.frames == Counter({Command.RESPONSE: 8, Command.READ: 1, Command.PLANT_RESPONSE: 1})
-    assert summary.bad == Counter({Reason.TRUNCATED: 1})
+    assert summary.counters.frames == Counter({Command.RESPONSE: 8, Command.READ: 1, Command.PLANT_RESPONSE: 1})
+    assert summary.counters.bad == Counter({Reason.TRUNCATED: 1})
     assert summary.places == [BadPlace("x.rctcap", 42, 3, Reason.TRUNCATED)]
     assert (summary.first, summary.last) == (START, START + 10 * SECOND)
 
@@ -87,8 +91,13 @@ def test_objects_are_summed_up() -> None:
 def test_two_halves_make_the_whole() -> None:
     whole, first, second = summed_up(CHUNKS), summed_up(CHUNKS[:4]), summed_up(CHUNKS[4:])
     first.add(second)
-    assert (first.objects, first.frames, first.bad, first.fed) == (whole.objects, whole.frames, whole.bad, whole.fed)
-    assert (first.first, first.last, first.skipped) == (whole.first, whole.last, whole.skipped)
+    assert (first.objects, first.counters.frames, first.counters.bad, first.counters.fed) == (
+        whole.objects,
+        whole.counters.frames,
+        whole.counters.bad,
+        whole.counters.fed,
+    )
+    assert (first.first, first.last, first.counters.skipped) == (whole.first, whole.last, whole.counters.skipped)
     nothing = Summary()
     nothing.add(whole)
     assert nothing.objects == whole.objects
@@ -163,6 +172,20 @@ def test_others_read_the_table(tmp_path: Path, suffix: str, reader: str) -> None
     assert times == [(item.time // 1000,) for item in CHUNKS]
 
 
+def test_the_documented_query(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "captures.md").read_text("utf-8")
+    (query,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    power = registry["g_sync.p_acc_lp"]
+    chunks = [
+        chunk(second, Frame(Command.RESPONSE, power.object_id, power.encode(second))) for second in (0.0, 2.0, 900.0)
+    ]
+    path = table(tmp_path / "roof.parquet", chunks)
+    with duckdb.connect() as database:
+        query = query.replace("roof.parquet", str(path))
+        rows = database.sql(f"SELECT * EXCLUDE quarter FROM ({query})").fetchall()  # a time with a zone needs pytz
+    assert rows == [(1.0,), (900.0,)]
+
+
 def test_json_lines(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in table(tmp_path / "x.jsonl").read_text("utf-8").splitlines()]
     expected = [tuple(None if value != value else value for value in row) for row in ROWS]
@@ -210,11 +233,21 @@ def test_a_table_that_fails_is_not_there(tmp_path: Path, suffix: str) -> None:
 
 
 def test_an_unknown_kind_of_table_is_refused(tmp_path: Path) -> None:
-    with (
-        pytest.raises(ConfigError, match=r"x\.xlsx: a table is one of \.parquet, \.csv, \.jsonl"),
-        export(tmp_path / "x.xlsx"),
-    ):
-        pass
+    with pytest.raises(ConfigError, match=r"x\.xlsx: a table is one of \.parquet, \.csv, \.jsonl"):
+        find_tables(tmp_path / "x.xlsx", ["a.bin"])
+
+
+TABLES = [  # captures, and the names of their tables
+    (["a/x.bin", "b/x.rctcap.gz", "c/x-2.bin"], ["x.csv", "x-2.csv", "x-2-2.csv"]),
+    (["x.bin", "X.bin", "x"], ["x.csv", "X-2.csv", "x-3.csv"]),
+    (["2026.11.22.bin", "2026.11.23.BIN.gz"], ["2026.11.22.csv", "2026.11.23.csv"]),
+]
+
+
+@pytest.mark.parametrize(("captures", "tables"), TABLES)
+def test_each_capture_has_a_table_of_its_own(captures: list[str], tables: list[str]) -> None:
+    assert find_tables(Path("out.csv"), captures) == [Path("out.csv") / name for name in tables]
+    assert find_tables(Path("out.csv"), captures[:1]) == [Path("out.csv")]
 
 
 def test_labels_need_no_escape_in_json() -> None:
@@ -238,12 +271,78 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_there(tmp_path: Path) -> No
     Path(name).write_text(text + "noise\n" * 7 + text[:20])
     progress: list[int] = []
     found = survey(name, 8899, None, progress.append)
-    assert found.summary.frames.total() == 10
+    assert found.summary.counters.frames.total() == 10
     assert (found.damaged, len(found.damage), found.error) == (8, 5, "")
     gone = survey(str(tmp_path / "y.bin"), 8899, None, progress.append)
     assert gone.error == f"{tmp_path / 'y.bin'}: no such file or directory"
     Path(name).rename(tmp_path / "x.bin")
     assert "it begins like a .rctcap" in survey(str(tmp_path / "x.bin"), 8899, None, progress.append).error
+
+
+CTRL_C = """
+import os, signal, sys
+from pathlib import Path
+from rct_tools.survey import survey_all
+
+if __name__ == "__main__":
+    jobs = [(name, None) for name in sys.argv[1:]]
+    def advance(size):
+        if size > 0:
+            print("reading", flush=True)
+            os.kill(os.getpid(), getattr(signal, os.environ["END"]))
+    try:
+        for found in survey_all(jobs, 8899, advance):
+            pass
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals between processes")
+@pytest.mark.parametrize(("end", "code"), [("SIGINT", 0), ("SIGKILL", -9)])
+def test_many_are_given_up_at_once(tmp_path: Path, end: str, code: int) -> None:
+    """Neither Ctrl-C nor the end of the first process leaves others behind: the pipe would stay open."""
+    stream = (b"\0" + Frame(Command.RESPONSE, SOC.object_id, SOC.encode(0.5)).encode()) * 1_000_000
+    names = []
+    for number in range(24):
+        path = tmp_path / f"{number}.bin"
+        path.write_bytes(stream) if not number else path.hardlink_to(tmp_path / "0.bin")
+        names.append(str(path))
+    script = tmp_path / "script.py"
+    script.write_text(CTRL_C)
+    done = subprocess.run(
+        [sys.executable, script, *names], env={**os.environ, "END": end}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stdout.startswith("reading\n")
+    assert ("interrupted" in done.stdout) == (end == "SIGINT")
+    assert "Traceback" not in done.stderr
+
+
+KILLED = """
+import multiprocessing, os, sys
+from rct_tools.errors import CaptureError
+from rct_tools.survey import survey_all
+
+if __name__ == "__main__":
+    def advance(size):
+        for process in multiprocessing.active_children():
+            process.kill()
+    try:
+        list(survey_all([(name, None) for name in sys.argv[1:]], 8899, advance))
+    except CaptureError as exc:
+        print(exc)
+"""
+
+
+def test_a_process_that_is_killed_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"\0" * 30_000_000)
+    script = tmp_path / "script.py"
+    script.write_text(KILLED)
+    done = subprocess.run(
+        [sys.executable, script, *[tmp_path / "a.bin"] * 3], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "a process that read captures was ended by the system; is there enough memory?\n", done.stderr
 
 
 def test_many_at_once(tmp_path: Path) -> None:
@@ -253,6 +352,6 @@ def test_many_at_once(tmp_path: Path) -> None:
     read_bytes: list[int] = []
     *found, missing = survey_all(jobs, 8899, read_bytes.append)
     assert [item.name for item in found] == names
-    assert [item.summary.frames.total() for item in found] == [10, 9, 8]
+    assert [item.summary.counters.frames.total() for item in found] == [10, 9, 8]
     assert [pyarrow.parquet.read_table(path).num_rows for path in tables] == [10, 9, 8]
     assert "no such file" in missing.error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -20,10 +19,13 @@ from rct_tools.frame import Command, Frame, Reason
 from rct_tools.good_runs import PADDING, find_edges, find_good_runs
 from rct_tools.parser import FrameParser, ParserEvent
 from rct_tools.runs import LONGEST_FRAME
-from rct_tools.stream import MOST_STREAMS, Counting, Totals
+from rct_tools.stream import MOST_STREAMS, Counters, add_up
 
+_REASON_NUMBERS: Final = {reason: number for number, reason in enumerate(REASONS)}
 _PIECE: Final = 65536  # bytes that a FrameParser gets at once, so that its events do not fill the memory
 _END_OF_BLOCK: Final = (b"+++", b"+++\0")
+_CHUNK_COST: Final = 64  # bytes that a chunk takes beside its data
+_FEW: Final = 512  # bytes up to which a FrameParser alone is faster
 _WINDOW: Final = 1 << 20  # bytes of a capture that are looked at together: they fit into the cache of a processor
 
 
@@ -32,6 +34,9 @@ class Block(NamedTuple):
 
     frames: FrameColumns
     bad: BadColumns
+
+
+NOTHING: Final = Block(FrameColumns.empty(), BadColumns.empty())
 
 
 class BulkParser:
@@ -75,6 +80,9 @@ class BulkParser:
         base = self.fed - len(self._rest)
         self.fed += len(data)
         data = self._rest + data
+        if len(data) < _FEW:
+            self._rest = self._tell_open(data, base)
+            return self._slow.take()
         image = np.frombuffer(data + PADDING, np.uint8)
         starts, escapes, strays = find_edges(image)
         if not len(starts):
@@ -90,13 +98,15 @@ class BulkParser:
         self._rest = data[last:]
         if len(self._rest) > 2 * LONGEST_FRAME:
             self._rest = self._tell_open(self._rest, base + last)
+        slow = self._slow.take()
+        if not len(frames):
+            return slow
         frames.offset[:] += base
         frames.payload_offset[:] += base
-        slow = self._slow.take()
-        if len(slow.frames) and len(frames):
+        if len(slow.frames):
             frames = frames.join(slow.frames)
             frames = frames.take(np.argsort(frames.offset, kind="stable"))
-        return Block(frames if len(frames) else slow.frames, slow.bad)
+        return Block(frames, slow.bad)
 
     def close(self) -> Block:
         """Tell that the stream has ended and return what was still unfinished. A new stream may follow."""
@@ -155,17 +165,19 @@ class _SlowParser:
 
     def take(self) -> Block:
         """Return what was found, and forget it."""
+        if not self._frames and not self._bad:
+            return NOTHING
         block = Block(FrameColumns.from_rows(self._frames), BadColumns.from_rows(self._bad))
         self._frames, self._bad = [], []
         return block
 
     def _keep(self, events: list[ParserEvent]) -> None:
+        shift = self._shift
         for event in events:
-            offset = event.offset + self._shift
             if isinstance(event, Frame):
-                self._frames.append(as_row(event, offset))
+                self._frames.append(as_row(event, event.offset + shift))
             else:
-                self._bad.append((offset, len(event.data), REASONS.index(event.reason)))
+                self._bad.append((event.offset + shift, len(event.data), _REASON_NUMBERS[event.reason]))
 
 
 # --- captures -------------------------------------------------------------------------------------------------------
@@ -180,17 +192,19 @@ class Captured(NamedTuple):
     bad_origins: Origins
 
 
-class BulkStreams(Totals):
+class BulkStreams:
     """One BulkParser for each direction of each connection, as Streams has a FrameParser."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._open: OrderedDict[tuple[int, Direction], _Stream] = OrderedDict()
+        self._ended = Counters()
         self._waiting = 0  # bytes that are not looked at yet
         self._found: list[Captured] = []
 
-    def _running(self) -> Iterable[Counting]:
-        return (stream.parser for stream in self._open.values())
+    @property
+    def counters(self) -> Counters:
+        """What was counted in all streams."""
+        return add_up(self._ended, (stream.parser for stream in self._open.values()))
 
     def feed(self, chunk: Chunk) -> Captured | None:
         """Take the next chunk and return what is known, once a megabyte has come together."""
@@ -203,7 +217,7 @@ class BulkStreams(Totals):
         else:
             self._open.move_to_end(key)
         stream.add(chunk)
-        self._waiting += len(chunk.data)
+        self._waiting += len(chunk.data) + _CHUNK_COST
         return self._look() if self._waiting >= _WINDOW else None
 
     def close(self) -> Captured:
@@ -214,8 +228,8 @@ class BulkStreams(Totals):
 
     def _close(self, key: tuple[int, Direction]) -> None:
         stream = self._open.pop(key)
-        self._found += [stream.look(), stream.close()]
-        self._add(stream.parser)
+        self._found += [found for found in (stream.look(), stream.close()) if len(found.frames) or len(found.bad)]
+        self._ended.add(stream.parser)
 
     def _look(self) -> Captured:
         found = self._found + [stream.look() for stream in self._open.values() if stream.waiting]

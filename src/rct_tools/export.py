@@ -9,8 +9,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from itertools import count
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, BinaryIO, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +20,15 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from rct_tools.bulk import Captured
+from rct_tools.capture import FORMATS
+from rct_tools.capture.compression import COMPRESSIONS
 from rct_tools.columns import Array
 from rct_tools.errors import ConfigError
 from rct_tools.frame import Command
+from rct_tools.newfile import new_file
 from rct_tools.objects import registry
 
-Write: TypeAlias = Callable[[Captured], None]
+Write: TypeAlias = Callable[[Captured], object]
 
 _ROWS: Final = 500_000  # of a group in a Parquet file
 _LABEL: Final = pa.dictionary(pa.int32(), pa.string())
@@ -86,29 +90,52 @@ def _labels(texts: Sequence[str], index: Array, missing: Array | None = None) ->
     return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32), mask=missing), pa.array(texts, pa.string()))
 
 
+def find_tables(target: Path, captures: Sequence[str]) -> list[Path]:
+    """Return the table of each capture: the target, or where there are several, one for each in a folder of that name.
+
+    Raises ConfigError when the suffix of the target tells no format.
+    """
+    if target.suffix.lower() not in EXPORTS:
+        raise ConfigError(f"{target}: a table is one of {', '.join(EXPORTS)}, by the suffix of its name")
+    if len(captures) == 1:
+        return [target]
+    taken: set[str] = set()
+    tables = []
+    for capture in captures:
+        stem = name = _stem(capture)
+        for number in count(2):
+            if name.casefold() not in taken:  # in many file systems, case does not tell files apart
+                break
+            name = f"{stem}-{number}"
+        taken.add(name.casefold())
+        tables.append(target / f"{name}{target.suffix}")
+    return tables
+
+
+def _stem(capture: str) -> str:
+    """Return the name of a capture without the suffixes that tell its format."""
+    path = Path(capture)
+    while path.suffix.lower() in {*FORMATS, *COMPRESSIONS}:
+        path = path.with_suffix("")
+    return path.name
+
+
 @contextmanager
 def export(path: Path) -> Iterator[Write]:
     """Yield what adds frames to a new file, which is there under its name when all of it is.
 
-    Raises ConfigError when the suffix tells no format, and OSError.
+    The suffix is one of EXPORTS. Raises OSError, with the name.
     """
-    kind = EXPORTS.get(path.suffix.lower())
-    if kind is None:
-        raise ConfigError(f"{path}: a table is one of {', '.join(EXPORTS)}, by the suffix of its name")
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with kind(part) as write:
-            yield lambda captured: write(to_batch(captured)) if len(captured.frames) else None
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    kind = EXPORTS[path.suffix.lower()]
+    with new_file(path) as part, part.open("wb") as file, kind(file) as write:
+        yield lambda captured: write(to_batch(captured)) if len(captured.frames) else None
 
 
-_WriteBatch: TypeAlias = Callable[[pa.RecordBatch], None]
+_WriteBatch: TypeAlias = Callable[[pa.RecordBatch], object]
 
 
 @contextmanager
-def _parquet(path: Path) -> Iterator[_WriteBatch]:
+def _parquet(file: BinaryIO) -> Iterator[_WriteBatch]:
     waiting: list[pa.RecordBatch] = []
 
     def write_group() -> None:
@@ -120,37 +147,36 @@ def _parquet(path: Path) -> Iterator[_WriteBatch]:
         if sum(map(len, waiting)) >= _ROWS:
             write_group()
 
-    with pa.parquet.ParquetWriter(path, schema(), compression="zstd") as writer:
+    with pa.parquet.ParquetWriter(file, schema(), compression="zstd") as writer:
         yield write
         write_group()
 
 
 @contextmanager
-def _csv(path: Path) -> Iterator[_WriteBatch]:
+def _csv(file: BinaryIO) -> Iterator[_WriteBatch]:
     options = pa.csv.WriteOptions(quoting_style="needed")
-    with pa.csv.CSVWriter(path, _readable_schema(), write_options=options) as writer:
+    with pa.csv.CSVWriter(file, _readable_schema(), write_options=options) as writer:
         yield lambda batch: writer.write_batch(_readable(batch))
 
 
 @contextmanager
-def _json_lines(path: Path) -> Iterator[_WriteBatch]:
-    def write(batch: pa.RecordBatch) -> None:
-        # Nothing in a text needs an escape: all are names and units of ours, and hex.
-        parts: list[Any] = []
-        for at, (field, column) in enumerate(zip(_readable_schema(), _readable(batch).columns, strict=True)):
-            is_float = pa.types.is_floating(field.type)
-            text = pc.cast(pc.if_else(pc.is_finite(column), column, None) if is_float else column, pa.string())
-            if pa.types.is_string(field.type):
-                text = pc.binary_join_element_wise('"', text, '"', "")
-            parts += [f'{", " if at else ""}"{field.name}": ', pc.coalesce(text, "null")]
-        lines = pc.binary_join_element_wise("{", *parts, "}\n", "")
-        file.write("".join(lines.to_pylist()))
-
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        yield write
+def _json_lines(file: BinaryIO) -> Iterator[_WriteBatch]:
+    yield lambda batch: file.write("".join(_json_rows(batch).to_pylist()).encode())
 
 
-EXPORTS: Final[Mapping[str, Callable[[Path], AbstractContextManager[_WriteBatch]]]] = {
+def _json_rows(batch: pa.RecordBatch) -> pa.StringArray:
+    """Return a line for each row. No text needs an escape: all are names and units of ours, times, and hex."""
+    parts: list[Any] = []
+    for at, (field, column) in enumerate(zip(_readable_schema(), _readable(batch).columns, strict=True)):
+        is_float = pa.types.is_floating(field.type)
+        text = pc.cast(pc.if_else(pc.is_finite(column), column, None) if is_float else column, pa.string())
+        if pa.types.is_string(field.type):
+            text = pc.binary_join_element_wise('"', text, '"', "")
+        parts += [f'{", " if at else ""}"{field.name}": ', pc.coalesce(text, "null")]
+    return pc.binary_join_element_wise("{", *parts, "}\n", "")
+
+
+EXPORTS: Final[Mapping[str, Callable[[BinaryIO], AbstractContextManager[_WriteBatch]]]] = {
     ".parquet": _parquet,
     ".csv": _csv,
     ".jsonl": _json_lines,
@@ -169,11 +195,14 @@ def _readable_schema() -> pa.Schema:
 
 
 def _readable(batch: pa.RecordBatch) -> pa.RecordBatch:
-    columns = [
-        pc.strftime(column, "%Y-%m-%dT%H:%M:%S+00:00") if pa.types.is_timestamp(column.type) else column
-        for column in batch.columns
-    ]
+    columns = [_iso(column) if pa.types.is_timestamp(column.type) else column for column in batch.columns]
     return pa.record_batch(
         [column.cast(field.type) for column, field in zip(columns, _readable_schema(), strict=True)],
         schema=_readable_schema(),
     )
+
+
+def _iso(times: pa.Array) -> pa.Array:
+    # Not strftime: for times with a zone that needs a database of zones, which not every system has.
+    texts = pc.replace_substring(pc.cast(times.cast(pa.timestamp("ns")), pa.string()), " ", "T")
+    return pc.binary_join_element_wise(texts, "+00:00", "")

@@ -79,7 +79,7 @@ def find_good_runs(image: Array, starts: Array, escapes: Array, strays: Array) -
     return good, frames, zeros
 
 
-class _Found(NamedTuple):
+class _Checked(NamedTuple):
     """The right frames among some runs; places are those in the image that was checked."""
 
     rows: Array  # which of the runs
@@ -93,7 +93,7 @@ class _Found(NamedTuple):
     gap: Array  # bytes behind the frame: a 00, or none
 
 
-def _plain_frames(found: _Found, begin: Array, end: Array) -> FrameColumns:
+def _plain_frames(found: _Checked, begin: Array, end: Array) -> FrameColumns:
     offset = begin[found.rows]
     size = end[found.rows] - found.gap - offset
     return FrameColumns(
@@ -102,7 +102,9 @@ def _plain_frames(found: _Found, begin: Array, end: Array) -> FrameColumns:
     )  # fmt: skip
 
 
-def _escaped_frames(image: Array, begin: Array, end: Array, escapes: Array, run: Array) -> tuple[FrameColumns, _Found]:
+def _escaped_frames(
+    image: Array, begin: Array, end: Array, escapes: Array, run: Array
+) -> tuple[FrameColumns, _Checked]:
     """Check runs that hold escapes; ``run`` says which of them each escape is in."""
     length = end - begin
     total = int(length.sum())
@@ -126,7 +128,7 @@ def _escaped_frames(image: Array, begin: Array, end: Array, escapes: Array, run:
     return frames, found
 
 
-def _check(image: Array, begin: Array, end: Array) -> _Found:
+def _check(image: Array, begin: Array, end: Array) -> _Checked:
     """Return the right frames of runs that hold nothing but one, and perhaps a 00 behind it."""
     head_sizes, id_sizes = _layout_tables()
     words = _words(image)
@@ -150,7 +152,7 @@ def _check(image: Array, begin: Array, end: Array) -> _Found:
     object_id = _big_endian(words, payload - 4)
     payload_size = length - ids
     value, has_value = _values(image, words, command, object_id, payload, payload_size)
-    return _Found(rows, command, address, object_id, body, payload_size, value, has_value, gap)
+    return _Checked(rows, command, address, object_id, body, payload_size, value, has_value, gap)
 
 
 def _are_right(image: Array, words: Array, place: Array, size: Array) -> Array:

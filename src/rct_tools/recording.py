@@ -10,11 +10,11 @@ from io import FileIO
 from itertools import count
 from os import fstat
 from pathlib import Path, PurePath
-from stat import S_ISREG
 from types import TracebackType
 from typing import Final, Literal, Self
 
 from rct_tools.capture import FORMATS, Chunk, write_capture
+from rct_tools.capture.compression import COMPRESSIONS, find_compression
 from rct_tools.runs import LONGEST_FRAME
 from rct_tools.stream import Streams
 from rct_tools.times import SECOND
@@ -34,7 +34,8 @@ class Rotation:
 
     def is_due(self, size: int, age: int) -> bool:
         """Return whether a file of this size and age is full."""
-        return (self.size is not None and size >= self.size) or (self.age is not None and age >= self.age)
+        # An age below 0 is that of a clock that was set back, which would keep the file open for as long.
+        return (self.size is not None and size >= self.size) or (self.age is not None and not 0 <= age < self.age)
 
 
 class Recording:
@@ -42,9 +43,11 @@ class Recording:
 
     With a rotation there are many, each with the time of its first chunk in its name: ``roof-20261122T090047Z.rctcap``.
     None begins in the middle of a frame, unless what is unfinished never ends. ``streams`` counts what was recorded.
+    Raises CaptureError when its compression needs a package.
     """
 
     def __init__(self, name: str, mode: Mode = "create", rotation: Rotation | None = None) -> None:
+        find_compression(name)  # what is missing for it is told before anything is opened
         self.name = name  # of the file that is open
         self.files = 0  # so many were begun
         self.streams = Streams()
@@ -79,13 +82,7 @@ class Recording:
                 self.name = self._name(chunk.time)
             self._began, self._due = chunk.time, 0
             self._open()
-        try:
-            if self._mode == "overwrite":
-                self._truncate()
-                self._mode = "append"
-            self._write(chunk)
-        except OSError as exc:
-            raise OSError(exc.errno, exc.strerror, self.name) from exc
+        self._write(chunk)
         self.streams.feed(chunk)
 
     def _open(self) -> None:
@@ -94,14 +91,8 @@ class Recording:
         file = FileIO(target, "wb" if is_stdout else _OPEN_MODES[self._mode], closefd=not is_stdout)
         self._file = self._stack.enter_context(file)
         self.files += 1
-        if self._mode != "overwrite":
-            self._write = self._stack.enter_context(write_capture(file, self.name))
-
-    def _truncate(self) -> None:
-        assert self._file is not None, "it is open"  # noqa: S101  # for the type checker
-        if S_ISREG(fstat(self._file.fileno()).st_mode):
-            self._file.truncate(0)
-        self._write = self._stack.enter_context(write_capture(self._file, self.name))
+        writing = write_capture(file, self.name, overwrite=self._mode == "overwrite")
+        self._write = self._stack.enter_context(writing)
 
     def _is_full(self, file: FileIO, rotation: Rotation, chunk: Chunk) -> bool:
         if not rotation.is_due(fstat(file.fileno()).st_size, chunk.time - self._began):
@@ -122,5 +113,6 @@ class Recording:
 
 
 def _first_known(suffixes: list[str]) -> int:
-    """Return which suffix tells the format; what stands before it belongs to the name."""
-    return next((at for at, suffix in enumerate(suffixes) if suffix.lower() in FORMATS), len(suffixes))
+    """Return which suffix is the first to tell the format; what stands before it belongs to the name."""
+    known = [at for at, suffix in enumerate(suffixes) if suffix.lower() in {*FORMATS, *COMPRESSIONS}]
+    return known[0] if known else max(len(suffixes) - 1, 0)

@@ -44,7 +44,7 @@ LAYOUTS: Final[Mapping[int, Layout]] = {
 _BYTE: Final = rb"(?:[^+-]|-[+-])"
 _EDGE: Final = rb"(?:\+|-[^+-])"
 _TOO_NEAR: Final = rb"(?=%b{0,7}+%b)" % (_BYTE, _EDGE)
-_NO_START: Final = rb"(?:[^+-]|-[^+]|-\+%b)*+" % _TOO_NEAR
+_NO_START: Final = rb"[^+-]*+(?:(?:-[^+]|-\+%b)[^+-]*+)*+" % _TOO_NEAR
 _NO_HEAD: Final[Mapping[str, bytes]] = {  # what may follow a start, as far as it shows that this heads no frame
     "starts": rb"\+*(?=\+)",
     "extension": rb"<\xe1",

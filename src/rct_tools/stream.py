@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from rct_tools.capture import Chunk, Direction
@@ -26,14 +26,12 @@ class Found:
 
 
 class Counting(Protocol):
-    """What every parser counts; see FrameParser."""
+    """What counts like a FrameParser."""
 
-    fed: int
-
+    @property
+    def fed(self) -> int: ...
     @property
     def skipped(self) -> int: ...
-    @property
-    def pending(self) -> int: ...
     @property
     def frames(self) -> Counter[Command]: ...
     @property
@@ -42,64 +40,49 @@ class Counting(Protocol):
     def noise(self) -> Counter[str]: ...
 
 
-class Totals:
-    """What many parsers count together, with those that have ended."""
+@dataclass(slots=True)
+class Counters:
+    """What parsers have counted, together; the fields are those of FrameParser."""
+
+    fed: int = 0
+    skipped: int = 0
+    frames: Counter[Command] = field(default_factory=Counter)
+    bad: Counter[Reason] = field(default_factory=Counter)
+    noise: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Counting) -> None:
+        """Count what another has counted."""
+        self.fed += other.fed
+        self.skipped += other.skipped
+        self.frames += other.frames
+        self.bad += other.bad
+        self.noise += other.noise
+
+
+def add_up(ended: Counters, running: Iterable[Counting]) -> Counters:
+    """Return what was counted by those that have ended and those that go on."""
+    total = Counters()
+    for counting in (ended, *running):
+        total.add(counting)
+    return total
+
+
+class Streams:
+    """Finds the frames in chunks, like a FrameParser, but each stream by itself."""
 
     def __init__(self) -> None:
-        self._ended = FrameParser()  # is never fed
-
-    def _running(self) -> Iterable[Counting]:
-        raise NotImplementedError
-
-    def _add(self, parser: Counting) -> None:
-        """Count what a parser has counted that ends now."""
-        total = self._ended
-        total.fed += parser.fed
-        total.skipped += parser.skipped
-        total.frames += parser.frames
-        total.bad += parser.bad
-        total.noise += parser.noise
+        self._open: OrderedDict[tuple[int, Direction], _Stream] = OrderedDict()
+        self._ended = Counters()
 
     @property
-    def fed(self) -> int:
-        """Bytes of all streams."""
-        return self._ended.fed + sum(parser.fed for parser in self._running())
-
-    @property
-    def skipped(self) -> int:
-        """Bytes that were in no frame."""
-        return self._ended.skipped + sum(parser.skipped for parser in self._running())
+    def counters(self) -> Counters:
+        """What was counted in all streams."""
+        return add_up(self._ended, (stream.parser for stream in self._open.values()))
 
     @property
     def pending(self) -> int:
         """Bytes of which it is not known yet what they are."""
-        return sum(parser.pending for parser in self._running())
-
-    @property
-    def frames(self) -> Counter[Command]:
-        """Frames by command."""
-        return sum((parser.frames for parser in self._running()), self._ended.frames)
-
-    @property
-    def bad(self) -> Counter[Reason]:
-        """Bad frames by reason."""
-        return sum((parser.bad for parser in self._running()), self._ended.bad)
-
-    @property
-    def noise(self) -> Counter[str]:
-        """Noise by kind, as FrameParser counts it."""
-        return sum((parser.noise for parser in self._running()), self._ended.noise)
-
-
-class Streams(Totals):
-    """Finds the frames in chunks, like a FrameParser, but each stream by itself."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._open: OrderedDict[tuple[int, Direction], _Stream] = OrderedDict()
-
-    def _running(self) -> Iterable[Counting]:
-        return (stream.parser for stream in self._open.values())
+        return sum(stream.parser.pending for stream in self._open.values())
 
     def feed(self, chunk: Chunk) -> list[Found]:
         """Take the next chunk and return the frames and bad frames that are now known."""
@@ -122,7 +105,7 @@ class Streams(Totals):
     def _close(self, key: tuple[int, Direction]) -> list[Found]:
         stream = self._open.pop(key)
         events = stream.close()
-        self._add(stream.parser)
+        self._ended.add(stream.parser)
         connection, direction = key
         return [Found(event, time, direction, connection) for event, time in events]
 

@@ -13,10 +13,10 @@ import numpy as np
 from rct_tools.bulk import Captured
 from rct_tools.columns import REASONS, SCALARS, Array, FrameColumns
 from rct_tools.errors import DecodeError
-from rct_tools.frame import Command, Reason
+from rct_tools.frame import Reason
 from rct_tools.good_runs import IS_RESPONSE
 from rct_tools.objects import ObjectInfo, registry
-from rct_tools.stream import Totals
+from rct_tools.stream import Counters
 from rct_tools.values import DataType
 
 _MOST_OBJECTS: Final = 10_000  # told apart; a long capture of garbage could hold any number
@@ -80,11 +80,7 @@ class ObjectSummary:
 class Summary:
     """What captures hold. Two can be added, so files can be read side by side."""
 
-    fed: int = 0  # bytes
-    skipped: int = 0  # of them, in no frame
-    frames: Counter[Command] = field(default_factory=Counter)
-    bad: Counter[Reason] = field(default_factory=Counter)
-    noise: Counter[str] = field(default_factory=Counter)  # by kind, as FrameParser counts it
+    counters: Counters = field(default_factory=Counters)
     places: list[BadPlace] = field(default_factory=list)  # the first bad frames
     objects: dict[_Key, ObjectSummary] = field(default_factory=dict)
     others: int = 0  # responses of objects beyond those
@@ -102,21 +98,9 @@ class Summary:
         for time in (captured.frame_origins.time, captured.bad_origins.time):
             self._see(time[time > 0])
 
-    def count_totals(self, totals: Totals) -> None:
-        """Take the counters of a whole capture."""
-        self.fed += totals.fed
-        self.skipped += totals.skipped
-        self.frames += totals.frames
-        self.bad += totals.bad
-        self.noise += totals.noise
-
     def add(self, other: Summary) -> None:
         """Take what another holds."""
-        self.fed += other.fed
-        self.skipped += other.skipped
-        self.frames += other.frames
-        self.bad += other.bad
-        self.noise += other.noise
+        self.counters.add(other.counters)
         self.places += other.places[: _MOST_PLACES - len(self.places)]
         for summary in other.objects.values():
             self._add_object(summary)

@@ -60,6 +60,7 @@ def parse_iso_time(text: str) -> int | None:
 @lru_cache(maxsize=16)  # times that are read one after the other are mostly of the same second
 def _whole_seconds(text: str) -> int | None:
     try:
-        return (datetime.fromisoformat(text) - _EPOCH.replace(tzinfo=UTC)) // timedelta(seconds=1)
+        # In UTC, a time with an offset may be outside of the years that can be written.
+        return (datetime.fromisoformat(text).astimezone(UTC) - _EPOCH.replace(tzinfo=UTC)) // timedelta(seconds=1)
     except (ValueError, OverflowError):
         return None

@@ -38,6 +38,8 @@ class DataType(Enum):
 
 CELLS_PER_MODULE: Final = 24
 
+_LONGEST_SHOWN: Final = 200  # letters of a value in a message
+
 
 class Sample(NamedTuple):
     """One row of a time series."""
@@ -123,11 +125,20 @@ def encode_value(data_type: DataType, value: Value) -> bytes:
     """
     codec = CODECS[data_type]
     if not codec.accepts(value):
-        raise EncodeError(f"{data_type.name} cannot hold {value!r} ({type(value).__name__})")
+        raise EncodeError(f"{data_type.name} cannot hold {_show(value)} ({type(value).__name__})")
     try:
         return codec.encode(value)
     except (struct.error, OverflowError, ValueError, TypeError, AttributeError) as exc:
-        raise EncodeError(f"{data_type.name} ({codec.size}) cannot hold {value!r}") from exc
+        raise EncodeError(f"{data_type.name} ({codec.size}) cannot hold {_show(value)}") from exc
+
+
+def _show(value: object) -> str:
+    """Return what a message says of any value."""
+    try:
+        shown = repr(value)
+    except ValueError:  # Python writes no numbers of more than 4300 digits
+        return "so large a number"
+    return shown if len(shown) <= _LONGEST_SHOWN else shown[:_LONGEST_SHOWN] + " …"
 
 
 def plain(value: Value) -> Any:

@@ -11,7 +11,7 @@ from io import RawIOBase
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple, Protocol
 
-from rct_tools.capture import write_all
+from rct_tools.capture.chunk import write_all
 from rct_tools.errors import CaptureError
 
 _PIECE: Final = 65536  # compressed bytes
@@ -41,6 +41,7 @@ class Compression(NamedTuple):
     sync: int  # the mode of flush() after which all that was compressed can be read
     decompressor: Callable[[], _Decompressor]
     error: type[Exception]
+    padding: bytes  # what may stand behind the content and says nothing
 
 
 class _Gunzip:
@@ -48,6 +49,7 @@ class _Gunzip:
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(31)
+        self._is_full = False  # whether there may be more than was asked for, with nothing left to be decompressed
 
     @property
     def eof(self) -> bool:
@@ -55,18 +57,20 @@ class _Gunzip:
 
     @property
     def needs_input(self) -> bool:
-        return not self._inner.unconsumed_tail
+        return not (self._is_full or self._inner.unconsumed_tail)
 
     @property
     def unused_data(self) -> bytes:
         return self._inner.unused_data
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+        content = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+        self._is_full = len(content) == max_length
+        return content
 
 
 def _gzip() -> Compression:
-    return Compression(lambda: zlib.compressobj(wbits=31), zlib.Z_SYNC_FLUSH, _Gunzip, zlib.error)
+    return Compression(lambda: zlib.compressobj(wbits=31), zlib.Z_SYNC_FLUSH, _Gunzip, zlib.error, b"\0")
 
 
 def _zstd() -> Compression:
@@ -75,7 +79,7 @@ def _zstd() -> Compression:
         if find_spec(name.partition(".")[0]) and find_spec(name):
             zstd: Any = import_module(name)
             sync = zstd.ZstdCompressor.FLUSH_BLOCK
-            return Compression(zstd.ZstdCompressor, sync, zstd.ZstdDecompressor, zstd.ZstdError)
+            return Compression(zstd.ZstdCompressor, sync, zstd.ZstdDecompressor, zstd.ZstdError, b"")
     raise CaptureError("Zstandard needs a package: pip install 'rct-tools[zstd]'")
 
 
@@ -94,6 +98,7 @@ class Decompressed(RawIOBase):
         self._taken = 0  # bytes of the file
         self._rest = b""  # read and not yet decompressed
         self._begun = False  # whether the present part of the file has begun
+        self._padding = b""  # what may stand before it
 
     def readable(self) -> bool:
         return True
@@ -109,14 +114,19 @@ class Decompressed(RawIOBase):
             if self._decompressor.eof:  # files that were put behind one another are one
                 self._rest = self._decompressor.unused_data
                 self._decompressor = self._compression.decompressor()
-                self._begun = False
+                self._begun, self._padding = False, self._compression.padding
             if self._decompressor.needs_input and not self._rest:
                 self._rest = self._file.read(_PIECE) or b""
                 self._taken += len(self._rest)
                 if not self._rest:
                     self.cut = self._begun
                     return 0
-            given, self._rest, self._begun = self._rest, b"", True
+            given, self._rest = self._rest, b""
+            if not self._begun:
+                given = given.lstrip(self._padding)
+                self._begun = bool(given)
+                if not given:
+                    continue
             try:
                 content = self._decompressor.decompress(given, len(buffer))
             except self._compression.error as exc:
@@ -133,38 +143,50 @@ class _Compressed(RawIOBase):
         self._file = file
         self._sync = compression.sync
         self._compressor = compression.compressor()
-
-    def writable(self) -> bool:
-        return True
+        self._is_whole = True  # whether all that was compressed is in the file
 
     def write(self, data: Any, /) -> int:
+        self._is_whole = False
         write_all(self._file, self._compressor.compress(data) + self._compressor.flush(self._sync))
+        self._is_whole = True
         return len(data)
 
     def finish(self) -> None:
-        write_all(self._file, self._compressor.flush())
+        """Write the end, unless it would stand behind a gap: what was written till then can be read without it."""
+        if self._is_whole:
+            write_all(self._file, self._compressor.flush())
+
+
+def find_compression(name: str) -> Compression | None:
+    """Return the compression that the last suffix of a name tells. Raises CaptureError when its package is missing."""
+    opener = COMPRESSIONS.get(PurePath(name).suffix.lower())
+    return opener() if opener else None
 
 
 def decompress(file: RawIOBase, name: str) -> RawIOBase | Decompressed:
     """Return the content of a file; the file itself when its name tells of no compression. Raises CaptureError."""
-    opener = COMPRESSIONS.get(PurePath(name).suffix.lower())
-    return Decompressed(file, opener()) if opener else file
+    compression = find_compression(name)
+    return Decompressed(file, compression) if compression else file
 
 
 @contextmanager
 def compress(file: RawIOBase, name: str) -> Iterator[RawIOBase]:
     """Yield a file that compresses what is written; the file itself when its name tells of no compression.
 
-    Raises CaptureError when the file holds something: what was cut off cannot be continued.
+    Raises CaptureError when the file holds something: what was cut off cannot be continued; and OSError, with the name,
+    when the end cannot be written.
     """
-    opener = COMPRESSIONS.get(PurePath(name).suffix.lower())
-    if opener is None:
+    compression = find_compression(name)
+    if compression is None:
         yield file
         return
     if file.seekable() and file.seek(0, 2):
         raise CaptureError("what is compressed cannot be continued; record into a new file")
-    target = _Compressed(file, opener())
+    target = _Compressed(file, compression)
     try:
         yield target
     finally:
-        target.finish()
+        try:
+            target.finish()
+        except OSError as exc:
+            raise OSError(exc.errno, exc.strerror or str(exc), name) from exc

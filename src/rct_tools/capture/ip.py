@@ -10,7 +10,8 @@ Packet: TypeAlias = tuple[int, int, int, bytes, int]
 """Place in the file, time (UTC, ns), link type, what was captured, and how many bytes there were on the wire."""
 
 LINK_IPV4: Final = 228  # link type of packets that begin with their IPv4 header
-LONGEST_DATA: Final = 65_535 - 40  # of one IPv4 packet
+LONGEST_PACKET: Final = 65_535  # of IPv4
+LONGEST_DATA: Final = LONGEST_PACKET - 40
 
 SYN, ACK = 0x02, 0x10  # flags
 

@@ -8,8 +8,8 @@ from io import BufferedReader, RawIOBase
 from math import gcd
 from typing import Final, NamedTuple, TypeAlias
 
-from rct_tools.capture import CaptureItem, Damage
-from rct_tools.capture.ip import Packet
+from rct_tools.capture.chunk import END_OF_TIME, CaptureItem, Damage
+from rct_tools.capture.ip import LINK_IPV4, Packet
 from rct_tools.capture.tcp import assemble
 from rct_tools.errors import CaptureError
 
@@ -17,6 +17,7 @@ _BUFFER: Final = 1 << 18
 _LONGEST: Final = 1 << 24  # a record; tcpdump and Wireshark write none above 256 KiB
 _PIECE: Final = 1 << 16  # what is longer is read piece by piece
 
+_TAIL: Final = 64  # bytes by which a record that is cut off is known
 _CUT: Final = "the file ends within a packet"
 _ZEROS: Final = "from here on the file holds zeros, no packets"  # a disk after a loss of power
 
@@ -32,6 +33,7 @@ SECTION: Final = b"\n\r\r\n"  # how pcapng begins, in either byte order
 _ORDERS: Final = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 _HEADS: Final = {order: struct.Struct(order + "II") for order in "<>"}  # of blocks: type, length
 _INTERFACE, _SIMPLE_PACKET = 1, 3
+_MOST_INTERFACES: Final = 1 << 16  # of a section; packets of those behind are damage
 _PACKETS: Final = {  # two more, new and old, which hold: interface, time in two halves, captured length, length
     order: {6: struct.Struct(order + "IIIII"), 2: struct.Struct(order + "HxxIIII")} for order in "<>"
 }
@@ -54,21 +56,25 @@ def read_chunks(file: RawIOBase, port: int) -> Iterator[CaptureItem]:
             buffered.detach()  # else it would close the file
 
 
-def go_on(file: RawIOBase, is_ours: Callable[[bytes], bool]) -> int:
+def go_on(file: RawIOBase, is_ours: Callable[[bytes], bool], is_cut: Callable[[bytes], bool]) -> int:
     """Cut what a file holds behind its last whole record, and stand there; return where that is, 0 in a pipe.
 
-    ``is_ours`` tells from the first 24 bytes whether records may follow. Raises CaptureError, with the file as it was,
-    when they may not, or it holds something else than packets, and OSError.
+    ``is_ours`` tells from the first 24 bytes whether records may follow, ``is_cut`` whether what is behind the last
+    whole one, but for zeros at its end, is part of one as it is written here. Anything else is evidence that a wrong
+    length hides, here or before. Raises CaptureError, with the file as it was, when one of them says no, or the file
+    holds something else than packets, and OSError.
     """
     if not file.seekable() or not file.seek(0, 2):
         return 0
     file.seek(0)
     buffered = BufferedReader(file, _BUFFER)
+    last: Packet | None = None
     try:
         head = buffered.peek(24)[:24]
         packets = read_packets(buffered)
         while True:
-            next(packets)
+            if isinstance(item := next(packets), tuple):
+                last = item
     except StopIteration as stop:
         end: int = stop.value
     finally:
@@ -76,8 +82,20 @@ def go_on(file: RawIOBase, is_ours: Callable[[bytes], bool]) -> int:
     if end and not is_ours(head):
         raise CaptureError("cannot be continued, since its packets are of another kind; record into a new file")
     file.seek(end)
+    tail = (file.read(_TAIL) or b"").rstrip(b"\0")
+    if tail and not (is_cut(tail) and _is_ours(last)):
+        raise CaptureError(f"cannot be continued, since what is behind byte {end} is damaged; record into a new file")
+    file.seek(end)
     file.truncate()
     return end
+
+
+def _is_ours(packet: Packet | None) -> bool:
+    """Tell whether a packet is as it is written here, all its lengths the same: so its end is in the right place."""
+    if packet is None:
+        return True
+    _, _, link, content, length = packet
+    return link == LINK_IPV4 and len(content) == length == int.from_bytes(content[2:4], "big")
 
 
 def read_packets(file: BufferedReader[RawIOBase]) -> Packets:
@@ -148,7 +166,7 @@ class _Interface(NamedTuple):
     def time(self, ticks: int) -> int:
         """Return a time in UTC nanoseconds, 0 for one that can be none."""
         time = self.epoch + ticks * self.multiplier // self.divisor
-        return time if 0 <= time < 1 << 63 else 0
+        return time if 0 <= time < END_OF_TIME else 0
 
 
 def _read_interface(order: str, body: bytes) -> _Interface:
@@ -169,15 +187,16 @@ def _read_interface(order: str, body: bytes) -> _Interface:
 
 
 def _read_pcapng(file: BufferedReader[RawIOBase]) -> Packets:
-    interfaces: list[_Interface] = []
+    interfaces: dict[int, _Interface] = {}  # by number; one that cannot be read has its number too
     order, offset, read = "<", 0, file.read
+    count = 0  # of interfaces
     head = SECTION + read(8)
     while len(head) == 12:  # the shortest block
         if head[:4] == SECTION:
             if head[8:] not in _ORDERS:
                 raise CaptureError(f"corrupt from byte {offset} on: a section without byte order")
-            order, interfaces = _ORDERS[head[8:]], []
-        if not any(head):
+            order, interfaces, count = _ORDERS[head[8:]], {}, 0
+        if not any(head[4:]):  # no length
             yield _read_zeros(file, offset)
             return offset
         kind, length = _HEADS[order].unpack_from(head)
@@ -187,6 +206,9 @@ def _read_pcapng(file: BufferedReader[RawIOBase]) -> Packets:
         if len(rest) < length - 8:
             break
         body, tail = rest[:-4], rest[-4:]
+        if not any(tail):
+            yield _read_zeros(file, offset)
+            return offset
         if tail != head[4:8]:
             raise CaptureError(f"corrupt from byte {offset} on: a block whose two lengths differ")
         try:
@@ -201,8 +223,10 @@ def _read_pcapng(file: BufferedReader[RawIOBase]) -> Packets:
                 captured = min(wire, interfaces[0].longest or wire)
                 yield offset, 0, interfaces[0].link, body[4 : 4 + captured], wire
             elif kind == _INTERFACE:
-                interfaces.append(_read_interface(order, body))
-        except (struct.error, IndexError):
+                count += 1
+                if count <= _MOST_INTERFACES:
+                    interfaces[count - 1] = _read_interface(order, body)
+        except (struct.error, LookupError):
             yield Damage(offset, "a block that does not hold what it should")
         offset += length
         head = read(12)

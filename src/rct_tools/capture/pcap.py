@@ -7,8 +7,8 @@ from collections.abc import Callable
 from io import RawIOBase
 from typing import Final
 
-from rct_tools.capture import Chunk, write_all
-from rct_tools.capture.ip import LINK_IPV4
+from rct_tools.capture.chunk import Chunk, write_all
+from rct_tools.capture.ip import LINK_IPV4, LONGEST_PACKET
 from rct_tools.capture.packets import go_on, read_chunks
 from rct_tools.capture.tcp import PacketBuilder
 from rct_tools.errors import CaptureError
@@ -25,7 +25,7 @@ def write_chunks(file: RawIOBase) -> Callable[[Chunk], None]:
     A file that holds something is continued behind its last whole packet. Raises CaptureError when its header is not
     the one written here, or for a time that is not between 1970 and 2106, and OSError.
     """
-    end = go_on(file, lambda head: (head[:4], head[20:]) == (_HEADER[:4], _HEADER[20:]))
+    end = go_on(file, lambda head: (head[:4], head[20:]) == (_HEADER[:4], _HEADER[20:]), _is_cut)
     if not end:
         write_all(file, _HEADER)
     packets = PacketBuilder(end)
@@ -39,3 +39,11 @@ def write_chunks(file: RawIOBase) -> Callable[[Chunk], None]:
         write_all(file, b"".join(records))
 
     return write_chunk
+
+
+def _is_cut(tail: bytes) -> bool:
+    """Tell whether this may be the beginning of a record, or of the header, as they are written here."""
+    if len(tail) < _RECORD.size:
+        return True
+    _, _, captured, length = _RECORD.unpack_from(tail)
+    return bool(captured == length <= LONGEST_PACKET)

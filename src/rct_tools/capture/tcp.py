@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from rct_tools.capture import CaptureItem, Chunk, Damage, Direction
+from rct_tools.capture.chunk import CaptureItem, Chunk, Damage, Direction
 from rct_tools.capture.ip import ACK, LONGEST_DATA, SYN, Packet, build_packet, find_segment
 from rct_tools.errors import CaptureError
 
@@ -17,7 +17,7 @@ _SIGN: Final = 0x80000000
 _CONNECTIONS: Final = 128
 _REACH: Final = 1 << 19  # bytes from the first that is missing to the last that waits; an inverter needs 45 s for these
 _PIECES: Final = 1000
-_OLD: Final = 1 << 24  # bytes behind what was read: no retransmission, but another connection between the same ports
+_OLD: Final = 2 * _REACH  # bytes behind what was read: no retransmission, but another connection of the same ports
 
 _INVERTER: Final = bytes((192, 0, 2, 1)), 8899  # an address for documentation
 _CLIENTS: Final = 0xC6120000  # 198.18.0.0/15, addresses for tests: 131,072
@@ -32,17 +32,18 @@ def assemble(packets: Iterator[Packet | Damage], port: int) -> Iterator[CaptureI
     Bytes come once, in order, and with the time of the packet that made them readable. Those that are not there are a
     Damage once the other end has acknowledged more than them, or too much has come behind them, or there is nothing
     more; what waited behind them then has the times of its own packets. A connection that is older than the capture
-    begins with the first data seen. Of more than 128 connections that longest unused is forgotten; should it go on, it
-    is another.
+    begins with the first data seen; what comes later and belongs before that is a Damage. Of more than 128 connections
+    that longest unused is forgotten; should it go on, it is another.
 
-    Raises CaptureError when there are packets, but none of the port; also what ``packets`` raises, after what waits.
+    Raises CaptureError when there are packets, but none of the port; also what ``packets`` raises, CaptureError or
+    OSError, after what waits.
     """
     connections = _Connections(port)
-    failure = None
+    failure: Exception | None = None
     try:
         for packet in packets:
             yield from (packet,) if isinstance(packet, Damage) else connections.feed(packet)
-    except CaptureError as exc:
+    except (CaptureError, OSError) as exc:
         failure = exc
     yield from connections.close()
     if failure:
@@ -72,18 +73,45 @@ class _Connection:
 class _Stream:
     """One direction of a connection. Positions are sequence numbers that do not wrap."""
 
-    __slots__ = ("acked", "begin", "connection", "cut", "direction", "ends", "next", "other", "waiting")
+    __slots__ = (
+        "acked",
+        "begin",
+        "connection",
+        "cut",
+        "direction",
+        "ends",
+        "has_begun",
+        "has_syn",
+        "next",
+        "other",
+        "waiting",
+    )
 
     def __init__(self, connection: _Connection, direction: Direction, ends: bytes) -> None:
         self.connection = connection
         self.direction = direction
         self.ends = ends
         self.other = self
-        self.begin: int | None = None  # sequence number of the first byte
+        self.has_begun = False
+        self.has_syn = False  # so it is known where it begins
+        self.begin = 0  # position of the first byte, or of the first that is said to have come too late
         self.next = 0  # position of the next byte to be yielded
         self.acked: int | None = None  # what the other end acknowledged last
         self.waiting: list[_Piece] = []  # sorted, and none over another
         self.cut = 0, 0  # position behind the last data that was captured in part, and its packet's place in the file
+
+    def start(self, sequence: int) -> None:
+        self.has_begun = True
+        self.begin = self.next = sequence
+
+    def count_late(self, position: int, end: int) -> int:
+        """Return how many of these bytes come too late, since they belong before the first; none again."""
+        late = min(end, self.begin) - position
+        if late <= 0 or (self.has_syn and end == self.begin and late == 1):  # a keep-alive
+            return 0
+        if not self.has_syn:
+            self.begin = position
+        return late
 
     def wait(self, piece: _Piece) -> None:
         """Keep what is new of a piece: of bytes that come twice, the first count."""
@@ -155,10 +183,11 @@ class _Connections:
         stream = self._streams.get(ends) or self._open(ends, offset, items)
         if flags & SYN:
             sequence = (sequence + 1) & _MASK
-            if stream.begin is not None and stream.begin != sequence:
+            if stream.has_begun and stream.begin & _MASK != sequence:
                 stream = self._open(ends, offset, items)
-        if stream.begin is None and (flags & SYN or start < stop):
-            stream.begin = stream.next = sequence
+            stream.has_syn = True
+        if not stream.has_begun and (flags & SYN or start < stop):
+            stream.start(sequence)
         stream.connection.used = offset
         if flags & ACK:
             stream.other.acked = ack
@@ -176,9 +205,12 @@ class _Connections:
 
         if _SIGN <= ahead < _MASK + 1 - _OLD:
             stream = self._open(ends, offset, items)
-            stream.begin = stream.next = sequence
+            stream.start(sequence)
             ahead = 0
         position = stream.next + (ahead ^ _SIGN) - _SIGN
+        if late := stream.count_late(position, position + stop - start):
+            number = self._number(stream.connection)
+            items.append(Damage(offset, f"{late} bytes of connection {number} come too late, behind what follows them"))
         if stop > len(content):
             stream.cut = max(stream.cut, (position + stop - start, offset))
         seen = max(0, stream.next - position)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from rct_tools.link import PORT
 
 _MOST_DAMAGE: Final = 5  # parts that are named
 
-port_option = click.option(
+capture_port_option = click.option(
     "--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, metavar="PORT",
     help="The inverter's port, in captures of packets (.pcap, .pcapng).",
 )  # fmt: skip
@@ -24,18 +25,23 @@ port_option = click.option(
 def find_captures(names: Sequence[str]) -> list[str]:
     """Return the files that are meant: a folder stands for all captures in it, by their suffixes.
 
-    Raises UsageError for one that holds none.
+    Raises UsageError for one that holds none, and OSError for one that may not be read.
     """
     found: list[str] = []
     for name in names:
         if not Path(name).is_dir():
             found.append(name)
             continue
-        inside = sorted(str(path) for path in Path(name).rglob("*") if _is_capture(path))
+        paths = (Path(folder, file) for folder, _, files in os.walk(name, onerror=_refuse) for file in files)
+        inside = sorted(str(path) for path in paths if _is_capture(path))
         if not inside:
             raise click.UsageError(f"{name} holds no captures ({', '.join(FORMATS)}, each also with .gz or .zst)")
         found += inside
     return found
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def _is_capture(path: Path) -> bool:
@@ -43,7 +49,7 @@ def _is_capture(path: Path) -> bool:
     return path.is_file() and bool(suffixes) and suffixes[-1] in FORMATS
 
 
-def read_chunks(name: str, file: FileIO, port: int, advance: Callable[[int], object]) -> Iterator[Chunk]:
+def chunks_in(name: str, file: FileIO, port: int, advance: Callable[[int], object]) -> Iterator[Chunk]:
     """Yield the chunks of a capture; what could not be read is said on stderr. ``advance`` is told the bytes read."""
     count = at = 0
     for item in read_capture(file, name, port):
@@ -53,8 +59,7 @@ def read_chunks(name: str, file: FileIO, port: int, advance: Callable[[int], obj
                 tell_damage(name, [item], 1)
             continue
         yield item
-        if file.seekable():
-            now = file.tell()
+        if file.seekable() and (now := file.tell()) != at:
             advance(now - at)
             at = now
     if count > _MOST_DAMAGE:

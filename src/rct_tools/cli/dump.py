@@ -16,7 +16,7 @@ from rct_tools.cli.run import run_async, run_command
 from rct_tools.errors import ConfigError
 from rct_tools.link import Down, Link, Up
 from rct_tools.recording import Mode, Recording, Rotation
-from rct_tools.stream import Streams
+from rct_tools.stream import Counters
 from rct_tools.times import parse_duration, parse_size
 
 
@@ -86,7 +86,7 @@ async def _record(link: Link, recording: Recording) -> None:
                 match event:
                     case Up() if show is None:
                         # Not before, and not emptied before the first byte: a wrong host must not cost an old file.
-                        stack.callback(lambda: click.echo(_result(recording), err=True))
+                        stack.callback(_tell_result, recording)
                         stack.enter_context(recording)
                         recording.open()
                         show = stack.enter_context(status(f"{link.peer} → {recording.name}"))
@@ -96,17 +96,18 @@ async def _record(link: Link, recording: Recording) -> None:
                     case Down():
                         recording.streams.close()
                 if show:
-                    show(_count(recording.streams))
+                    show(_count(recording.streams.counters))
 
 
-def _count(streams: Streams) -> str:
-    bad = streams.bad.total()
-    return f"{streams.fed:,} bytes, {streams.frames.total():,} frames{f', {bad:,} bad' if bad else ''}"
+def _count(counters: Counters) -> str:
+    bad = counters.bad.total()
+    return f"{counters.fed:,} bytes, {counters.frames.total():,} frames{f', {bad:,} bad' if bad else ''}"
 
 
-def _result(recording: Recording) -> str:
-    where = f"{recording.files} files, the last {recording.name}" if recording.files > 1 else recording.name
-    return f"{where}: {_count(recording.streams)}"
+def _tell_result(recording: Recording) -> None:
+    if recording.files:
+        where = f"{recording.files} files, the last {recording.name}" if recording.files > 1 else recording.name
+        click.echo(f"{where}: {_count(recording.streams.counters)}", err=True)
 
 
 def main() -> NoReturn:

@@ -8,19 +8,14 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 from rct_tools.cli.rows import FRAME_COLUMNS, Told, clock_text, colour, frame_line, frame_row
 from rct_tools.frame import BadFrame, Frame
 from rct_tools.objects import registry
 from rct_tools.reading import BadReading
-from rct_tools.stream import Found, Totals
+from rct_tools.stream import MOST_STREAMS, Counters, Found
 from rct_tools.times import iso_time
-
-if TYPE_CHECKING:
-    from rct_tools.summary import Summary
-
-_Counted = TypeVar("_Counted")
 
 _UNKNOWN_IDS: Final = 1000  # counted one by one; a long capture of garbage could hold any number
 
@@ -57,6 +52,8 @@ class _Text:
             # One byte is the 00 before each frame of a device.
             if event.offset > end + 1:
                 sys.stdout.write(f"{'':>7} {end:>10}{when}  noise         {event.offset - end} bytes\n")
+            if len(self._ends) > MOST_STREAMS:
+                self._ends.clear()
             self._ends[stream] = event.offset + len(event.data if isinstance(event, BadFrame) else event.encode())
         if isinstance(event, BadFrame):
             shown = event.data[:24].hex(" ") + (" …" if event.data[24:] else "")
@@ -142,31 +139,31 @@ class Misfits:
             self.unknown_others += frames
 
 
-def totals_text(counts: Totals | Summary, misfits: Misfits) -> str:
+def totals_text(counters: Counters, misfits: Misfits) -> str:
     """Return some lines about captures."""
-    unknown = {f"0x{object_id:08X}": count for object_id, count in _most_first(misfits.unknown)}
-    if misfits.unknown_others:
-        unknown["others"] = misfits.unknown_others
-    tables: dict[str, Mapping[str, int]] = {
-        "frames": {command.name: count for command, count in _most_first(counts.frames)},
-        "bad": {reason.value: count for reason, count in _most_first(counts.bad)},
-        "wrong payloads": dict(_most_first(misfits.payloads)),
-        "unknown ids": unknown,
+    unknown = {f"0x{object_id:08X}": count for object_id, count in misfits.unknown.items()}
+    tables = {
+        "frames": _most_first({command.name: count for command, count in counters.frames.items()}),
+        "bad": _most_first({reason.value: count for reason, count in counters.bad.items()}),
+        "wrong payloads": _most_first(misfits.payloads),
+        "unknown ids": {
+            **_most_first(unknown),
+            **({"others": misfits.unknown_others} if misfits.unknown_others else {}),
+        },
     }
-    # Two kinds of noise are counted in bytes, the others are whole tokens.
-    noise = (
-        f"{kind} {count:,}{' bytes' if kind in ('00', 'other') else ''}"
-        for kind, count in _most_first(counts.noise)
-        if count
-    )
-    lines = [f"{'bytes':<16}{counts.fed:,}, of which {counts.skipped:,} in no frame"]
+    lines = [f"{'bytes':<16}{counters.fed:,}, of which {counters.skipped:,} in no frame"]
     for title, table in tables.items():
         parts = ", ".join(f"{key} {count:,}" for key, count in table.items())
         lines.append(f"{title:<16}{sum(table.values()):,}{': ' + parts if parts else ''}")
+    # Two kinds of noise are counted in bytes, the others are whole tokens.
+    noise = (
+        f"{kind} {count:,}{' bytes' if kind in ('00', 'other') else ''}"
+        for kind, count in _most_first(+counters.noise).items()
+    )
     lines.append(f"{'noise':<16}{', '.join(noise) or 0}")
     return "\n".join(lines)
 
 
-def _most_first(counts: Counter[_Counted]) -> list[tuple[_Counted, int]]:
+def _most_first(counts: Mapping[str, int]) -> dict[str, int]:
     """Return what was counted, in an order that does not depend on that in which it came."""
-    return sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from io import FileIO
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Final
 
 import click
 
 from rct_tools.capture import Chunk, read_capture, write_capture
-from rct_tools.cli.captures import port_option, tell_damage
+from rct_tools.cli.captures import capture_port_option, tell_damage
 from rct_tools.cli.options import format_option, verbose_option
 from rct_tools.cli.output import Row, open_output
-from rct_tools.cli.progress import progress
+from rct_tools.cli.progress import bytes_progress
 from rct_tools.errors import CaptureError
+from rct_tools.newfile import new_file
 from rct_tools.privacy import Originals, StandIns
-from rct_tools.redaction import Redactor, collect, search
+from rct_tools.proof import prove
+from rct_tools.redaction import Redactor, collect
 
 COLUMNS: Final = ("place", "values", "changed")
 _NO_FRAME: Final = "outside of frames"
-_PACKETS: Final = {".pcap", ".pcapng"}
 
 
 @click.command(
@@ -32,10 +34,10 @@ _PACKETS: Final = {".pcap", ".pcapng"}
 @click.option(
     "--check", is_flag=True,
     help="Prove that OUT holds no original of IN; an OUT that is there already is not written anew. Without OUT, tell "
-    "whether each private value in IN is a stand-in.",
+    "whether each private value in IN is a stand-in. A file that holds more than what was recorded fails.",
 )  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it is there.")
-@port_option
+@capture_port_option
 @format_option()
 @verbose_option
 def redact(source: str, target: str | None, check: bool, overwrite: bool, port: int, output_format: str) -> None:
@@ -43,34 +45,27 @@ def redact(source: str, target: str | None, check: bool, overwrite: bool, port: 
 
     Serial numbers, names, passwords, names of networks and addresses become stand-ins of the same length, the same ones
     in the whole file; every other byte stays as it was. What was changed is printed, but not what it was. The format of
-    OUT, by its suffix, may be another than that of IN. Of packets, only the bytes of the inverter are kept.
+    OUT, by its suffix, may be another than that of IN. All that is beside the bytes of the inverter in IN, such as
+    comments and the addresses of packets, is left out.
     """
     there = _look_at(source, target, check=check, overwrite=overwrite)
     err = output_format != "text"
     if target is None:
-        _check(source, _read(source, port, "checking"), StandIns(Originals()))
-        click.echo(f"{source}: each private value is a stand-in{_not_checked(source)}")
+        _check(source, port, StandIns(Originals()))
+        click.echo(
+            f"{source}: each private value is a stand-in, and nothing is beside what was recorded; whether parts of "
+            "originals are in other values, only a check with IN and OUT can tell"
+        )
         return
     stand_ins = StandIns(collect(_read(source, port, "reading")))
     if not there:
-        _write(target, _read(source, port, "writing"), stand_ins, output_format, overwrite=overwrite)
-        if _has_packets(source):
-            click.echo(f"{source}: the addresses of packets, and all else around the bytes, were left out", err=err)
+        _write(target, _read(source, port, "writing"), stand_ins, output_format)
     if check:
-        _check(target, _read(target, port, "checking"), stand_ins)
+        _check(target, port, stand_ins)
         near = sum(original not in stand_ins.everywhere for _, original in stand_ins.names)
         them = "it was" if near == 1 else "they were"
         told = f"; {near:,} so short that {them} searched in values of private objects only" if near else ""
-        told += _not_checked(target) if there else ""
         click.echo(f"{target}: none of {len(stand_ins.names):,} originals is left{told}", err=err)
-
-
-def _has_packets(path: str) -> bool:
-    return not _PACKETS.isdisjoint(suffix.lower() for suffix in PurePath(path).suffixes)
-
-
-def _not_checked(path: str) -> str:
-    return "; the addresses of its packets were not looked at" if _has_packets(path) else ""
 
 
 def _look_at(source: str, target: str | None, *, check: bool, overwrite: bool) -> bool:
@@ -90,10 +85,10 @@ def _look_at(source: str, target: str | None, *, check: bool, overwrite: bool) -
     return there
 
 
-def _read(path: str, port: int, doing: str) -> Iterator[Chunk]:
+def _read(path: str, port: int, doing: str) -> Generator[Chunk, None, None]:
     """Yield the chunks of a capture. What cannot be read is left out when it is written, and cannot be checked."""
     done = 0
-    with FileIO(path) as file, progress(f"{doing} {path}", Path(path).stat().st_size) as advance:
+    with FileIO(path) as file, bytes_progress(f"{doing} {path}", Path(path).stat().st_size) as advance:
         for item in read_capture(file, path, port):
             if isinstance(item, Chunk):
                 yield item
@@ -101,13 +96,14 @@ def _read(path: str, port: int, doing: str) -> Iterator[Chunk]:
                 raise CaptureError(f"{path}: cannot be checked: {item.reason}")
             elif doing == "writing":
                 tell_damage(path, [item], 1)
-            at = file.tell()
-            advance(at - done)
-            done = at
+            if (at := file.tell()) > done:  # many chunks are read at once
+                advance(at - done)
+                done = at
+        advance(file.tell() - done)
 
 
-def _write(target: str, chunks: Iterable[Chunk], stand_ins: StandIns, output_format: str, *, overwrite: bool) -> None:
-    with FileIO(target, "w+b" if overwrite else "x+b") as file, write_capture(file, target) as write:
+def _write(target: str, chunks: Iterable[Chunk], stand_ins: StandIns, output_format: str) -> None:
+    with new_file(Path(target)) as part, FileIO(part, "w+b") as file, write_capture(file, target) as write:
         redactor = Redactor(stand_ins, write)
         for chunk in chunks:
             redactor.feed(chunk)
@@ -120,15 +116,10 @@ def _write(target: str, chunks: Iterable[Chunk], stand_ins: StandIns, output_for
     output.end()
 
 
-def _check(path: str, chunks: Iterable[Chunk], stand_ins: StandIns) -> None:
-    """Raise CaptureError when something private is left."""
-    left = next(search(chunks, stand_ins), None)
-    if left:
-        way = "received" if left.direction == "<" else "sent"
-        raise CaptureError(
-            f"{path}: something private of {left.name} is left, near byte {left.offset:,} of what was {way} on "
-            f"connection {left.connection}; do not share this file"
-        )
+def _check(path: str, port: int, stand_ins: StandIns) -> None:
+    """Raise CaptureError when something private is left, or the file holds what cannot be checked."""
+    with FileIO(path) as file, closing(_read(path, port, "checking")) as chunks:
+        prove(path, file, chunks, stand_ins)
 
 
 def _line(row: Row) -> str:

@@ -15,7 +15,7 @@ from typing import Final
 import click
 
 from rct_tools.capture import Chunk
-from rct_tools.cli.captures import port_option, read_chunks
+from rct_tools.cli.captures import capture_port_option, chunks_in
 from rct_tools.cli.listing import LISTINGS
 from rct_tools.cli.options import format_option, not_empty, verbose_option
 from rct_tools.cli.progress import status
@@ -42,7 +42,7 @@ _NOTABLE: Final = 2.0  # seconds of silence after which people wonder
     help="Be the inverter of the capture on this TCP port; 0 for any that is free.",
 )  # fmt: skip
 @click.option("--host", callback=not_empty, help="Address for --serve to listen on.  [default: 127.0.0.1]")
-@port_option
+@capture_port_option
 @format_option("text", "jsonl", "csv")
 @verbose_option
 def replay(file: str, speed: float, serve_port: int | None, host: str | None, port: int, output_format: str) -> None:
@@ -70,7 +70,7 @@ def _read(path: str, port: int) -> Generator[Chunk, None, None]:
     """Yield the chunks in a capture; what is damaged in it is said. Raises CaptureError."""
     try:
         with FileIO(path) as file:
-            yield from read_chunks(path, file, port, lambda _size: None)
+            yield from chunks_in(path, file, port, lambda _size: None)
     except OSError as exc:
         raise CaptureError(f"{path}: {(exc.strerror or str(exc)).lower()}") from exc
 
@@ -82,6 +82,7 @@ async def _show(path: str, chunks: Iterator[Chunk], speed: float, output_format:
     listing = LISTINGS[output_format](verbose=logging.getLogger().isEnabledFor(logging.INFO), several=False)
     streams = Streams()
     now = 0
+    began = False
 
     def tell(founds: Iterable[Found]) -> None:
         for found in founds:
@@ -90,13 +91,14 @@ async def _show(path: str, chunks: Iterator[Chunk], speed: float, output_format:
 
     async with aclosing(paced(chunks, speed, sleep=partial(_wait, path, lambda: now))) as due:
         async for chunk in due:
-            if not chunk.time and not streams.fed:
+            if not (chunk.time or began):
                 click.echo(f"{path}: keeps no times, so all of it comes at once", err=True)
-            now = chunk.time
+            now, began = chunk.time, True
             tell(streams.feed(chunk))
     tell(streams.close())
-    bad = streams.bad.total()
-    count = f"{streams.fed:,} bytes, {streams.frames.total():,} frames{f', {bad:,} bad' if bad else ''}"
+    counters = streams.counters
+    bad = counters.bad.total()
+    count = f"{counters.fed:,} bytes, {counters.frames.total():,} frames{f', {bad:,} bad' if bad else ''}"
     click.echo(f"{path}: {count}", err=True)
 
 

@@ -31,6 +31,7 @@ def run_command(command: click.Command) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no arrows gets question marks
+    signal.signal(signal.SIGTERM, _end)
     try:
         code = command.main(standalone_mode=False)
         sys.stdout.flush()
@@ -70,6 +71,11 @@ def run_async(main: Coroutine[Any, Any, None]) -> None:
 
     with suppress(asyncio.CancelledError):
         asyncio.run(guarded())
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    """End as on Ctrl-C, so that nothing half done is left."""
+    sys.exit(128 + number)
 
 
 def describe_os_error(exc: OSError) -> str:

@@ -50,7 +50,8 @@ class RecordedInverter:
         self._heard: OrderedDict[int, _Heard] = OrderedDict()  # by connection, the one heard last at the end
         self._sent = Streams()
         self._asked: deque[tuple[int, _Key]] = deque(maxlen=MOST_RECENT)  # when, and for what
-        self._told: deque[tuple[int, bytes, set[int]]] = deque(maxlen=MOST_RECENT)  # when, what, who heard it
+        self._told: deque[tuple[int, bytes]] = deque()  # when, and what
+        self._hearers: dict[bytes, _Hearers] = {}  # of what was told
         self._teller = -1  # the connection whose noise is told: the one that was first with a frame
         self._known: OrderedDict[_Question, Frame] = OrderedDict()  # what was told last at the end
         self._size = 0  # bytes that are known
@@ -115,13 +116,19 @@ class RecordedInverter:
     def _is_copy(self, data: bytes, chunk: Chunk) -> bool:
         """Return whether this was told when another connection had heard it; from now on, it is told."""
         while self._told and abs(chunk.time - self._told[0][0]) > COPY_TIME:
-            self._told.popleft()
-        for _, told, hearers in self._told:
-            if told == data and chunk.connection not in hearers:
-                hearers.add(chunk.connection)
-                return True
-        self._told.append((chunk.time, data, {chunk.connection}))
+            self._forget()
+        if self._hearers.setdefault(data, _Hearers()).hear(chunk.connection):
+            return True
+        self._told.append((chunk.time, data))
+        if len(self._told) > MOST_RECENT:
+            self._forget()
         return False
+
+    def _forget(self) -> None:
+        """Forget what was told longest ago."""
+        _, data = self._told.popleft()
+        if self._hearers[data].forget():
+            del self._hearers[data]
 
     def _was_asked(self, response: Frame, time: int) -> bool:
         """Return whether this answers a request that was still open."""
@@ -147,6 +154,31 @@ class RecordedInverter:
         while self._size > MOST_KNOWN:
             _, forgotten = self._known.popitem(last=False)
             self._size -= _cost(forgotten)
+
+
+class _Hearers:
+    """How often the same was told, and how much of that each connection has heard."""
+
+    def __init__(self) -> None:
+        self._told = 0
+        self._forgotten = 0  # so many of those were too long ago
+        self._heard: dict[int, int] = {}  # by connection, the one that heard it last at the end
+
+    def hear(self, connection: int) -> bool:
+        """Take what a connection hears, and return whether that was told already; else it is told now."""
+        heard = max(self._heard.pop(connection, 0), self._forgotten)
+        if len(self._heard) == MOST_STREAMS:
+            del self._heard[next(iter(self._heard))]
+        self._heard[connection] = heard + 1
+        if heard < self._told:
+            return True
+        self._told += 1
+        return False
+
+    def forget(self) -> bool:
+        """Forget what was told first, and return whether nothing is left."""
+        self._forgotten += 1
+        return self._forgotten == self._told
 
 
 _Piece: TypeAlias = tuple[bytes, bytes, ParserEvent | None]  # noise, and the frame or bad frame behind it if any
