@@ -154,7 +154,7 @@ def test_zeros_behind_gzip_say_nothing(tmp_path: Path, size: int) -> None:
     assert read(path) == CHUNKS * 2
     for damaged in (bytes(size) + content, content + bytes(size) + b"xyz"):
         path.write_bytes(damaged)
-        with pytest.raises(CaptureError, match="the compressed data is damaged"):
+        with pytest.raises(CaptureError, match="does not begin like a gzip file"):
             read(path)
 
 
@@ -165,7 +165,7 @@ def test_damaged_compression_is_named(tmp_path: Path, packing: str) -> None:
     content = bytearray(path.read_bytes())
     content[0] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(CaptureError, match=rf"x\.rctcap{packing}: the compressed data is damaged before its byte \d+"):
+    with pytest.raises(CaptureError, match=rf"x\.rctcap{packing}: it does not begin like a (gzip|Zstandard) file"):
         read(path)
 
 

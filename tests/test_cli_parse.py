@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import gzip
 import io
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -309,7 +312,8 @@ BAD_CAPTURES = [  # name, content, code, what is said
     ("x.rctcap", b"- < 00\n" + b"noise\n" * 9, 0, ["4 more parts could not be read"]),
     ("x.rctcap", b"all\nof it\nnoise\n", 1, ["x.rctcap: its first lines hold no chunks"]),
     ("x.pcapng", b"PK\x03\x04 no capture at all", 1, ["x.pcapng: "]),
-    ("x.bin.gz", b"\x1f\x8b no gzip", 1, ["x.bin.gz: the compressed data is damaged before its byte"]),
+    ("x.bin.gz", b"no gzip", 1, ["x.bin.gz: it does not begin like a gzip file"]),
+    ("x.bin.zst", b"no Zstandard", 1, ["x.bin.zst: it does not begin like a Zstandard file"]),
     ("x.bin", b"\x1f\x8b\x08", 1, ["x.bin: it begins like a .gz; give it that suffix"]),
     ("x.bin", b"", 0, []),
 ]
@@ -382,3 +386,43 @@ async def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "deny").mkdir(mode=0)
     done = await run("rct", "parse", tmp_path)
     assert (done.code, done.err) == (1, f"Error: {tmp_path / 'deny'}: permission denied\n")
+
+
+async def test_what_stands_before_damage_is_shown(tmp_path: Path) -> None:
+    """Of a file whose end cannot be read."""
+    lines = "".join(
+        f"- < {Frame(Command.RESPONSE, SOC.object_id, SOC.encode(n / 10_000)).encode().hex()}\n" for n in range(10_000)
+    )
+    packed = bytearray(gzip.compress(lines.encode()))
+    packed[len(packed) // 2] ^= 0xFF
+    (tmp_path / "x.rctcap.gz").write_bytes(packed)
+    for options in ([], ["--summary"]):
+        done = await run("rct", "parse", tmp_path / "x.rctcap.gz", *options)
+        assert done.code == 1
+        assert re.search(r"x\.rctcap\.gz: its gzip data is damaged before byte \d+\n", done.err)
+        assert "battery.soc" in done.out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+async def test_progress_on_a_terminal(tmp_path: Path) -> None:
+    """With how much is done, how fast, and how long it will take; nothing of it where the output goes."""
+    import pty
+
+    path = tmp_path / "x.bin"
+    path.write_bytes((b"\0" + Frame(Command.RESPONSE, SOC.object_id, SOC.encode(0.5)).encode()) * 1_500_000)
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "rct_tools", "parse", "--summary", path,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+    )  # fmt: skip
+    os.close(theirs)
+    out, _ = await process.communicate()
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert process.returncode == 0
+    assert "battery.soc" in out.decode()
+    assert "MB/s" in shown
+    assert re.search(r"\d+%", shown)
+    assert "/21.0 MB" in shown
+    assert "\x1b" not in out.decode()

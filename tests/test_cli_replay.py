@@ -199,7 +199,8 @@ async def test_what_cannot_be_served(tmp_path: Path) -> None:
         (("x", "--host", "127.0.0.1"), 2, "--host goes with --serve only"),
         (("x", "--serve", "0", "--format", "csv"), 2, "--format does not go with --serve"),
         (("x", "--serve", "0", "--speed", "0"), 2, "--speed 0 leaves no rhythm to serve"),
-        (("x", "--serve", "0", "--speed", "nan"), 2, "--speed 0 leaves no rhythm to serve"),
+        (("x", "--serve", "0", "--speed", "nan"), 2, "--speed is no number to multiply time with"),
+        (("x", "--speed", "inf"), 2, "--speed is no number to multiply time with"),
         (("",), 2, "is empty"),
     ],
 )

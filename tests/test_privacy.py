@@ -266,9 +266,9 @@ def test_more_than_an_inverter_has() -> None:
     for number in range(1, MOST_ORIGINALS + 1):
         originals.add(SN, b"%07d\0" % number)
         originals.add(SN, b"%07d\0" % number)
-    with pytest.raises(CaptureError, match="more private values than any inverter has"):
+    with pytest.raises(CaptureError, match="private values, more than any inverter has"):
         originals.add(SN, b"one more\0")
-    with pytest.raises(CaptureError, match="more private values than any inverter has"):
+    with pytest.raises(CaptureError, match="private values, more than any inverter has"):
         stand_ins((NAME, b"x" * (MOST_BYTES + 1)))
 
 

@@ -190,7 +190,10 @@ class Originals:
                 self._names[kind, data] = info.name
                 self._size += len(data)
         if len(self._names) > MOST_ORIGINALS or self._size > MOST_BYTES:
-            raise CaptureError("the capture holds more private values than any inverter has")
+            raise CaptureError(
+                f"it holds more than {MOST_ORIGINALS:,} private values, more than any inverter has; "
+                "if several were recorded, redact their captures one by one"
+            )
 
     def names(self) -> dict[Original, str]:
         """Return the originals and the names of their objects, without texts that are others, cut."""

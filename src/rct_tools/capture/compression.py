@@ -37,6 +37,7 @@ class _Decompressor(Protocol):
 class Compression(NamedTuple):
     """How one kind of compression is used."""
 
+    name: str
     compressor: Callable[[], _Compressor]
     sync: int  # the mode of flush() after which all that was compressed can be read
     decompressor: Callable[[], _Decompressor]
@@ -70,7 +71,7 @@ class _Gunzip:
 
 
 def _gzip() -> Compression:
-    return Compression(lambda: zlib.compressobj(wbits=31), zlib.Z_SYNC_FLUSH, _Gunzip, zlib.error, b"\0")
+    return Compression("gzip", lambda: zlib.compressobj(wbits=31), zlib.Z_SYNC_FLUSH, _Gunzip, zlib.error, b"\0")
 
 
 def _zstd() -> Compression:
@@ -79,7 +80,7 @@ def _zstd() -> Compression:
         if find_spec(name.partition(".")[0]) and find_spec(name):
             zstd: Any = import_module(name)
             sync = zstd.ZstdCompressor.FLUSH_BLOCK
-            return Compression(zstd.ZstdCompressor, sync, zstd.ZstdDecompressor, zstd.ZstdError, b"")
+            return Compression("Zstandard", zstd.ZstdCompressor, sync, zstd.ZstdDecompressor, zstd.ZstdError, b"")
     raise CaptureError("Zstandard needs a package: pip install 'rct-tools[zstd]'")
 
 
@@ -130,7 +131,9 @@ class Decompressed(RawIOBase):
             try:
                 content = self._decompressor.decompress(given, len(buffer))
             except self._compression.error as exc:
-                raise CaptureError(f"the compressed data is damaged before its byte {self._taken}: {exc}") from exc
+                if not self._given:
+                    raise CaptureError(f"it does not begin like a {self._compression.name} file") from exc
+                raise CaptureError(f"its {self._compression.name} data is damaged before byte {self._taken}") from exc
         buffer[: len(content)] = content
         self._given += len(content)
         return len(content)

@@ -10,6 +10,7 @@ from contextlib import aclosing, closing
 from datetime import UTC, datetime
 from functools import partial
 from io import FileIO
+from math import isfinite
 from typing import Final
 
 import click
@@ -57,6 +58,8 @@ def replay(file: str, speed: float, serve_port: int | None, host: str | None, po
         raise click.UsageError("--host goes with --serve only")
     if serve_port is not None and output_format != "text":
         raise click.UsageError("--format does not go with --serve, which prints no frames")
+    if not isfinite(speed):
+        raise click.UsageError("--speed is no number to multiply time with")
     if serve_port is not None and not speed > 0:
         raise click.UsageError("--speed 0 leaves no rhythm to serve")
     with closing(_read(file, port)) as chunks:
