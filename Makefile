@@ -14,7 +14,7 @@ demo: $(VENV)/installed ## a simulated inverter, collected and shown; ARGS="--se
 
 test: $(VENV)/installed ## all tests with coverage; ARGS="tests/test_frame.py" for some, without it
 ifeq ($(ARGS),)
-	$(BIN)/pytest --cov
+	$(BIN)/pytest --cov --numprocesses auto
 	$(BIN)/coverage report --fail-under=100 --include="$$($(BIN)/python tests/test_floors.py)"
 else
 	$(BIN)/pytest $(ARGS)
