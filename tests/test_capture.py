@@ -154,7 +154,7 @@ def test_zeros_behind_gzip_say_nothing(tmp_path: Path, size: int) -> None:
     assert read(path) == CHUNKS * 2
     for damaged in (bytes(size) + content, content + bytes(size) + b"xyz"):
         path.write_bytes(damaged)
-        with pytest.raises(CaptureError, match="does not begin like a gzip file|gzip data is damaged"):
+        with pytest.raises(CaptureError, match=r"does not begin like a gzip file|gzip data is damaged"):
             read(path)
 
 
