@@ -203,7 +203,7 @@ NOT_CONTINUED = [  # a suffix, what the file holds, what is said
     *(
         (".rctcap", content, "does not begin like a .rctcap")
         for content in (
-            gzip.compress(b"- < 00\n"),
+            gzip.compress(b"- < 00\n", mtime=0),
             b"\n\r\r\n\x1c",
             b"\0",
             b"\0+\5",

@@ -40,24 +40,26 @@ LAYOUTS: Final[Mapping[int, Layout]] = {
 
 
 # A byte of an image; an edge. A start is too near to an edge when not even the shortest frame ends before it, which has
-# eight bytes behind its start.
+# eight bytes behind its start. Only what holds no choice is possessive: before Python 3.11.5, thus on Debian 12, other
+# possessive groups match wrongly. Bytes and edges exclude each other, so greed is as good; but it remembers each round,
+# so there is a bound, behind which the parser asks again.
 _BYTE: Final = rb"(?:[^+-]|-[+-])"
 _EDGE: Final = rb"(?:\+|-[^+-])"
-_TOO_NEAR: Final = rb"(?=%b{0,7}+%b)" % (_BYTE, _EDGE)
-_NO_START: Final = rb"[^+-]*+(?:(?:-[^+]|-\+%b)[^+-]*+)*+" % _TOO_NEAR
+_TOO_NEAR: Final = rb"%b{0,7}%b" % (_BYTE, _EDGE)
+_NO_START: Final = rb"[^+-]*+(?:-(?:[^+]|\+(?=%b))[^+-]*+){0,1000}" % _TOO_NEAR
 _NO_HEAD: Final[Mapping[str, bytes]] = {  # what may follow a start, as far as it shows that this heads no frame
     "starts": rb"\+*(?=\+)",
     "extension": rb"<\xe1",
-    "command": rb"[^%b<+-]|<(?=[^\xe1])|--|-\+%b" % (bytes(LAYOUTS), _TOO_NEAR),
+    "command": rb"[^%b<+-]|<(?=[^\xe1])|--|-\+(?=%b)" % (bytes(LAYOUTS), _TOO_NEAR),
     "length": b"|".join(
         rb"%c%b[\0-%c]" % (command, bytes(head - 2), ids - 1) for command, head, ids in LAYOUTS.values()
     ),
-    "truncated": rb"%b{1,7}+(?=\+)" % _BYTE,
-    "escape": rb"%b{0,7}+(?=-[^+-])" % _BYTE,
+    "truncated": rb"%b{1,7}(?=\+)" % _BYTE,
+    "escape": rb"%b{0,7}(?=-[^+-])" % _BYTE,
 }
 
 NOISE: Final = re.compile(_NO_START)
-"""Bytes that are in no frame for certain, whatever follows. It matches everywhere, if only no byte."""
+"""Bytes that are in no frame for certain, whatever follows. It matches everywhere, if only no byte; more may follow."""
 
 HOPELESS: Final = re.compile(
     rb"\+(?:%b)%b" % (b"|".join(b"(?P<%b>%b)" % (kind.encode(), why) for kind, why in _NO_HEAD.items()), _NO_START)
