@@ -36,7 +36,7 @@ _SECRET: Final = re.compile(rb"[1-9A-Za-z\x01-\x1f\x7f-\xff]")  # without any of
 _TEXT: Final = re.compile(rb"(?:[ -~]|[\xc2-\xf4][\x80-\xbf]{1,3}){4,}")
 _VERSION: Final = re.compile(rb"\d+\.\d+\.\d+")
 _ESCAPED: Final = re.compile(rb"-[+-]")
-_TO_NEXT_START: Final = re.compile(rb"(?:[^+-]|-[+-]?+)*+")
+_TO_NEXT_START: Final = re.compile(rb"[^+-]*+(?:-[+-]?+[^+-]*+)*+")
 _BLANK: Final = bytes(byte if byte in b"\0+-" else ord("x") for byte in range(256))
 
 _UPPER: Final = b"XYZABCDEFGHIJKLMNOPQRSTUVW"
