@@ -20,8 +20,8 @@ from rct_tools.capture import FORMATS, CaptureItem, Chunk, Damage, Direction, fi
 from rct_tools.capture import compression as compression_module
 from rct_tools.capture.chunk import END_OF_TIME, write_all
 from rct_tools.capture.compression import COMPRESSIONS
-from rct_tools.errors import CaptureError
-from rct_tools.times import iso_time, parse_iso_time
+from rct_tools.errors import CaptureError, ConfigError
+from rct_tools.times import iso_time, parse_iso_time, parse_size
 
 NAMES = [suffix + packing for suffix, packing in product(FORMATS, ("", *COMPRESSIONS))]
 TIMED = [name for name in NAMES if not name.startswith(".bin")]
@@ -502,3 +502,27 @@ def test_what_has_no_name_is_known_by_its_beginning(tmp_path: Path, name: str, s
         assert items == CHUNKS
     else:
         assert b"".join(item.data for item in items if isinstance(item, Chunk)) == b"".join(chunk.data for chunk in raw)
+
+
+def test_reading_can_end_after_the_file_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "x.rctcap"
+    write(path, CHUNKS)
+    with io.FileIO(path) as file:
+        items = read_capture(file, path.name, PORT)
+        assert next(items) == CHUNKS[0]
+    assert isinstance(items, Generator)
+    items.close()
+
+
+SIZES = [("100MB", 100_000_000), ("1.5 GiB", 3 * 512 * 1024**2), ("7b", 7), (" 2 kB ", 2000), ("0B", 0)]
+
+
+@pytest.mark.parametrize(("text", "size"), SIZES)
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "5", "MB", "-1MB", "1 TB", "1e3B", "1,5MB"])
+def test_no_sizes(text: str) -> None:
+    with pytest.raises(ConfigError, match="is not a size; expected a number and one of B, kB, MB"):
+        parse_size(text)
