@@ -7,7 +7,7 @@ import gzip
 import io
 import os
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
