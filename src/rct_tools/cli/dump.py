@@ -59,7 +59,7 @@ def dump(host: str, port: int, outfile: str, overwrite: bool, append: bool, rota
     """Record the bytes an inverter sends into a file, exactly as they come, until Ctrl-C.
 
     Nothing is sent. When the connection is lost it is made again, and recording goes on. What was received is in the
-    file at once, so nothing but the last piece can be missing, whatever happens.
+    file at once, so nothing but the last piece can be missing, however this ends.
     """
     if overwrite and append:
         raise click.UsageError("--overwrite and --append cannot go together")
