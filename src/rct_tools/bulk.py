@@ -270,9 +270,8 @@ class _Stream:
         return Captured(block.frames, self._origins(block.frames), block.bad, self._origins(block.bad))
 
     def _origins(self, table: FrameColumns | BadColumns) -> Origins:
-        known = np.searchsorted(
-            table.offset + table.size, np.array(self._ends, np.int64), "right"
-        )  # by each chunk's end
+        ends = np.array(self._ends, np.int64)
+        known = np.searchsorted(table.offset + table.size, ends, "right")  # so many rows by the end of each chunk
         time = np.repeat(np.array(self._times, np.int64), np.diff(known, prepend=0))
         is_sent = np.full(len(table), self._direction is Direction.SENT)
         return Origins(time, is_sent, np.full(len(table), self._connection))

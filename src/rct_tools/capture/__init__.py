@@ -70,12 +70,10 @@ def read_capture(file: RawIOBase, name: str, port: int) -> Iterator[CaptureItem]
         suffixes = name
         if name == "-":
             file, suffixes = _recognise(file)
-        source = decompress(file, suffixes)
+        content = source = decompress(file, suffixes)
         if name == "-" and isinstance(source, Decompressed):
-            file, suffixes = _recognise(source)
-            yield from find_format(suffixes).read_chunks(file, port)
-        else:
-            yield from find_format(suffixes).read_chunks(source, port)
+            content, suffixes = _recognise(source)
+        yield from find_format(suffixes).read_chunks(content, port)
     except CaptureError as exc:
         raise CaptureError(f"{name}: {exc}") from exc
     except OSError as exc:
