@@ -46,12 +46,13 @@ bench: $(VENV)/installed ## speed and size beside those of peers
 fuzz: $(VENV)/installed ## bad input without end, for all that reads; ARGS="pcap --seconds 60" for one of them
 	@$(BIN)/python tests/fuzzing.py $(ARGS)
 
-# A requirement that is new is locked, the rest stays as it is; ARGS=--upgrade moves all.
+# A requirement that is new is locked, the rest stays as it is; ARGS=--upgrade moves all. Extras stay in the lock: without
+# them, pip takes a pin of `coverage` for none of `coverage[toml]`, and a newer release of it ends the set-up.
 lock: ## write requirements.lock from pyproject.toml
 	$(PYTHON) -m venv --clear build/uv
 	build/uv/bin/python -m pip --disable-pip-version-check --quiet install uv
 	build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev \
-	    --generate-hashes --no-header --no-annotate --no-emit-index-url $(ARGS) \
+	    --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url $(ARGS) \
 	    --output-file requirements.lock pyproject.toml
 	@! grep -n :// requirements.lock
 
