@@ -13,7 +13,7 @@ import pytest
 from rct_tools.errors import ConfigError, SinkError
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.reading import Reading
-from rct_tools.sinks import SINKS, open_sink
+from rct_tools.sinks import SINKS, open_sink, settings_for
 from rct_tools.values import Cell, DataType, Event, EventTable, Sample, TimeSeries, Value
 
 NOON = 1_782_043_200_000_000_001  # 2026-06-21 12:00 UTC, and a nanosecond
@@ -65,7 +65,7 @@ def urls(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("scheme", SINKS)
 async def test_every_sink_takes_every_value_or_says_so_in_one_line(scheme: str, urls: dict[str, str]) -> None:
-    sink = open_sink(urls[scheme], field_names={})
+    sink = open_sink(settings_for(urls[scheme]))
     try:
         await sink.write([sample for sample, _, _ in SAMPLES])
         await sink.write([])
@@ -99,13 +99,13 @@ async def test_every_sink_takes_every_value_or_says_so_in_one_line(scheme: str, 
 def test_wrong_url_says_what_was_expected(url: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("INFLUX_PASSWORD", raising=False)
     with pytest.raises(ConfigError) as caught:
-        open_sink(url, field_names={})
+        open_sink(settings_for(url))
     assert said in str(caught.value)
 
 
 def test_password_in_url_is_refused_and_not_repeated() -> None:
     with pytest.raises(ConfigError) as caught:
-        open_sink("influx://me:s3cret@h/db", field_names={})
+        open_sink(settings_for("influx://me:s3cret@h/db"))
     assert "INFLUX_PASSWORD" in str(caught.value)
     assert "s3cret" not in str(caught.value)
 
@@ -113,13 +113,13 @@ def test_password_in_url_is_refused_and_not_repeated() -> None:
 def test_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     with pytest.raises(ConfigError, match=r"pip install 'rct-tools\[influx\]'"):
-        open_sink("influx://h/db", field_names={})
+        open_sink(settings_for("influx://h/db"))
 
 
 async def test_jsonl_lines(tmp_path: Path) -> None:
     path = tmp_path / "readings.jsonl"
     path.write_bytes(b'{"time": "cut')  # the last writer was stopped there
-    sink = open_sink(f"jsonl:{path}", field_names={})
+    sink = open_sink(settings_for(f"jsonl:{path}"))
     await sink.write([sample for sample, _, _ in SAMPLES])
     await sink.close()
     cut, *lines = path.read_text(encoding="utf-8").splitlines()
@@ -137,7 +137,7 @@ async def test_jsonl_lines(tmp_path: Path) -> None:
 
 
 async def test_jsonl_to_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    sink = open_sink("jsonl:-", field_names={})
+    sink = open_sink(settings_for("jsonl:-"))
     await sink.write([reading("battery.soc", 0.5)])
     await sink.close()
     assert json.loads(capfdbinary.readouterr().out)["value"] == 0.5
@@ -145,7 +145,7 @@ async def test_jsonl_to_standard_output(capfdbinary: pytest.CaptureFixture[bytes
 
 def test_jsonl_that_cannot_be_opened_says_which_and_why(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"nowhere.*No such file"):
-        open_sink(f"jsonl:{tmp_path / 'nowhere' / 'x'}", field_names={})
+        open_sink(settings_for(f"jsonl:{tmp_path / 'nowhere' / 'x'}"))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="file size limits are POSIX")
@@ -154,7 +154,7 @@ async def test_jsonl_leaves_no_half_lines_when_the_disk_is_full(tmp_path: Path) 
     import signal
 
     path = tmp_path / "readings.jsonl"
-    sink = open_sink(f"jsonl:{path}", field_names={})
+    sink = open_sink(settings_for(f"jsonl:{path}"))
     await sink.write([reading("battery.soc", 0.5)])
     whole = path.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -173,7 +173,7 @@ async def test_jsonl_leaves_no_half_lines_when_the_disk_is_full(tmp_path: Path) 
 
 
 async def test_console_columns(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    sink = open_sink("console:", field_names={})
+    sink = open_sink(settings_for("console:"))
     await sink.write([sample for sample, _, _ in SAMPLES])
     await sink.close()
     lines = capfdbinary.readouterr().out.decode().splitlines()

@@ -13,16 +13,19 @@ from aiohttp import web
 from test_sinks import NOON, SAMPLES, reading
 
 from rct_tools.errors import SinkError
-from rct_tools.objects import ObjectInfo
+from rct_tools.objects import ObjectInfo, registry
+from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
-from rct_tools.sinks import Sink, open_sink
+from rct_tools.sinks import Sink, open_sink, settings_for
 from rct_tools.sinks.influx import InfluxSink
 from rct_tools.sinks.outbox import Outbox
+from rct_tools.times import SECOND
 from rct_tools.values import DataType
 
 from servers import InfluxServer
 
 NAMES = {"g_sync.p_acc_lp": "power_battery", "battery.soc": "charge_battery"}
+SOURCE = Source("RCT", "UTC", {name: Expected(registry[name], field, SECOND) for name, field in NAMES.items()})
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ async def server(tmp_path: Path) -> AsyncIterator[InfluxServer]:
 
 @pytest.fixture
 async def sink(server: InfluxServer) -> AsyncIterator[InfluxSink]:
-    sink = open_sink(f"influx://{server.address}/photovoltaic", field_names=NAMES)
+    sink = open_sink(settings_for(f"influx://{server.address}/photovoltaic"), [SOURCE])
     assert isinstance(sink, InfluxSink)
     yield sink
     await sink.close()
@@ -184,7 +187,7 @@ async def test_answers_of_a_server_in_trouble(status: int, body: str, said: str,
         return web.Response(status=status, text=body)
 
     async with fake_server(answer) as address:
-        error = await write_error(open_sink(f"influx://{address}/photovoltaic", field_names={}))
+        error = await write_error(open_sink(settings_for(f"influx://{address}/photovoltaic")))
     assert str(error).startswith(f"influx http://{address}: {said}")
     assert error is not None
     assert error.permanent == permanent
@@ -198,12 +201,12 @@ async def test_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> Non
         raise AssertionError("this is never reached")
 
     async with fake_server(answer) as address:
-        error = await write_error(open_sink(f"influx://{address}/photovoltaic", field_names={}))
+        error = await write_error(open_sink(settings_for(f"influx://{address}/photovoltaic")))
     assert str(error) == f"influx http://{address}: no answer in 0 s"
 
 
 async def test_unknown_host_is_said() -> None:
-    error = await write_error(open_sink("influx://nowhere.invalid/photovoltaic", field_names={}))
+    error = await write_error(open_sink(settings_for("influx://nowhere.invalid/photovoltaic")))
     assert str(error).startswith("influx http://nowhere.invalid:8086: ")
     assert error is not None
     assert not error.permanent
@@ -236,7 +239,7 @@ async def test_password_and_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ]
         for user, password, said in cases:
             monkeypatch.setenv("INFLUX_PASSWORD", password)
-            sink = open_sink(f"influx://{user}{server.address}/photovoltaic", field_names={})
+            sink = open_sink(settings_for(f"influx://{user}{server.address}/photovoltaic"))
             error = await write_error(sink)
             assert said in str(error or "")
             assert bool(error) == bool(said)

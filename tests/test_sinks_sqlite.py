@@ -19,7 +19,7 @@ from test_sinks import NOON, SAMPLES, reading
 from rct_tools.errors import ConfigError, SinkError, UnknownObject
 from rct_tools.objects import ObjectInfo
 from rct_tools.reading import Reading
-from rct_tools.sinks import open_sink
+from rct_tools.sinks import open_sink, settings_for
 from rct_tools.sinks.sqlite import SqliteSink, StoredReading, default_path, path_in_url, query
 from rct_tools.values import DataType
 
@@ -71,14 +71,14 @@ def test_default_path(platform: str, variable: str, end: str, monkeypatch: pytes
 async def test_default_file_is_made_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "data" / "rct-tools" / "readings.db"
     monkeypatch.setattr("rct_tools.sinks.sqlite.default_path", lambda: path)
-    sink = open_sink("sqlite:", field_names={})
+    sink = open_sink(settings_for("sqlite:"))
     await sink.write([reading("battery.soc", 0.5)])
     await sink.close()
     assert len(list(query(path))) == 1
     (tmp_path / "file").touch()
     monkeypatch.setattr("rct_tools.sinks.sqlite.default_path", lambda: tmp_path / "file" / "readings.db")
     with pytest.raises(SinkError, match="file: cannot be made: "):
-        open_sink("sqlite:", field_names={})
+        open_sink(settings_for("sqlite:"))
 
 
 async def test_two_programs_may_write_the_same_file(path: Path) -> None:

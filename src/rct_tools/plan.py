@@ -1,4 +1,4 @@
-"""The poll plan: which objects are read how often, and what they are called in a database."""
+"""The poll plan: which objects are read how often, what they are called in a database, and what sinks may expect."""
 
 from __future__ import annotations
 
@@ -35,12 +35,39 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """One object of one inverter, as a sink will be given it."""
+
+    info: ObjectInfo
+    name: str  # what databases without object names call it
+    interval: int  # ns between two readings, while all is well
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All groups; no field and no name stands in it twice."""
 
     groups: tuple[Group, ...]
 
     @property
+    def expects(self) -> Mapping[str, Expected]:
+        """What sinks may expect, by the name of the object."""
+        return {
+            field.info.name: Expected(field.info, field.name, group.interval)
+            for group in self.groups
+            for field in group.fields
+        }
+
+    @property
     def field_names(self) -> Mapping[str, str]:
         """The name of the field, by the name of its object."""
         return {field.info.name: field.name for group in self.groups for field in group.fields}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a sink will be given of one inverter: known before the first reading, whether it ever comes or not."""
+
+    inverter: str  # as in its readings
+    zone: str  # the time zone of its clock, "Europe/Berlin"
+    expects: Mapping[str, Expected]  # by the name of the object

@@ -12,8 +12,8 @@ from rct_tools.cli.run import run_async
 from rct_tools.client import Client, connect
 from rct_tools.collector import Collector
 from rct_tools.config import load_plan
-from rct_tools.plan import Plan
-from rct_tools.sinks import Sink, open_sink
+from rct_tools.plan import Plan, Source
+from rct_tools.sinks import Sink, open_sink, settings_for
 from rct_tools.sinks.sqlite import path_in_url
 
 
@@ -44,7 +44,7 @@ async def _collect(client: Client, plan: Plan, urls: tuple[str, ...]) -> None:
     sinks: dict[str, Sink] = {}
     async with AsyncExitStack() as opened:
         for url in dict.fromkeys(urls):
-            sink = open_sink(url, field_names=plan.field_names)
+            sink = open_sink(settings_for(url), [Source(client.name, "UTC", plan.expects)])
             opened.push_async_callback(sink.close)
             sinks[_label(url)] = sink
         opened.pop_all()  # from here on they are the collector's

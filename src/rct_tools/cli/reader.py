@@ -23,9 +23,9 @@ from rct_tools.display import show_value
 from rct_tools.errors import DecodeError, NoAnswer, RctError
 from rct_tools.link import Link
 from rct_tools.objects import ObjectInfo, registry
-from rct_tools.plan import Plan
+from rct_tools.plan import Plan, Source
 from rct_tools.reading import Reading
-from rct_tools.sinks import Sink, open_sink
+from rct_tools.sinks import Sink, open_sink, settings_for
 from rct_tools.times import iso_time
 from rct_tools.values import Event, EventTable, TimeSeries
 
@@ -99,7 +99,8 @@ def reader(
                 user = f"{influx_user}@" if influx_user else ""
                 server = f"[{influx_host}]" if ":" in influx_host else influx_host
                 urls.append(f"influx://{user}{server}:{influx_port}/{influx_db}")
-            sinks = {url: open_sink(url, field_names=plan.field_names) for url in urls}
+            sources = [Source(INVERTER, "UTC", plan.expects)]
+            sinks = {url: open_sink(settings_for(url), sources) for url in urls}
             run_async(_collect(Link(host, port), plan, sinks))
 
 

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from rct_tools.errors import ConfigError
+from rct_tools.plan import Source
 from rct_tools.reading import Reading
+from rct_tools.settings import decode
 
 
 class Sink(Protocol):
@@ -35,18 +37,36 @@ SINKS: Final[Mapping[str, tuple[str, str]]] = {  # scheme: (module, how its URL 
     "jsonl": ("jsonl", "jsonl:PATH"),
     "console": ("console", "console:"),
 }
+"""Each module has ``Settings``, whose keys beside ``url`` are those of a ``[[sink]]``, and ``open_sink`` for them."""
 
 
-def open_sink(url: str, *, field_names: Mapping[str, str]) -> Sink:
-    """Return the sink that a URL names, open; ``field_names`` maps names of objects to names in the database.
+class SinkSettings(Protocol):
+    """What every sink's settings have."""
 
-    A server need not be there yet. Raises ConfigError for a URL that cannot be used, SinkError for a file.
+    @property
+    def url(self) -> str:
+        """Where readings go."""
+
+
+def settings_for(url: str, /, place: str = "", **keys: object) -> SinkSettings:
+    """Return the settings of the sink that a URL names, with more keys as in a configuration. Raises ConfigError."""
+    settings: SinkSettings = decode({"url": url, **keys}, _module(url).Settings, place)
+    return settings
+
+
+def open_sink(settings: SinkSettings, sources: Sequence[Source] = ()) -> Sink:
+    """Return a sink, open; ``sources`` is all that may be given to it.
+
+    A server need not be there yet. Raises ConfigError for settings that cannot be used, SinkError for a file.
     """
-    scheme, colon, rest = url.partition(":")
+    sink: Sink = _module(settings.url).open_sink(settings, sources)
+    return sink
+
+
+def _module(url: str) -> Any:
+    scheme, colon, _ = url.partition(":")
     if scheme not in SINKS or not colon:
         near = difflib.get_close_matches(scheme, SINKS, 1)
         hint = f"did you mean {SINKS[near[0]][1]}?" if near else "expected " + ", ".join(f for _, f in SINKS.values())
         raise ConfigError(f"{url!r} names no destination; {hint}")
-    module: Any = importlib.import_module(f"rct_tools.sinks.{SINKS[scheme][0]}")
-    sink: Sink = module.from_url(scheme, rest, field_names)
-    return sink
+    return importlib.import_module(f"rct_tools.sinks.{SINKS[scheme][0]}")

@@ -6,19 +6,27 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from rct_tools.display import show_value
 from rct_tools.errors import ConfigError, SinkError
+from rct_tools.plan import Source
 from rct_tools.reading import Reading
+from rct_tools.settings import Table
 from rct_tools.times import iso_time
 
 
-def from_url(scheme: str, rest: str, field_names: Mapping[str, str]) -> ConsoleSink:  # noqa: ARG001
-    """Return the sink for ``console:``."""
-    if rest:
-        raise ConfigError(f"'{scheme}:{rest}': expected console: and nothing behind it")
+class Settings(Table, frozen=True):
+    """Readings on standard output, for people."""
+
+    url: str
+
+
+def open_sink(settings: Settings, _sources: Sequence[Source]) -> ConsoleSink:
+    """Return the sink for ``console:``. Raises ConfigError."""
+    if settings.url != "console:":
+        raise ConfigError(f"{settings.url!r}: expected console: and nothing behind it")
     return ConsoleSink()
 
 

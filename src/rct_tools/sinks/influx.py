@@ -21,7 +21,9 @@ from urllib.parse import urlsplit
 
 from rct_tools.errors import ConfigError, SinkError
 from rct_tools.objects import ObjectInfo
+from rct_tools.plan import Source
 from rct_tools.reading import Reading
+from rct_tools.settings import Table
 from rct_tools.values import DataType, Value
 
 if TYPE_CHECKING:
@@ -37,10 +39,17 @@ _TIMEOUT: Final = 10.0  # seconds, for a whole request
 _FORM: Final = "influx://[USER@]HOST[:8086]/DATABASE"
 
 
-def from_url(scheme: str, rest: str, field_names: Mapping[str, str]) -> InfluxSink:
+class Settings(Table, frozen=True):
+    """Readings in InfluxDB 1.x."""
+
+    url: str
+
+
+def open_sink(settings: Settings, sources: Sequence[Source]) -> InfluxSink:
     """Return the sink for ``influx://[USER@]HOST[:8086]/DATABASE``, or ``influxs://…`` for TLS. Raises ConfigError."""
+    scheme = settings.url.partition(":")[0]
     try:
-        url = urlsplit(f"{scheme}:{rest}")
+        url = urlsplit(settings.url)
         port = 8086 if url.port is None else url.port
     except ValueError as exc:
         raise ConfigError(f"{scheme}: {exc}; expected {_FORM}") from exc
@@ -49,13 +58,14 @@ def from_url(scheme: str, rest: str, field_names: Mapping[str, str]) -> InfluxSi
         raise ConfigError(f"{scheme}://{url.hostname}: the password belongs in {PASSWORD_VARIABLE}, not in the URL")
     database = url.path.strip("/")
     if not url.hostname or not port or not database or "/" in database or url.query or url.fragment:
-        raise ConfigError(f"'{scheme}:{rest}': expected {_FORM}")
+        raise ConfigError(f"{settings.url!r}: expected {_FORM}")
     password = os.environ.get(PASSWORD_VARIABLE, "")
     if url.username and not password:
         raise ConfigError(f"{scheme}://{url.hostname}: user {url.username} needs a password in {PASSWORD_VARIABLE}")
     host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
     server = f"{'https' if scheme == 'influxs' else 'http'}://{host}:{port}"
-    return InfluxSink(server, database, user=url.username or "", password=password, field_names=field_names)
+    names = {name: expected.name for source in sources for name, expected in source.expects.items()}
+    return InfluxSink(server, database, user=url.username or "", password=password, field_names=names)
 
 
 class InfluxSink:

@@ -6,21 +6,30 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from rct_tools.errors import ConfigError, SinkError
+from rct_tools.plan import Source
 from rct_tools.reading import Reading
+from rct_tools.settings import Table
 from rct_tools.times import iso_time
 from rct_tools.values import plain
 
 
-def from_url(scheme: str, rest: str, field_names: Mapping[str, str]) -> JsonlSink:  # noqa: ARG001
-    """Return the sink for ``jsonl:PATH``, or ``jsonl:-`` for standard output."""
+class Settings(Table, frozen=True):
+    """Readings as JSON, one object a line."""
+
+    url: str
+
+
+def open_sink(settings: Settings, _sources: Sequence[Source]) -> JsonlSink:
+    """Return the sink for ``jsonl:PATH``, or ``jsonl:-`` for standard output. Raises ConfigError, SinkError."""
+    rest = settings.url.removeprefix("jsonl:")
     if not rest:
-        raise ConfigError(f"'{scheme}:': expected jsonl:PATH, or jsonl:- for standard output")
+        raise ConfigError(f"{settings.url!r}: expected jsonl:PATH, or jsonl:- for standard output")
     return JsonlSink(None if rest == "-" else Path(rest))
 
 

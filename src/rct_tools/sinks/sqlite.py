@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from rct_tools.errors import ConfigError, SinkError, UnknownObject
+from rct_tools.plan import Source
 from rct_tools.reading import Reading
+from rct_tools.settings import Table
 from rct_tools.values import DataType, Value, plain
 
 APPLICATION_ID: Final = 0x52435450  # "RCTP", in the header of the file
@@ -88,10 +90,16 @@ def path_in_url(url: str) -> Path:
     return Path(name[1:] if re.match("/[A-Za-z]:", name) else name)  # sqlite:///C:/readings.db
 
 
-def from_url(scheme: str, rest: str, field_names: Mapping[str, str]) -> SqliteSink:  # noqa: ARG001
-    """Return the sink for a URL."""
-    path = path_in_url(f"{scheme}:{rest}")
-    if not rest:
+class Settings(Table, frozen=True):
+    """Readings in a SQLite file."""
+
+    url: str
+
+
+def open_sink(settings: Settings, _sources: Sequence[Source]) -> SqliteSink:
+    """Return the sink for a URL as path_in_url knows them. Raises ConfigError, SinkError."""
+    path = path_in_url(settings.url)
+    if settings.url == "sqlite:":
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:

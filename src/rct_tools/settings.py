@@ -1,0 +1,176 @@
+"""What may stand in a configuration, beside text and numbers; and errors that name the key.
+
+Structures are msgspec's. What is wrong is said as ``place.key: what``, with the nearest key that exists.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import ssl
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+
+import msgspec
+
+from rct_tools.errors import ConfigError
+from rct_tools.times import parse_duration, parse_size
+
+T = TypeVar("T")
+
+
+class Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A table of a configuration: frozen, compared by value, with no keys but its own."""
+
+
+class Duration(int):
+    """Nanoseconds, written as in ``5s`` or ``1.5h``."""
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Return what is written. Raises ConfigError."""
+        if not isinstance(value, str):
+            raise ConfigError(f'expected a duration such as "5s", got {value!r}')
+        return cls(parse_duration(value))
+
+    @property
+    def seconds(self) -> float:
+        """The same in seconds."""
+        return self / 1e9
+
+
+class Size(int):
+    """Bytes, written as in ``100MB``."""
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Return what is written. Raises ConfigError."""
+        if not isinstance(value, str):
+            raise ConfigError(f'expected a size such as "100MB", got {value!r}')
+        return cls(parse_size(value))
+
+
+class Secret:
+    """A password or token: text, ``{ file = "PATH" }`` or ``{ env = "NAME" }``. Nothing shows it but ``reveal``."""
+
+    def __init__(self, text: str = "", *, file: str = "", env: str = "") -> None:
+        self._key = (text, file, env)
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Return what is written; a file or variable is looked at by ``reveal`` only. Raises ConfigError."""
+        match value:
+            case str():
+                return cls(value)
+            case {"file": str(path), **rest} if not rest:
+                return cls(file=path)
+            case {"env": str(name), **rest} if not rest:
+                return cls(env=name)
+        raise ConfigError('expected text, { file = "PATH" } or { env = "NAME" }')  # and no word of what was there
+
+    def reveal(self) -> str:
+        """Return the secret itself; the end of the last line of a file does not count. Raises ConfigError."""
+        text, file, env = self._key
+        if env:
+            if env not in os.environ:
+                raise ConfigError(f"the environment has no {env}, which is to hold a secret")
+            return os.environ[env]
+        if file:
+            try:
+                return Path(file).read_text("utf-8").removesuffix("\n").removesuffix("\r")
+            except (OSError, UnicodeDecodeError) as exc:
+                reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+                raise ConfigError(f"{file}: cannot be read, and is to hold a secret: {reason}") from exc
+        return text
+
+    def __repr__(self) -> str:
+        text, file, env = self._key
+        return f'{{ file = "{file}" }}' if file else f'{{ env = "{env}" }}' if env else '"…"' if text else '""'
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+NO_SECRET = Secret()
+
+
+class Tls(Table, frozen=True):
+    """How a server proves who it is, and we to it; without a word, by the certificates this system trusts."""
+
+    ca: Annotated[str, msgspec.Meta(description="file with the certificates to trust, in place of the system's")] = ""
+    certificate: Annotated[str, msgspec.Meta(description="file with our own certificate, if a server wants one")] = ""
+    key: Annotated[str, msgspec.Meta(description="file with the key of our own certificate")] = ""
+
+    def context(self) -> ssl.SSLContext:
+        """Return this for a connection. Raises ConfigError when a file cannot be used."""
+        for name in ("ca", "certificate", "key"):
+            path = getattr(self, name)
+            try:
+                if path:
+                    Path(path).read_bytes()
+            except OSError as exc:
+                raise ConfigError(f"tls.{name}: {path} cannot be read: {exc.strerror}") from exc
+        try:
+            context = ssl.create_default_context(cafile=self.ca or None)
+            if self.certificate:
+                context.load_cert_chain(self.certificate, self.key or None)
+        except ssl.SSLError as exc:
+            raise ConfigError(f"tls: {self.ca or self.certificate}: no certificate that can be used: {exc}") from exc
+        return context
+
+
+def decode(value: object, kind: type[T], place: str = "") -> T:
+    """Return a tree of TOML as a structure of ``kind``; ``place`` stands before keys in errors. Raises ConfigError."""
+    try:
+        return msgspec.convert(value, kind, dec_hook=_read)
+    except msgspec.ValidationError as exc:
+        raise ConfigError(": ".join(filter(None, (place, _explain(str(exc), kind))))) from exc
+
+
+def _read(kind: type, value: object) -> object:
+    try:
+        return kind.read(value)  # type: ignore[attr-defined]  # only the types above come here
+    except ConfigError as exc:
+        raise ValueError(str(exc)) from exc  # msgspec adds the key
+
+
+def _explain(message: str, kind: type) -> str:
+    """Return msgspec's message as ``key: what``."""
+    what, _, path = message.partition(" - at `$")
+    place = path.rstrip("`").lstrip(".")
+    dot = "." if place else ""
+    if match := re.fullmatch("Object contains unknown field `(.*)`", what):
+        known = _keys_at(kind, place)
+        near = difflib.get_close_matches(match[1], known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+        return f"{place}{dot}{match[1]}: unknown key, {hint}"
+    if match := re.fullmatch("Object missing required field `(.*)`", what):
+        return f"{place}{dot}{match[1]}: missing"
+    return f"{place}: {what[:1].lower() + what[1:]}" if place else what[:1].lower() + what[1:]
+
+
+def _keys_at(kind: Any, place: str) -> list[str]:
+    """Return the keys of the structure at a place such as ``sink[0].tls``."""
+    for name in re.findall(r"[^.\[\]]+", place):
+        if not name.isdigit() and name != "...":
+            kind = typing.get_type_hints(_structure(kind)).get(name, kind)
+    return [field.encode_name for field in msgspec.structs.fields(_structure(kind))]
+
+
+def _structure(kind: Any) -> Any:
+    """Return the structure in a type such as ``list[X]`` or ``X | None``."""
+    while not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        kind = next(part for part in typing.get_args(kind) if part is not type(None))
+    return kind
+
+
+def hidden(settings: msgspec.Struct) -> Mapping[str, object]:
+    """Return the keys of a structure that are not as they are by default, secrets unreadable."""
+    fields = msgspec.structs.fields(settings)
+    return {f.encode_name: v for f in fields if (v := getattr(settings, f.name)) != f.default}

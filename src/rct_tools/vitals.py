@@ -1,0 +1,38 @@
+"""What the collector itself knows of its connection to an inverter, as objects like those of the inverter.
+
+So that every sink can keep, show and announce them as it does all else; none of them can be asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rct_tools.frame import Reason
+from rct_tools.objects import ObjectInfo
+from rct_tools.times import SECOND
+from rct_tools.values import DataType
+
+INTERVAL: Final = 60 * SECOND
+"""How often they are told at least, in nanoseconds; ``link.up`` also whenever it changes."""
+
+
+def _counter(name: str, description: str) -> ObjectInfo:
+    return ObjectInfo(0, f"link.{name}", DataType.UINT32, description=description + ", since the collector began")
+
+
+UP: Final = ObjectInfo(0, "link.up", DataType.BOOL, description="Whether the inverter answers")
+BAD_FRAMES: Final = {
+    reason: _counter(f"bad_frames[{reason}]", f"Frames that were damaged: {reason}") for reason in Reason
+}
+COUNTERS: Final = {  # by the names of the client's counters
+    "requests": _counter("requests", "Requests sent, repeated ones too"),
+    "retries": _counter("retries", "Requests sent again"),
+    "timeouts": _counter("timeouts", "Requests that nobody answered in time"),
+    "frames": _counter("frames", "Good frames received"),
+    "bad_readings": _counter("bad_readings", "Answers that were cut"),
+    "foreign_frames": _counter("foreign_frames", "Good frames that nobody here had asked for"),
+    "reconnects": _counter("reconnects", "Connections made again"),
+    "bytes_received": _counter("bytes_received", "Bytes received"),
+    "bytes_sent": _counter("bytes_sent", "Bytes sent"),
+}
+VITALS: Final = (UP, *COUNTERS.values(), *BAD_FRAMES.values())
