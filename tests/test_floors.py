@@ -30,6 +30,9 @@ FLOORS = {
     "reading": 3,
     "plan": 3,
     "settings": 3,
+    "components": 2,
+    "groups": 4,
+    "schedule": 4,
     "vitals": 3,
     "good_runs": 4,
     "bulk": 5,
@@ -47,15 +50,17 @@ FLOORS = {
     "client": 5,
     "blocking": 6,
     "history": 6,
-    "collector": 6,
+    "outbox": 5,
+    "poller": 6,
+    "collector": 7,
     "proxy": 6,
     "simulator": 6,
     "writing": 6,
     "web": 6,
-    "config": 7,
-    "cli": 8,
-    "__init__": 9,  # the public names: for users only
-    "__main__": 9,
+    "config": 8,
+    "cli": 9,
+    "__init__": 10,  # the public names: for users only
+    "__main__": 10,
 }
 PURE = 3  # up to here there is no I/O, and no clock
 IMPURE = {"asyncio", "socket", "logging", "time"}

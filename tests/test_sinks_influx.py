@@ -18,7 +18,7 @@ from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
 from rct_tools.sinks import Sink, open_sink, settings_for
 from rct_tools.sinks.influx import InfluxSink
-from rct_tools.sinks.outbox import Outbox
+from rct_tools.outbox import Outbox
 from rct_tools.times import SECOND
 from rct_tools.values import DataType
 

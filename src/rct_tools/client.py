@@ -20,7 +20,7 @@ from typing import Final, Self, TypeAlias
 from rct_tools.capture import Chunk
 from rct_tools.errors import ConnectionLost, EncodeError, LinkError, NoAnswer, RctError
 from rct_tools.frame import BadFrame, Command, Frame, Reason
-from rct_tools.link import PORT, Down, Link, Up, backoff
+from rct_tools.link import PORT, Down, Link, Up, backoff, ticking
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.pace import Others, Pace
 from rct_tools.reading import BadReading, Reading, read_frame
@@ -450,13 +450,15 @@ def connect(
     tries: int | None = 3,
     pause: Callable[[int], float] = backoff,
     clock: Callable[[], int] = time.time_ns,
+    ticking: Callable[[], float] = ticking,
 ) -> Client:
     """Return a client for the inverter at a host, to be entered with ``async with``.
 
     ``name`` is what its readings call the inverter, the host if left out. ``timeout`` is how many seconds to wait for
     an answer before asking again, ``attempts`` how often to ask. ``tries`` is how many failed connections in a row end
     it with LinkError; with None it never ends, entering it does not wait for the connection, and reading without one
-    raises LinkError. ``pause`` gives the seconds between tries, ``clock`` the time of a reading in UTC nanoseconds.
+    raises LinkError. ``pause`` gives the seconds between tries, ``clock`` the time of a reading in UTC nanoseconds,
+    ``ticking`` seconds that go on while the machine sleeps.
     """
-    link = Link(host, port, tries=tries, pause=pause, clock=clock)
+    link = Link(host, port, tries=tries, pause=pause, clock=clock, ticking=ticking)
     return Client(link, name=name, timeout=timeout, attempts=attempts)

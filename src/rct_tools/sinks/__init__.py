@@ -54,6 +54,11 @@ def settings_for(url: str, /, place: str = "", **keys: object) -> SinkSettings:
     return settings
 
 
+def sink_keys(url: str) -> frozenset[str]:
+    """Return the keys that the sink of a URL has. Raises ConfigError."""
+    return frozenset(_module(url).Settings.__struct_fields__)
+
+
 def open_sink(settings: SinkSettings, sources: Sequence[Source] = ()) -> Sink:
     """Return a sink, open; ``sources`` is all that may be given to it.
 

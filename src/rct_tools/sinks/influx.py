@@ -64,7 +64,7 @@ def open_sink(settings: Settings, sources: Sequence[Source]) -> InfluxSink:
         raise ConfigError(f"{scheme}://{url.hostname}: user {url.username} needs a password in {PASSWORD_VARIABLE}")
     host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
     server = f"{'https' if scheme == 'influxs' else 'http'}://{host}:{port}"
-    names = {name: expected.name for source in sources for name, expected in source.expects.items()}
+    names = {name: e.field or e.name for source in sources for name, e in source.expects.items()}
     return InfluxSink(server, database, user=url.username or "", password=password, field_names=names)
 
 
