@@ -47,6 +47,7 @@ FLOORS = {
     "link": 4,
     "pace": 4,
     "sinks": 4,
+    "systemd": 4,
     "client": 5,
     "blocking": 6,
     "history": 6,
