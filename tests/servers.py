@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ level = "error"
 
 def require(program: str) -> str:
     """Return the path of a server's program; without it the test is skipped, or fails under RCT_REQUIRE_SERVERS=1."""
-    path = shutil.which(program)
+    path = shutil.which(program) or shutil.which(program, path=Path(sys.executable).parent)
     if path is None:
         message = f"{program} is not installed"
         if os.environ.get("RCT_REQUIRE_SERVERS") == "1":
