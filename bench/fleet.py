@@ -256,7 +256,7 @@ async def run(given: argparse.Namespace, folder: Path) -> Result:
         await victim.start()
         back = time.time()
         await _watch(programs, given.duration * 0.6 - given.outage)
-        fleet.hush()
+        fleet.stop_counting()
         seconds = time.time() - began
         ourselves = Usage()
         ourselves.look(os.getpid())
@@ -269,7 +269,7 @@ async def run(given: argparse.Namespace, folder: Path) -> Result:
         lags = sorted(
             when - said[series][number - 1]
             for when, series, number in messages
-            if number <= len(said[series]) and not killed - 1 < said[series][number - 1] < back + 1
+            if 0 < number <= len(said[series]) and not killed - 1 < said[series][number - 1] < back + 1
         )
         mqtt = settle(said, ((series, number) for _, series, number in messages))
         metrics = settle(said, await stored(metrics_port, said))
@@ -297,7 +297,7 @@ async def _settle(path: Path, said: Mapping[Series, array[float]], programs: Ite
     """Wait until nothing new is heard of what was said, for a minute at most."""
     count = -1
     for _ in range(10):
-        before, count = count, sum(1 for _ in heard(path, said))
+        before, count = count, sum(number > 0 for _, _, number in heard(path, said))
         if count == before:
             return
         await _watch(programs, SETTLED)

@@ -42,7 +42,7 @@ class LightInverter(LineServer):
     def __init__(self, name: str, objects: Iterable[ObjectInfo], latency: float = LATENCY) -> None:
         super().__init__("127.0.0.1", 0, Line(self._answer, latency))
         self.name = name
-        self.quiet = False
+        self.counting = True
         self.said: Mapping[str, array[float]] = {info.name: array("d") for info in objects}
         """When each number was said, in seconds since 1970: number n at index n - 1."""
 
@@ -50,15 +50,16 @@ class LightInverter(LineServer):
         return ()
 
     def _answer(self, request: Frame) -> Frame | None:
-        if self.quiet or request.command is not Command.READ or request.object_id not in registry:
+        if request.command is not Command.READ or request.object_id not in registry:
             return None
         info = registry[request.object_id]
         times = self.said.get(info.name)
         if times is None:  # whatever else a collector would like to know: a word, or nothing
             return Frame(Command.RESPONSE, info.object_id, b"\0" * 8) if info.data_type is DataType.STRING else None
-        times.append(time.time())
-        assert len(times) < EXACT
-        return Frame(Command.RESPONSE, info.object_id, info.encode(float(len(times))))
+        if self.counting:
+            times.append(time.time())
+            assert len(times) < EXACT
+        return Frame(Command.RESPONSE, info.object_id, info.encode(float(len(times) if self.counting else 0)))
 
 
 class LightFleet:
@@ -75,10 +76,10 @@ class LightFleet:
     async def __aexit__(self, *_: object) -> None:
         await asyncio.gather(*(inverter.close() for inverter in self.inverters))
 
-    def hush(self) -> None:
-        """Answer no more, so that what was said is all that can arrive."""
+    def stop_counting(self) -> None:
+        """Answer 0 from now on. All goes on as before, so what was said arrives as it would have; 0 is not counted."""
         for inverter in self.inverters:
-            inverter.quiet = True
+            inverter.counting = False
 
     @property
     def said(self) -> Mapping[Series, array[float]]:
@@ -101,7 +102,7 @@ class Account(NamedTuple):
 
 
 def settle(said: Mapping[Series, array[float]], arrived: Iterable[tuple[Series, int]]) -> Account:
-    """Compare what was said with what arrived, number by number."""
+    """Compare what was said with what arrived, number by number; 0 is none."""
     found: dict[Series, Counter[int]] = defaultdict(Counter)
     for series, number in arrived:
         found[series][number] += 1
@@ -113,7 +114,7 @@ def settle(said: Mapping[Series, array[float]], arrived: Iterable[tuple[Series, 
         sent += len(known)
         there += len(known) - len(lost)
         twice += sum(numbers[number] > 1 for number in known)
-        strange += sum(number not in known for number in numbers)
+        strange += sum(number not in known for number in numbers if number)
         if lost:
             missing[series] = lost
     return Account(sent, there, twice, missing, strange)
