@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -18,7 +19,7 @@ import tempfile
 import time
 from array import array
 from asyncio.subprocess import DEVNULL, Process, create_subprocess_exec
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,7 @@ from bench.light import Account, LightFleet, Series, settle
 PREFIX: Final = "rct"
 READY: Final = 30.0  # seconds, for a server or the first reading
 SETTLED: Final = 6.0  # seconds without anything new: longer than a question is asked again
+VISIBLE: Final = 2.0  # seconds: VictoriaMetrics finds what it was given only after about one, even if told to flush
 WORST: Final = (0.5, 0.99, 1.0)  # of the lags: the middle one, all but one in a hundred, the worst
 
 _MOSQUITTO: Final = """
@@ -44,7 +46,7 @@ set_tcp_nodelay true
 max_queued_messages 0
 max_inflight_messages 0
 """
-_CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -193,20 +195,29 @@ def heard(path: Path, said: Mapping[Series, array[float]]) -> Iterator[tuple[flo
 
 async def stored(port: int, said: Mapping[Series, array[float]]) -> list[tuple[Series, int]]:
     """Return which numbers of which series are in VictoriaMetrics."""
-    url = f"http://127.0.0.1:{port}"
     found: list[tuple[Series, int]] = []
-    async with aiohttp.ClientSession(read_bufsize=2**24) as session:
-        async with session.get(f"{url}/internal/force_flush"):
-            pass
-        async with session.get(f"{url}/api/v1/export", params={"match[]": '{__name__!=""}'}) as response:
-            async for line in response.content:
-                row = json.loads(line)
-                labels = row["metric"]
-                name = labels.get("name") or labels["__name__"].partition("_")[2]  # after the measurement
-                series = Series(labels.get("inverter", ""), name)
-                if series in said:
-                    found += [(series, int(value)) for value in row["values"]]
-    return found
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", read_bufsize=2**24) as session:
+        while True:
+            async with session.get("/internal/force_flush"):
+                pass
+            before, found = found, [item async for item in _exported(session, said)]
+            if len(found) == len(before):
+                return found
+            await asyncio.sleep(VISIBLE)
+
+
+async def _exported(
+    session: aiohttp.ClientSession, said: Mapping[Series, array[float]]
+) -> AsyncIterator[tuple[Series, int]]:
+    async with session.get("/api/v1/export", params={"match[]": '{__name__!=""}'}) as response:
+        async for line in response.content:
+            row = json.loads(line)
+            labels = row["metric"]
+            name = labels.get("name") or labels["__name__"].partition("_")[2]  # after the measurement
+            series = Series(labels.get("inverter", ""), name)
+            if series in said:
+                for value in row["values"]:
+                    yield series, int(value)
 
 
 # --- the run --------------------------------------------------------------------------------------------------------
@@ -340,6 +351,8 @@ def main() -> None:
     arguments.add_argument("--shards", type=int, default=2)
     arguments.add_argument("--keep", type=Path, help="folder for all that is written; without, a temporary one")
     given = arguments.parse_args()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each inverter listens, and talks
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
         folder.mkdir(exist_ok=True)

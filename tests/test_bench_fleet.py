@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+if sys.platform != "linux":
+    pytest.skip("processes are looked at in /proc", allow_module_level=True)
+
 from bench import fleet
 from bench.light import LightFleet, Series, settle
 from rct_tools.client import connect
@@ -19,8 +22,6 @@ from rct_tools.reading import Reading
 from rct_tools.times import parse_duration
 
 from servers import free_ports, require
-
-linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked at in /proc")
 
 SOC, GRID = Series("a", "battery.soc"), Series("a", "g_sync.p_ac_grid_sum_lp")
 
@@ -71,7 +72,6 @@ def test_configuration_has_every_inverter_once() -> None:
     assert {sink["url"].partition(":")[0] for sink in config["sink"]} == {"mqtt", "influx"}
 
 
-@linux
 async def test_what_is_published_is_heard(tmp_path: Path) -> None:
     require("mosquitto")
     publish = require("mosquitto_pub")
@@ -87,19 +87,27 @@ async def test_what_is_published_is_heard(tmp_path: Path) -> None:
         ("rct/b/battery/soc", "4.0"),
     ]
     broker, listener = fleet.mosquitto(tmp_path, port), fleet.subscriber(tmp_path, port)
+    path = tmp_path / "subscriber.out"
+
+    async def say(topic: str, payload: str) -> None:
+        process = await asyncio.create_subprocess_exec(
+            publish, "-h", "127.0.0.1", "-p", str(port), "-q", "1", "-t", topic, "-m", payload
+        )
+        assert await process.wait() == 0
+
+    async def say_until_heard(topic: str) -> None:
+        async with asyncio.timeout(20):
+            while topic not in path.read_text():
+                await say(topic, "x")
+
     try:
         await broker.start()
         await fleet.listening(port)
         await listener.start()
-        path = tmp_path / "subscriber.out"
-        last = ("rct/end", "end")
-        async with asyncio.timeout(20):
-            while not path.exists() or last[0] not in path.read_text():
-                for topic, payload in [*messages, last]:
-                    process = await asyncio.create_subprocess_exec(
-                        publish, "-h", "127.0.0.1", "-p", str(port), "-q", "1", "-t", topic, "-m", payload
-                    )
-                    assert await process.wait() == 0
+        await say_until_heard("rct/begin")
+        for topic, payload in messages:
+            await say(topic, payload)
+        await say_until_heard("rct/end")
         found = list(fleet.heard(path, said))
     finally:
         await listener.end()
@@ -115,7 +123,6 @@ interval = "100ms"
 """
 
 
-@linux
 async def test_a_killed_collector_is_settled_with_victoriametrics(light: LightFleet, tmp_path: Path) -> None:
     """As the run does it, with one inverter: collected, killed, collected again, and every number looked for."""
     require("victoria-metrics")
@@ -159,7 +166,6 @@ async def test_a_killed_collector_is_settled_with_victoriametrics(light: LightFl
     assert account.sent - account.arrived == sum(map(len, account.missing.values())) <= 4 * len(light.objects)
 
 
-@linux
 async def test_a_program_that_ends_by_itself_is_said(tmp_path: Path) -> None:
     program = fleet.Program("short", [sys.executable, "-c", "raise SystemExit('no such option')"], tmp_path)
     await program.start()
