@@ -175,6 +175,7 @@ LOGGED: list[tuple[tuple[Any, ...], str | None]] = [  # message with its argumen
     (("%s: no answer for %s", "192.0.2.7:8899", "battery.soc"), "192.0.2.7:8899"),
     (("%s: there again after %.0f s", "[2001:db8::1]:8899", 3), "[2001:db8::1]:8899"),
     (("%s: works again", "mqtt://192.0.2.9:1883/rct"), None),
+    (("%s: connection refused", "http://192.0.2.9:8086"), None),
     (("2 readings lost",), None),
     (("%s: of two\nlines ☀", "roof:8899"), "roof:8899"),
 ]
