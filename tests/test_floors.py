@@ -19,6 +19,7 @@ FLOORS = {
     "frame": 1,
     "values": 1,
     "times": 1,
+    "database": 1,
     "runs": 2,
     "objects": 2,
     "capture": 2,
@@ -44,6 +45,8 @@ FLOORS = {
     "link": 4,
     "pace": 4,
     "sinks": 4,
+    "spool": 4,
+    "outbox": 5,
     "client": 5,
     "blocking": 6,
     "history": 6,
@@ -63,6 +66,8 @@ IMPURE = {"asyncio", "socket", "logging", "time"}
 # files that are not named stand at the top of the stairs.
 STAIRS = {
     "capture": ("chunk", "compression", "ip", "tcp", "packets"),
+    "spool": ("age", "row"),
+    "outbox": ("lane", "trouble"),
     "cli": ("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
     "simulator": ("noise", "sky", "household", "battery", "house", "history", "objects", "line", "server", "recorded"),
 }

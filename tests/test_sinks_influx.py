@@ -14,11 +14,11 @@ from test_sinks import NOON, SAMPLES, reading
 
 from rct_tools.errors import SinkError
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.outbox import Outbox
 from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
 from rct_tools.sinks import Sink, open_sink, settings_for
 from rct_tools.sinks.influx import InfluxSink
-from rct_tools.sinks.outbox import Outbox
 from rct_tools.times import SECOND
 from rct_tools.values import DataType
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from rct_tools.errors import LinkError, NoAnswer
+from rct_tools.outbox import Outbox
 from rct_tools.plan import Field, Group, Plan
 from rct_tools.reading import Reading
 from rct_tools.sinks import Sink
-from rct_tools.sinks.outbox import Outbox
 from rct_tools.times import SECOND
 
 logger = logging.getLogger(__name__)
