@@ -83,10 +83,10 @@ class InfluxServer:
                     await asyncio.sleep(0.02)
         pytest.fail("influxd ended at once")
 
-    def stop(self) -> None:
-        """Stop, and return when it has ended."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """Stop, ``at_once`` by SIGKILL, and return when it has ended."""
         if self._process is not None:
-            self._process.terminate()
+            self._process.kill() if at_once else self._process.terminate()
             try:
                 self._process.wait(_READY)
             except subprocess.TimeoutExpired:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from warp import warp
 
 from rct_tools.client import connect
 from rct_tools.collector import Collector, InverterSetup, Setup, SinkSetup
@@ -23,47 +22,15 @@ from rct_tools.sinks import Sink
 from rct_tools.sinks.sqlite import query
 from rct_tools.vitals import UP, VITALS
 
+from standins import Shelf
+from warp import warp
+
 
 def plan(*objects: str, interval: str = "1s") -> Plan:
     return parse_plan(f'[[group]]\nname = "a"\ninterval = "{interval}"\nobjects = {json.dumps(objects)}', "test")
 
 
 BOTH = plan("battery.voltage", "g_sync.p_acc_lp")
-
-
-@dataclass
-class Shelf:
-    """A sink in memory that fails as told."""
-
-    readings: list[Reading] = field(default_factory=list)
-    fails: Callable[[int], SinkError | None] = lambda attempt: None
-    attempts: int = 0
-    opened: int = 0
-    closed: int = 0
-    sources: list[Source] = field(default_factory=list)
-
-    def setup(self, label: str = "shelf", *objects: str, **names: str) -> SinkSetup:
-        def open_it(sources: Sequence[Source]) -> Sink:
-            self.opened += 1
-            self.sources = list(sources)
-            return self
-
-        return SinkSetup(
-            label, open_it, id(self), objects or ("*",), {k.replace("__", "."): v for k, v in names.items()}
-        )
-
-    async def write(self, readings: Sequence[Reading]) -> None:
-        self.attempts += 1
-        await asyncio.sleep(0)
-        if (error := self.fails(self.attempts)) is not None:
-            raise error
-        self.readings += readings
-
-    async def close(self) -> None:
-        self.closed += 1
-
-    def of(self, name: str, inverter: str = "roof") -> list[Reading]:
-        return [r for r in self.readings if r.object.name == name and r.inverter == inverter]
 
 
 def inverter(simulator: Simulator, name: str = "roof", of: Plan = BOTH) -> InverterSetup:

@@ -19,6 +19,7 @@ FLOORS = {
     "frame": 1,
     "values": 1,
     "times": 1,
+    "database": 1,
     "runs": 2,
     "objects": 2,
     "capture": 2,
@@ -48,10 +49,11 @@ FLOORS = {
     "pace": 4,
     "sinks": 4,
     "systemd": 4,
+    "spool": 4,
+    "outbox": 5,
     "client": 5,
     "blocking": 6,
     "history": 6,
-    "outbox": 5,
     "poller": 6,
     "collector": 7,
     "proxy": 6,
@@ -59,9 +61,13 @@ FLOORS = {
     "writing": 6,
     "web": 6,
     "config": 8,
-    "cli": 9,
-    "__init__": 10,  # the public names: for users only
-    "__main__": 10,
+    "status": 8,
+    "starter": 8,
+    "shard": 8,
+    "service": 9,
+    "cli": 10,
+    "__init__": 11,  # the public names: for users only
+    "__main__": 11,
 }
 PURE = 3  # up to here there is no I/O, and no clock
 IMPURE = {"asyncio", "socket", "logging", "time"}
@@ -69,6 +75,8 @@ IMPURE = {"asyncio", "socket", "logging", "time"}
 # files that are not named stand at the top of the stairs.
 STAIRS = {
     "capture": ("chunk", "compression", "ip", "tcp", "packets"),
+    "spool": ("age", "row"),
+    "outbox": ("lane", "trouble"),
     "cli": ("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
     "simulator": ("noise", "sky", "household", "battery", "house", "history", "objects", "line", "server", "recorded"),
 }

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import pytest
-from warp import warp
 
 from rct_tools.client import TIMEOUT, Client, connect
 from rct_tools.config import load_plan, parse_plan
@@ -20,6 +19,7 @@ from rct_tools.times import SECOND
 from rct_tools.vitals import VITALS
 
 from peers import peer, requests, response
+from warp import warp
 
 FAST = parse_plan(
     '[[group]]\nname = "a"\ninterval = "5s"\nobjects = ["g_sync.p_acc_lp", "battery.voltage"]\n'
