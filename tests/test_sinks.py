@@ -58,6 +58,8 @@ def urls(tmp_path: Path) -> dict[str, str]:
         "sqlite": f"sqlite:{tmp_path / 'readings.db'}",
         "influx": "influx://127.0.0.1:1/photovoltaic",
         "influxs": "influxs://127.0.0.1:1/photovoltaic",
+        "influx2": "influx2://127.0.0.1:1/solar?org=home",
+        "influx2s": "influx2s://127.0.0.1:1/solar",
         "jsonl": f"jsonl:{tmp_path / 'readings.jsonl'}",
         "console": "console:",
     }
@@ -91,9 +93,11 @@ async def test_every_sink_takes_every_value_or_says_so_in_one_line(scheme: str, 
         ("influx:///db", "expected influx://"),
         ("influx://h:70000/db", "expected influx://"),
         ("influx://h:x/db", "expected influx://"),
-        ("influx://h/a/b", "expected influx://"),
+        ("influx2://h", "expected influx2://HOST[:8086]/BUCKET?org=ORG"),
+        ("influx2://me@h/bucket", "expected influx2://HOST"),
+        ("influx2s://h/bucket?token=x", "expected influx2://HOST"),
         ("influx://h/db?x=1", "expected influx://"),
-        ("influx://me@h/db", "user me needs a password in INFLUX_PASSWORD"),
+        ("influx://me@h/db", "influx://h: password of user me: the environment has no INFLUX_PASSWORD"),
     ],
 )
 def test_wrong_url_says_what_was_expected(url: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,9 +86,11 @@ class NoAnswer(RctError):
 class SinkError(RctError):
     """A destination did not take the readings.
 
-    ``permanent`` means that asking again with the same readings cannot help.
+    ``permanent`` means that asking again with the same readings cannot help; ``retry_after`` is in how many seconds the
+    destination wants to be asked again, None when it does not say.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
+    def __init__(self, message: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
         self.permanent = permanent
+        self.retry_after = retry_after
         super().__init__(message)

@@ -34,6 +34,8 @@ SINKS: Final[Mapping[str, tuple[str, str]]] = {  # scheme: (module, how its URL 
     "sqlite": ("sqlite", "sqlite:///PATH"),
     "influx": ("influx", "influx://[USER@]HOST[:8086]/DATABASE"),
     "influxs": ("influx", "influxs://[USER@]HOST[:8086]/DATABASE"),
+    "influx2": ("influx", "influx2://HOST[:8086]/BUCKET?org=ORG"),
+    "influx2s": ("influx", "influx2s://HOST[:8086]/BUCKET?org=ORG"),
     "jsonl": ("jsonl", "jsonl:PATH"),
     "console": ("console", "console:"),
 }
