@@ -127,7 +127,7 @@ RULES = [  # file, what it imports, whether it may
     ("capture/raw.py", "from . import Chunk", True),
     ("capture/raw.py", "from rct_tools.capture.__init__ import Chunk", False),
     ("capture/raw.py", "from rct_tools.parser import FrameParser", False),
-    ("sinks/jsonl.py", "from rct_tools.sinks.sqlite import SqliteSink", False),
+    ("sinks/lines.py", "from rct_tools.sinks.sqlite import SqliteSink", False),
     ("simulator/house.py", "from rct_tools.simulator.sky import Sky", True),
     ("simulator/sky.py", "from rct_tools.simulator import house", False),
     ("cli/read.py", "from rct_tools.cli.options import host_option", True),

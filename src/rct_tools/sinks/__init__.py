@@ -36,7 +36,9 @@ SINKS: Final[Mapping[str, tuple[str, str]]] = {  # scheme: (module, how its URL 
     "influxs": ("influx", "influxs://[USER@]HOST[:8086]/DATABASE"),
     "influx2": ("influx", "influx2://HOST[:8086]/BUCKET?org=ORG"),
     "influx2s": ("influx", "influx2s://HOST[:8086]/BUCKET?org=ORG"),
-    "jsonl": ("jsonl", "jsonl:PATH"),
+    "jsonl": ("lines", "jsonl:PATH"),
+    "csv": ("lines", "csv:PATH"),
+    "parquet": ("parquet", "parquet:FOLDER"),
     "console": ("console", "console:"),
 }
 """Each module has ``Settings``, whose keys beside ``url`` are those of a ``[[sink]]``, and ``open_sink`` for them."""
