@@ -1,4 +1,4 @@
-"""The dashboard for Grafana: every query gives something on a real InfluxDB."""
+"""The dashboard for Grafana and the queries of docs/influxdb.md: each gives something on a real InfluxDB."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from rct_tools.config import load_plan
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.sinks import open_sink, settings_for
 from rct_tools.times import SECOND
@@ -23,6 +25,7 @@ from servers import InfluxServer
 NOON = 1_782_043_200 * SECOND  # 2026-06-21 12:00 UTC
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "rct-influx.json").read_text("utf-8"))
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+DOCUMENTED = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "influxdb.md").read_text("utf-8"), re.DOTALL)
 QUERIES = [(panel["title"], target["query"]) for panel in PANELS for target in panel["targets"]]
 QUERIES += [(variable["name"], variable["query"]) for variable in DASHBOARD["templating"]["list"]]
 FILLED_IN = {  # what Grafana does to a query
@@ -63,18 +66,24 @@ async def server(tmp_path: Path) -> AsyncIterator[InfluxServer]:
     server.stop()
 
 
+async def gives_something(server: InfluxServer, query: str, database: str) -> bool:
+    filled_in = re.sub("|".join(map(re.escape, FILLED_IN)), lambda name: FILLED_IN[name[0]], query)
+    assert not re.search(r"\$\w", filled_in)
+    return any(map(has_value, await server.query(filled_in, database)))
+
+
 async def test_every_query_gives_something(server: InfluxServer) -> None:
-    sink = open_sink(settings_for(f"influx://{server.address}/rct", schema="groups"))
-    await sink.write(list(readings()))
-    await sink.close()
-    silent = []
-    for title, query in QUERIES:
-        filled_in = re.sub("|".join(map(re.escape, FILLED_IN)), lambda name: FILLED_IN[name[0]], query)
-        assert not re.search(r"\$\w", filled_in)
-        rows = await server.query(filled_in, "rct")
-        if not any(map(has_value, rows)):
-            silent.append((title, query))
-    assert silent == []
+    expects = load_plan().expects
+    for schema in ("groups", "pv"):
+        url = f"influx://{server.address}/{schema}"
+        sink = open_sink(settings_for(url, schema=schema), [Source("roof", "UTC", expects)])
+        sums = (expected.info for expected in expects.values() if not expected.info.object_id)
+        await sink.write([*readings(), *(Reading(NOON, "roof", info, 1.0) for info in sums)])
+        await sink.close()
+    assert [title for title, query in QUERIES if not await gives_something(server, query, "groups")] == []
+    for schema, block in zip(("pv", "groups"), DOCUMENTED, strict=True):
+        for query in re.sub("--.*", "", block).split(";\n"):
+            assert await gives_something(server, " ".join(query.split()), schema), query
 
 
 def has_value(row: Mapping[str, Any]) -> bool:

@@ -375,6 +375,7 @@ async def victoria(tmp_path: Path) -> AsyncIterator[VictoriaServer]:
 
 VICTORIA = [  # url, schema, labels of all series, what battery.soc is
     ("influx://{}/solar", "pv", {"db": "solar", "inverter": "roof"}, {"__name__": "pv_charge_battery"}),
+    ("influx://{}/influx/solar", "pv", {"db": "solar", "inverter": "roof"}, {"__name__": "pv_charge_battery"}),
     ("influx2://{}/solar?org=home", "pv", {"inverter": "roof"}, {"__name__": "pv_charge_battery"}),
     ("influx://{}/x/solar", "groups", {"db": "solar", "inverter": "roof"}, None),
     (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from rct_tools.errors import ConfigError, SinkError
 from rct_tools.sinks import open_sink, settings_for
 from rct_tools.sinks.parquet import LATE, ParquetSink
 from rct_tools.times import SECOND
+
+from programs import ROOT
 
 DAY = 86_400 * SECOND
 MIDNIGHT = 1_782_086_400 * SECOND  # the end of 2026-06-21
@@ -226,3 +229,25 @@ def test_missing_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ConfigError, match=r"pip install 'rct-tools\[analysis\]'"):
         open_sink(settings_for(f"parquet:{tmp_path}"))
+
+
+async def test_documented_queries_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "docs" / "storage.md").read_text("utf-8").partition("## JSON lines and CSV")[2]
+    monkeypatch.chdir(tmp_path)
+    clock = Clock()
+    loads = [reading("g_sync.p_ac_load_sum_lp", value, NOON + n) for n, value in enumerate((100.0, 300.0))]
+    given = [*(sample for sample, _, _ in SAMPLES), *loads]
+    lines = open_sink(settings_for("csv:readings.csv", max_size="1kB"))
+    files = ParquetSink(Path("readings"), clock=clock)
+    for n in range(0, len(given), 3):
+        for sink in (lines, files):
+            await sink.write(given[n : n + 3])
+    clock.now = OVER
+    await files.write([])
+    await lines.close()
+    await files.close()
+    queries = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    assert len(queries) == 2
+    for query in queries:
+        assert duckdb.connect().execute(f"SELECT watt FROM ({query})").fetchall() == [(200.0,)]
+    assert len(names(tmp_path)) == 3  # two files of CSV, one of them compressed, and the folder
