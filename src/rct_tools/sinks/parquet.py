@@ -157,14 +157,15 @@ class ParquetSink:
         return target
 
     def _convert(self, part: Path) -> None:
-        """Make a file of Parquet of one of JSON lines, which goes. Raises OSError."""
-        target = part.with_name(f"{part.stem[1:]}.parquet")
-        if not target.exists():  # or the program was stopped before it could delete the part
-            try:
-                self._write_table(part, target)
-            except self._pa.ArrowInvalid as exc:
-                logger.warning("%s: damaged, and left as it is: %s", part, " ".join(str(exc).split()))
-                return
+        """Make a file of Parquet of one of JSON lines, which goes. Raises OSError.
+
+        It may have been made already, by a program that was stopped then: the same is made in its place.
+        """
+        try:
+            self._write_table(part, part.with_name(f"{part.stem[1:]}.parquet"))
+        except self._pa.ArrowInvalid as exc:
+            logger.warning("%s: damaged, and left as it is: %s", part, " ".join(str(exc).split()))
+            return
         part.unlink()
 
     def _write_table(self, part: Path, target: Path) -> None:
