@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from test_sinks_influx import SOURCE, write_error
 
 from rct_tools.errors import SinkError
 from rct_tools.sinks import open_sink, settings_for
-from rct_tools.sinks.influx import InfluxSink
+from rct_tools.sinks.influx import InfluxSink, Target
+from rct_tools.times import SECOND
 
 from servers import InfluxServer, VictoriaServer
 
@@ -99,3 +102,38 @@ async def test_what_comes_back_may_be_another_server(victoria: VictoriaServer, t
     finally:
         server.stop()
     assert sum(sink.left_out.values()) == 1
+
+
+@pytest.mark.parametrize("notices", [True, False])
+async def test_what_was_acknowledged_survives_a_killed_server(notices: bool, victoria: VictoriaServer) -> None:
+    """It loses what it had in memory only, whether or not we were there while it was away."""
+    began, now = int(time.time()), 0.0
+    target = Target(f"http://{victoria.address}", "", "/write", {"db": "solar", "precision": "ns"}, {})
+    sink = InfluxSink(target, "pv", {}, clock=lambda: now)
+    given = [reading("battery.soc", n / 100, NOON + n * SECOND) for n in range(100)]
+    for n, item in enumerate(given):
+        if n == 50:
+            victoria.kill()
+            if notices:
+                assert await write_error(sink, [item])
+            while int(time.time()) == began:  # noqa: ASYNC110  # it says when it began in whole seconds
+                await asyncio.sleep(0.02)
+            await victoria.start()
+        if n == 99:
+            now += 15
+        assert await write_error(sink, [item]) is None
+    await sink.close()
+    (series,) = await victoria.series()
+    pairs = sorted(zip(series["timestamps"], series["values"], strict=True))
+    assert pairs == [(item.time // 10**6, item.value) for item in given]
+
+
+async def test_what_it_has_on_its_disk_is_forgotten_here(victoria: VictoriaServer) -> None:
+    now = 0.0
+    target = Target(f"http://{victoria.address}", "", "/write", {"db": "solar", "precision": "ns"}, {})
+    sink = InfluxSink(target, "pv", {}, clock=lambda: now)
+    for n in range(100):
+        now += 1
+        await sink.write([reading("battery.soc", n / 100, NOON + n * SECOND)])
+        assert len(sink._recent) < 30
+    await sink.close()

@@ -6,12 +6,14 @@ import base64
 import gzip
 import json
 import logging
+import math
 import os
 import re
 import socket
 import ssl
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -20,7 +22,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 from msgspec import Meta
 
 from rct_tools.errors import ConfigError, SinkError
-from rct_tools.lineprotocol import SCHEMAS, Point, to_line, to_points
+from rct_tools.lineprotocol import SCHEMAS, Point, Row, to_line, to_points
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.settings import Secret, Table, Tls
@@ -38,7 +40,10 @@ _TIMEOUT: Final = 10.0  # seconds, for a whole request
 _PORT: Final = 8086
 _FORM: Final = "influx://[USER@]HOST[:8086]/DATABASE"
 _FORM_2: Final = "influx2://HOST[:8086]/BUCKET?org=ORG"
+_LOOK: Final = 15.0  # seconds after which VictoriaMetrics is asked whether it was started again
+_UNSAVED: Final = 10.0  # seconds that it may keep what it has acknowledged in memory alone: twice what it says
 _REASONS: Final = 100  # so many different reasons for leaving something out are told apart
+_START: Final = re.compile(r"^vm_app_start_timestamp (\S+)$", re.MULTILINE)
 _DROPPED: Final = re.compile(r"partial write: (.*) dropped=(\d+)", re.DOTALL)
 _CONFLICT: Final = re.compile(r'input field "(.*?)" on measurement "(.*?)"')
 _UNPARSED: Final = re.compile(r"unable to parse '(.*)': (.*)")
@@ -141,7 +146,9 @@ def _token(settings: Settings) -> str:
 class InfluxSink:
     """A database of InfluxDB, which is made when missing if it is of 1.x; or VictoriaMetrics."""
 
-    def __init__(self, target: Target, schema: str, names: Mapping[str, str]) -> None:
+    def __init__(
+        self, target: Target, schema: str, names: Mapping[str, str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Nothing is sent yet; ``names`` are those of fields, by the object. Raises ConfigError without the extra."""
         try:
             import aiohttp
@@ -154,45 +161,58 @@ class InfluxSink:
         self._names = names
         self._aiohttp = aiohttp
         self._session: aiohttp.ClientSession | None = None
+        self._clock = clock
+        self._apart: Counter[str] = Counter()  # what the present write leaves out
+        self._said: set[str] = set()  # reasons
         self._holds_text: bool | None = None  # None for not known
+        # Of VictoriaMetrics only:
+        self._started = ""  # when it was, as it says
+        self._looked = -math.inf  # when it was asked
+        self._recent: deque[tuple[float, bytes]] = deque()  # what it has taken and may not have on its disk
 
     async def write(self, readings: Sequence[Reading]) -> None:
         """Store the readings; what the database cannot hold is left out, counted, and said once. Raises SinkError."""
         if not readings:
             return
-        rows = []
-        for reading in readings:
-            name = reading.object.name
-            if made := self._to_rows(reading, self._names.get(name, name)):
-                rows += made
-            else:
-                self._leave_out(f"{name} is nothing that a field can hold")
+        self._apart = Counter()
         try:
-            if self._holds_text is None:
-                self._holds_text = not await self._is_victoria_metrics()
-            if not self._holds_text:
-                for row in rows:
-                    if row.is_text:
-                        self._leave_out(f"{row.object} is text, and VictoriaMetrics holds numbers only")
-                rows = [row for row in rows if not row.is_text]
-            points = to_points(rows)
+            if self._holds_text is None or (not self._holds_text and self._clock() - self._looked >= _LOOK):
+                await self._look()
+            points = to_points(self._rows(readings))
             for begin in range(0, len(points), BATCH):
                 await self._write_points(points[begin : begin + BATCH])
         except SinkError:
             self._holds_text = None  # what comes back may be another server
             raise
+        self.left_out += self._apart
 
     async def close(self) -> None:
         """Close the connection."""
         if self._session is not None:
             await self._session.close()
 
+    def _rows(self, readings: Sequence[Reading]) -> Iterator[Row]:
+        """Yield the fields that the database can hold."""
+        for reading in readings:
+            name = reading.object.name
+            rows = self._to_rows(reading, self._names.get(name, name))
+            if not rows:
+                self._leave_out(f"{name} is nothing that a field can hold")
+            for row in rows:
+                if row.is_text and not self._holds_text:
+                    self._leave_out(f"{name} is text, and VictoriaMetrics holds numbers only")
+                else:
+                    yield row
+
     async def _write_points(self, points: Sequence[Point]) -> None:
         target = self._target
         while points:
             lines = [to_line(point) for point in points]
-            answer = await self._request("POST", target.path, target.parameters, "\n".join(lines) + "\n")
-            if answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            body = gzip.compress(("\n".join(lines) + "\n").encode(), 1, mtime=0)
+            answer = await self._request("POST", target.prefix + target.path, target.parameters, body)
+            if answer.is_good:
+                if not self._holds_text:
+                    self._recent.append((self._clock(), body))
                 return
             if target.database and answer.status == HTTPStatus.NOT_FOUND and "database not found" in answer.error:
                 await self._create_database()
@@ -232,19 +252,38 @@ class InfluxSink:
 
     async def _create_database(self) -> None:
         name = self._target.database.replace("\\", "\\\\").replace('"', '\\"')
-        answer = await self._request("POST", "/query", {"q": f'CREATE DATABASE "{name}"'})
+        answer = await self._request("POST", f"{self._target.prefix}/query", {"q": f'CREATE DATABASE "{name}"'})
         if answer.status != HTTPStatus.OK or answer.error:
             raise self._error(answer, "the database does not exist, and cannot be made: ")
         logger.info("%s: made database %s", self._target.server, self._target.database)
 
-    async def _is_victoria_metrics(self) -> bool:
-        """Return whether the server is VictoriaMetrics, which makes a 0 of any text. Raises SinkError."""
-        answer = await self._request("GET", "/health", {}, prefix="")
-        # InfluxDB 3 says OK, too, but not who it is.
-        return answer.error == "OK" and "X-Server-Hostname" in answer.headers
+    async def _look(self) -> None:
+        """See what the server is, and whether it is still the one that was there before. Raises SinkError."""
+        target, self._looked = self._target, self._clock()
+        health = await self._request("GET", "/health")
+        # VictoriaMetrics makes a 0 of any text. InfluxDB 3 says OK, too, but not who it is.
+        self._holds_text = health.text != "OK" or "X-Server-Hostname" not in health.headers
+        if self._holds_text:
+            self._recent.clear()
+            return
+        match = re.search(
+            r"^vm_app_start_timestamp (\S+)$", (await self._request("GET", "/metrics")).text, re.MULTILINE
+        )
+        started = match[1] if match else self._started
+        if self._started in ("", started):
+            while self._recent and self._recent[0][0] < self._looked - _UNSAVED:
+                self._recent.popleft()
+        else:
+            # It acknowledges what it has in memory, and may have lost that; what it has not lost stays one.
+            for _, body in self._recent:
+                answer = await self._request("POST", target.prefix + target.path, target.parameters, body)
+                if not answer.is_good:
+                    raise self._error(answer)
+            logger.info("influx %s: was started again; what it had taken last is sent once more", target.server)
+        self._started = started
 
     async def _request(
-        self, method: str, path: str, parameters: Mapping[str, str], body: str = "", prefix: str | None = None
+        self, method: str, path: str, parameters: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> _Answer:
         """Return what the server answers. Raises SinkError when it does not."""
         aiohttp, target = self._aiohttp, self._target
@@ -258,9 +297,9 @@ class InfluxSink:
         try:
             async with self._session.request(
                 method,
-                target.server + (target.prefix if prefix is None else prefix) + path,
+                target.server + path,
                 params=parameters,
-                data=gzip.compress(body.encode(), 1, mtime=0) if body else None,
+                data=body,
                 headers={"Content-Encoding": "gzip"} if body else None,
                 allow_redirects=False,
             ) as response:
@@ -278,11 +317,12 @@ class InfluxSink:
         return SinkError(" ".join(text.split()), permanent=permanent, retry_after=answer.retry_after)
 
     def _leave_out(self, reason: str, count: int = 1) -> None:
-        if reason not in self.left_out and len(self.left_out) >= _REASONS:
+        if reason not in self._said and len(self._said) >= _REASONS:
             reason = "other reasons"
-        if reason not in self.left_out:
+        if reason not in self._said:
             logger.warning("influx %s: left out: %s", self._target.server, reason)
-        self.left_out[reason] += count
+            self._said.add(reason)
+        self._apart[reason] += count
 
 
 class _Answer:
@@ -291,7 +331,13 @@ class _Answer:
     def __init__(self, status: int, headers: Mapping[str, str], text: str) -> None:
         self.status = status
         self.headers = headers
+        self.text = text
         self.error, self._details = _read_error(text)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it did what it was asked to; a redirect is none of that."""
+        return self.status < HTTPStatus.MULTIPLE_CHOICES
 
     @property
     def retry_after(self) -> float | None:
