@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -59,9 +61,10 @@ def free_ports(count: int) -> list[int]:
 class InfluxServer:
     """InfluxDB 1.x that can be stopped and started again with its data."""
 
-    def __init__(self, folder: Path, *, auth: bool = False) -> None:
+    def __init__(self, folder: Path, *, auth: bool = False, port: int | None = None) -> None:
         self._program = require("influxd")
-        self.port, rpc_port = free_ports(2)
+        free_port, rpc_port = free_ports(2)
+        self.port = port or free_port
         self.address = f"127.0.0.1:{self.port}"
         self._config = folder / "influxdb.conf"
         self._config.write_text(
@@ -94,6 +97,13 @@ class InfluxServer:
                 self._process.wait()
             self._process = None
 
+    def kill(self) -> None:
+        """End it as a power cut would, at once."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
     async def query(self, query: str, database: str = "", **parameters: str) -> list[dict[str, Any]]:
         """Return the rows that a query gives, with ``time`` in nanoseconds."""
         parameters |= {"q": query, "db": database, "epoch": "ns"}
@@ -110,3 +120,66 @@ class InfluxServer:
             for series in result.get("series", [])
             for row in series["values"]
         ]
+
+
+class VictoriaServer:
+    """VictoriaMetrics that can be stopped and started again with its data."""
+
+    def __init__(self, folder: Path) -> None:
+        self._program = require("victoria-metrics")
+        (self.port,) = free_ports(1)
+        self.address = f"127.0.0.1:{self.port}"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start, and return when it answers."""
+        self._process = subprocess.Popen(  # noqa: ASYNC220  # it is stopped by synchronous code
+            [
+                self._program, f"-storageDataPath={self._folder}", f"-httpListenAddr={self.address}",
+                "-retentionPeriod=100y", "-search.latencyOffset=0s", "-dedup.minScrapeInterval=1ms",
+            ],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        async with asyncio.timeout(_READY), aiohttp.ClientSession() as session:
+            while self._process.poll() is None:
+                try:
+                    async with session.get(f"http://{self.address}/health"):
+                        return
+                except aiohttp.ClientError:
+                    await asyncio.sleep(0.02)
+        pytest.fail("victoria-metrics ended at once")
+
+    def stop(self) -> None:
+        """Stop, and return when it has ended; what it has taken is on its disk then."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(_READY)
+            self._process = None
+
+    def kill(self) -> None:
+        """End it as a power cut would, at once."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    async def get(self, path: str, **parameters: str) -> str:
+        """Return what it answers."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://{self.address}{path}", params=parameters) as response,
+        ):
+            assert response.ok, await response.text()
+            return await response.text()
+
+    async def series(self, match: str = '{__name__!=""}') -> list[dict[str, Any]]:
+        """Return all series that match: ``metric`` (the labels), ``values``, and ``timestamps`` in milliseconds."""
+        await self.get("/internal/force_flush")
+        lines = (await self.get("/api/v1/export", **{"match[]": match, "reduce_mem_usage": "0"})).splitlines()
+        return sorted(map(json.loads, lines), key=lambda series: sorted(series["metric"].items()))
+
+    async def invalid(self) -> int:
+        """Return how many lines it could not read."""
+        (line,) = re.findall(r'vm_rows_invalid_total\{type="influx"\} (\d+)', await self.get("/metrics"))
+        return int(line)

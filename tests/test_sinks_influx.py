@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from rct_tools.reading import Reading
 from rct_tools.sinks import Sink, open_sink, settings_for
 from rct_tools.sinks.influx import InfluxSink
 from rct_tools.times import SECOND
-from rct_tools.values import DataType
+from rct_tools.values import Cell, DataType
+from rct_tools.vitals import UP
 
 from servers import InfluxServer
 
@@ -122,7 +124,7 @@ async def test_field_of_another_type_costs_nobody_else(
         await sink.write([reading("battery.soc", 0.5, NOON + n), reading("g_sync.p_acc_lp", 7.5, NOON + n)])
     rows = await server.query("SELECT charge_battery, power_battery FROM pv", "photovoltaic")
     assert [(row["charge_battery"], row["power_battery"]) for row in rows] == [(1, None), (None, 7.5), (None, 7.5)]
-    assert sink.left_out == {"charge_battery has another type in the database": 2}
+    assert sink.left_out == {"battery.soc: field charge_battery of pv has another type in the database": 2}
     assert len(caplog.messages) == 1
 
 
@@ -167,8 +169,10 @@ async def test_nothing_is_lost_while_the_database_is_down(
 ANSWERS = [  # made from the documentation: what a server in trouble, or one between it and us, answers
     (503, '{"error": "timeout"}', "503 timeout", False),
     (500, "<html>Oops</html>", "500 <html>Oops</html>", False),
+    (301, "<html>\n<b>Moved</b>\n</html>", "301 <html> <b>Moved</b> </html>", False),
+    (500, '{"results": {"a": 1}}', '500 {"results": {"a": 1}}', False),
     (502, "[]", "502 []", False),
-    (429, "", "429 ", False),
+    (429, "", "429", False),
     (413, '{"error": "Request Entity Too Large"}', "413 Request Entity Too Large", True),
     (400, '{"error": "unable to parse"}', "400 unable to parse", True),
     (400, '{"error": "input field \\"x\\" on measurement \\"pv\\""}', '400 input field "x" on measurement "pv"', True),
@@ -193,6 +197,46 @@ async def test_answers_of_a_server_in_trouble(status: int, body: str, said: str,
     assert error.permanent == permanent
 
 
+async def test_line_that_cannot_be_read_is_named_and_costs_nobody_else(
+    sink: InfluxSink, server: InfluxServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    far = 10**19  # ns: more than InfluxDB can hold
+    await sink.write([reading("battery.soc", 0.5), reading("svnversion", "it's", far)])
+    await sink.write([reading("battery.soc", 0.6, NOON + 1), reading("battery.soc", 0.7, far)])
+    await sink.write([reading("battery.soc", 0.8, far)])  # and nothing that could be taken
+    rows = await server.query("SELECT charge_battery FROM pv", "photovoltaic")
+    assert [row["charge_battery"] for row in rows] == [0.5, 0.6]
+    why = 'strconv.ParseInt: parsing "…": value out of range'
+    assert sink.left_out == {f"svnversion: {why}": 1, f"battery.soc: {why}": 2}
+    assert len(caplog.messages) == 2
+
+
+async def test_reasons_are_bounded(sink: InfluxSink, caplog: pytest.LogCaptureFixture) -> None:
+    await sink.write([Reading(NOON, "RCT", ObjectInfo(n, f"o{n}", DataType.UNKNOWN), b"") for n in range(150)])
+    assert len(sink.left_out) == 101
+    assert sink.left_out["other reasons"] == 50
+    assert len(caplog.messages) == 101
+
+
+async def test_what_was_acknowledged_survives_a_killed_database(sink: InfluxSink, server: InfluxServer) -> None:
+    stored: list[list[Reading]] = []
+    failed: list[list[Reading]] = []
+    for n in range(40):
+        batch = [reading("battery.soc", n / 40, NOON + 100 * n + k) for k in range(100)]
+        if n == 20:
+            server.kill()
+        error = await write_error(sink, batch)
+        assert error is None or str(error) == f"influx http://{server.address}: connection refused"
+        (failed if error else stored).append(batch)
+        if n == 30:
+            await server.start()
+    assert len(failed) == 11
+    for batch in [*failed, *stored]:  # what comes twice is kept once
+        await sink.write(batch)
+    assert await server.query("SELECT count(charge_battery) FROM pv", "photovoltaic") == [{"time": 0, "count": 4000}]
+    assert not sink.left_out
+
+
 async def test_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rct_tools.sinks.influx._TIMEOUT", 0.1)
 
@@ -213,12 +257,15 @@ async def test_unknown_host_is_said() -> None:
 
 
 @asynccontextmanager
-async def fake_server(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+async def fake_server(
+    answer: Callable[[web.Request], Awaitable[web.Response]], tls: ssl.SSLContext | None = None, method: str = "POST"
+) -> AsyncIterator[str]:
     application = web.Application()
-    application.router.add_post("/{path}", answer)
+    application.router.add_route(method, "/{path:.*}", answer)
+
     runner = web.AppRunner(application, shutdown_timeout=0.01)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
     host, port = runner.addresses[0]
     yield f"{host}:{port}"
     await runner.cleanup()
@@ -232,8 +279,12 @@ async def test_password_and_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         for query in ("CREATE DATABASE photovoltaic", "CREATE USER guest WITH PASSWORD 'guest'"):
             await server.query(query, u="admin", p="geheim ä:")
         cases = [
-            ("", "x", "401 unable to parse authentication credentials (no user; the password is taken from"),
-            ("admin@", "wrong", "401 authorization failed (user admin; the password is taken from INFLUX_PASSWORD)"),
+            ("", "x", "401 unable to parse authentication credentials (no user; the password is taken from the key"),
+            (
+                "admin@",
+                "wrong",
+                "401 authorization failed (user admin; the password is taken from the key password, or",
+            ),
             ("guest@", "guest", "(user guest; it needs the right to write to photovoltaic)"),
             ("admin@", "geheim ä:", ""),
         ]
@@ -250,12 +301,55 @@ async def test_password_and_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         server.stop()
 
 
-async def write_error(sink: Sink) -> SinkError | None:
-    """Write something; return what went wrong."""
+async def write_error(sink: Sink, readings: Sequence[Reading] = ()) -> SinkError | None:
+    """Write the readings; without, write one and close the sink. Return what went wrong."""
     try:
-        await sink.write([reading("battery.soc", 0.5)])
+        await sink.write(readings or [reading("battery.soc", 0.5)])
     except SinkError as exc:
         return exc
     finally:
-        await sink.close()
+        if not readings:
+            await sink.close()
     return None
+
+
+# --- schema groups ---------------------------------------------------------------------------------------------------
+
+
+async def test_groups_come_back(server: InfluxServer) -> None:
+    cells = tuple(Cell(20 + n, 3.3 + n / 1000, 0) for n in range(24))
+    sink = open_sink(settings_for(f"influx://{server.address}/solar", schema="groups"), [SOURCE])
+    readings = [
+        reading("battery.soc", 0.5),
+        reading("battery.soc", 0.6, NOON + 1),
+        reading("battery.cells[2]", cells),
+        reading("battery.cells_resist[2]", tuple(n / 256 for n in range(24))),
+        reading("prim_sm.state", 13),
+        reading("svnversion", "6a"),
+        Reading(NOON, "roof", UP, True),
+    ]
+    for _ in range(2):
+        await sink.write(readings)
+    await sink.close()
+    soc = "SELECT value FROM battery WHERE \"name\" = 'battery.soc' AND inverter = 'roof'"
+    assert [row["value"] for row in await server.query(soc, "solar")] == [0.5, 0.6]
+    voltages = await server.query("SELECT voltage, cell FROM battery WHERE module = '2' AND voltage > 0", "solar")
+    assert {int(row["cell"]): row["voltage"] for row in voltages} == {n: cell.voltage for n, cell in enumerate(cells)}
+    (resistance,) = await server.query("SELECT max(resistance) FROM battery WHERE inverter = 'roof'", "solar")
+    assert resistance["max"] == 23 / 256
+    for measurement, key, value in (("prim_sm", "value", 13), ("device", "text", "6a"), ("link", "value", 1)):
+        (row,) = await server.query(f"SELECT {key} FROM {measurement}", "solar")
+        assert row[key] == value
+
+
+async def test_group_with_a_field_of_another_type(server: InfluxServer) -> None:
+    await server.query("CREATE DATABASE solar")
+    sink = open_sink(settings_for(f"influx://{server.address}/solar", schema="groups"))
+    other = open_sink(settings_for(f"influx://{server.address}/solar"), [])
+    assert isinstance(sink, InfluxSink)
+    await other.write([Reading(NOON, "RCT", ObjectInfo(1, "value", DataType.INT32), 1)])  # field value of pv
+    await sink.write([Reading(NOON, "RCT", ObjectInfo(1, "pv.x", DataType.FLOAT), 1.0), reading("battery.soc", 0.5)])
+    await sink.close()
+    await other.close()
+    assert sink.left_out == {"pv.x: field value of pv has another type in the database": 1}
+    assert len(await server.query("SELECT value FROM battery", "solar")) == 1

@@ -34,7 +34,11 @@ SINKS: Final[Mapping[str, tuple[str, str]]] = {  # scheme: (module, how its URL 
     "sqlite": ("sqlite", "sqlite:///PATH"),
     "influx": ("influx", "influx://[USER@]HOST[:8086]/DATABASE"),
     "influxs": ("influx", "influxs://[USER@]HOST[:8086]/DATABASE"),
-    "jsonl": ("jsonl", "jsonl:PATH"),
+    "influx2": ("influx", "influx2://HOST[:8086]/BUCKET?org=ORG"),
+    "influx2s": ("influx", "influx2s://HOST[:8086]/BUCKET?org=ORG"),
+    "jsonl": ("lines", "jsonl:PATH"),
+    "csv": ("lines", "csv:PATH"),
+    "parquet": ("parquet", "parquet:FOLDER"),
     "console": ("console", "console:"),
 }
 """Each module has ``Settings``, whose keys beside ``url`` are those of a ``[[sink]]``, and ``open_sink`` for them."""

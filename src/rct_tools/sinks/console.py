@@ -8,6 +8,9 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Annotated
+
+from msgspec import Meta
 
 from rct_tools.display import show_value
 from rct_tools.errors import ConfigError, SinkError
@@ -20,7 +23,7 @@ from rct_tools.times import iso_time
 class Settings(Table, frozen=True):
     """Readings on standard output, for people."""
 
-    url: str
+    url: Annotated[str, Meta(description="`console:`")]
 
 
 def open_sink(settings: Settings, _sources: Sequence[Source]) -> ConsoleSink:

@@ -1,7 +1,4 @@
-"""Readings in InfluxDB 1.x, by its line protocol.
-
-Every reading is a field of measurement ``pv``, under the tag ``inverter``, at its own time. Needs the extra [influx].
-"""
+"""Readings in InfluxDB 1.x, 2.x and 3.x, and in VictoriaMetrics, by the line protocol. Needs the extra [influx]."""
 
 from __future__ import annotations
 
@@ -13,240 +10,384 @@ import math
 import os
 import re
 import socket
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import ssl
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from msgspec import Meta
 
 from rct_tools.errors import ConfigError, SinkError
-from rct_tools.objects import ObjectInfo
+from rct_tools.lineprotocol import SCHEMAS, Point, Row, to_line, to_points
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
-from rct_tools.settings import Table
-from rct_tools.values import DataType, Value
+from rct_tools.settings import Secret, Table, Tls
 
 if TYPE_CHECKING:
     import aiohttp
 
 logger = logging.getLogger(__name__)
 
-MEASUREMENT: Final = "pv"
 PASSWORD_VARIABLE: Final = "INFLUX_PASSWORD"  # noqa: S105  # its name, not the password
-BATCH: Final = 5000  # lines in a request: what InfluxDB recommends at most
+TOKEN_VARIABLE: Final = "INFLUX_TOKEN"  # noqa: S105
+BATCH: Final = 5000  # points in a request: what InfluxDB recommends at most
 
 _TIMEOUT: Final = 10.0  # seconds, for a whole request
+_PORT: Final = 8086
 _FORM: Final = "influx://[USER@]HOST[:8086]/DATABASE"
+_FORM_2: Final = "influx2://HOST[:8086]/BUCKET?org=ORG"
+_LOOK: Final = 15.0  # seconds after which VictoriaMetrics is asked whether it was started again
+_UNSAVED: Final = 10.0  # seconds that it may keep what it has acknowledged in memory alone: twice what it says
+_REASONS: Final = 100  # so many different reasons for leaving something out are told apart
+_START: Final = re.compile(r"^vm_app_start_timestamp (\S+)$", re.MULTILINE)
+_DROPPED: Final = re.compile(r"partial write: (.*) dropped=(\d+)", re.DOTALL)
+_CONFLICT: Final = re.compile(r'input field "(.*?)" on measurement "(.*?)"')
+_UNPARSED: Final = re.compile(r"unable to parse '(.*)': (.*)")
 
 
 class Settings(Table, frozen=True):
-    """Readings in InfluxDB 1.x."""
+    """Readings in InfluxDB 1.x, 2.x or 3.x, or in VictoriaMetrics."""
 
-    url: str
+    url: Annotated[str, Meta(description=f"`{_FORM}` for 1.x and VictoriaMetrics, `{_FORM_2}`; `influxs`, `influx2s`")]
+    schema: Annotated[
+        Literal["pv", "groups"],
+        Meta(description="`pv`: one measurement with a field for each name; `groups`: one for each group of objects"),
+    ] = "pv"
+    password: Annotated[Secret, Meta(description="of the user in the URL")] = Secret(env=PASSWORD_VARIABLE)
+    token: Annotated[Secret, Meta(description="for InfluxDB 2.x and 3.x")] = Secret(env=TOKEN_VARIABLE)
+    tls: Annotated[Tls, Meta(description="whom to trust, for `influxs` and `influx2s`")] = Tls()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where lines go, and what is to be said when they are not taken."""
+
+    server: str  # http://host:port
+    prefix: str  # what stands before all paths: "" or "/insert/0/influx"
+    path: str  # where lines are posted, behind the prefix
+    parameters: Mapping[str, str]
+    hints: Mapping[int, str]  # by status: what may be wrong
+    database: str = ""  # made when missing; "" for none
+    login: str = field(default="", repr=False)  # the header; "" for none
+    tls: ssl.SSLContext | None = None
 
 
 def open_sink(settings: Settings, sources: Sequence[Source]) -> InfluxSink:
-    """Return the sink for ``influx://[USER@]HOST[:8086]/DATABASE``, or ``influxs://…`` for TLS. Raises ConfigError."""
+    """Return the sink for ``influx://…`` or ``influx2://…``, with an ``s`` behind it for TLS. Raises ConfigError."""
+    is_pv = settings.schema == "pv"  # whose fields have the names that readings files give them
+    names = {name: (is_pv and e.field) or e.name for source in sources for name, e in source.expects.items()}
+    return InfluxSink(_target(settings), settings.schema, names)
+
+
+def _target(settings: Settings) -> Target:
     scheme = settings.url.partition(":")[0]
+    is_2, is_secure = scheme.startswith("influx2"), scheme.endswith("s")
+    form = _FORM_2 if is_2 else _FORM
     try:
         url = urlsplit(settings.url)
-        port = 8086 if url.port is None else url.port
+        port = _PORT if url.port is None else url.port
     except ValueError as exc:
-        raise ConfigError(f"{scheme}: {exc}; expected {_FORM}") from exc
+        raise ConfigError(f"{scheme}: {exc}; expected {form}") from exc
     if url.password is not None:
         # What stands in arguments is seen by everyone who can list processes. So it is not repeated here either.
         raise ConfigError(f"{scheme}://{url.hostname}: the password belongs in {PASSWORD_VARIABLE}, not in the URL")
-    database = url.path.strip("/")
-    if not url.hostname or not port or not database or "/" in database or url.query or url.fragment:
-        raise ConfigError(f"{settings.url!r}: expected {_FORM}")
-    password = os.environ.get(PASSWORD_VARIABLE, "")
-    if url.username and not password:
-        raise ConfigError(f"{scheme}://{url.hostname}: user {url.username} needs a password in {PASSWORD_VARIABLE}")
+    prefix, _, database = url.path.rstrip("/").rpartition("/")
+    query = dict(parse_qsl(url.query, keep_blank_values=True))
+    known = {"org"} if is_2 else set()
+    if not url.hostname or not port or not database or query.keys() - known or url.fragment or (is_2 and url.username):
+        raise ConfigError(f"{settings.url!r}: expected {form}")
+    if settings.tls != Tls() and not is_secure:
+        raise ConfigError(f"{scheme}://{url.hostname}: the key tls is for {scheme}s://")
     host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
-    server = f"{'https' if scheme == 'influxs' else 'http'}://{host}:{port}"
-    names = {name: e.field or e.name for source in sources for name, e in source.expects.items()}
-    return InfluxSink(server, database, user=url.username or "", password=password, field_names=names)
+    server = f"{'https' if is_secure else 'http'}://{host}:{port}"
+    tls = settings.tls.context() if is_secure else None
+    if is_2:
+        return Target(
+            server, prefix, "/api/v2/write", {"bucket": database, "precision": "ns", **query},
+            {
+                401: f"is the token right? It is taken from the key token, or {TOKEN_VARIABLE}",
+                403: f"the token needs the right to write to {database}",
+                404: "does the bucket exist, is org right, and is this InfluxDB 2.x or 3.x?",
+            },
+            login=_token(settings), tls=tls,
+        )  # fmt: skip
+    user = f"user {url.username}" if url.username else "no user"
+    return Target(
+        server, prefix, "/write", {"db": database, "precision": "ns"},
+        {
+            401: f"{user}; the password is taken from the key password, or {PASSWORD_VARIABLE}",
+            403: f"{user}; it needs the right to write to {database}",
+        },
+        database=database, login=_password(settings, url), tls=tls,
+    )  # fmt: skip
+
+
+def _password(settings: Settings, url: SplitResult) -> str:
+    """Return the header for the user in a URL. Raises ConfigError without a password."""
+    if not url.username:
+        return ""
+    try:
+        password = settings.password.reveal()
+    except ConfigError as exc:
+        raise ConfigError(f"{url.scheme}://{url.hostname}: password of user {url.username}: {exc}") from exc
+    return "Basic " + base64.b64encode(f"{url.username}:{password}".encode()).decode()
+
+
+def _token(settings: Settings) -> str:
+    """Return the header; "" when nobody speaks of a token: not every server wants one. Raises ConfigError."""
+    is_default = settings.token == Secret(env=TOKEN_VARIABLE)
+    token = os.environ.get(TOKEN_VARIABLE, "") if is_default else settings.token.reveal()
+    return f"Token {token}" if token else ""
 
 
 class InfluxSink:
-    """A database of InfluxDB 1.x; made when missing."""
+    """A database of InfluxDB, which is made when missing if it is of 1.x; or VictoriaMetrics."""
 
     def __init__(
-        self, server: str, database: str, *, user: str = "", password: str = "", field_names: Mapping[str, str]
+        self, target: Target, schema: str, names: Mapping[str, str], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """``server`` is ``http://host:port``; nothing is sent yet. Raises ConfigError when the extra is missing."""
+        """Nothing is sent yet; ``names`` are those of fields, by the object. Raises ConfigError without the extra."""
         try:
             import aiohttp
         except ImportError as exc:
             raise ConfigError("InfluxDB needs more than the core: pip install 'rct-tools[influx]'") from exc
-        self._server = server
-        self._database = database
-        self._user = user
-        self._password = password
-        self._field_names = field_names
+        self.left_out: Counter[str] = Counter()
+        """Readings that the database cannot hold, or will not, by the reason."""
+        self._target = target
+        self._to_rows = SCHEMAS[schema]
+        self._names = names
         self._aiohttp = aiohttp
         self._session: aiohttp.ClientSession | None = None
-        self.left_out: Counter[str] = Counter()
-        """Readings that InfluxDB cannot hold, by the reason."""
+        self._clock = clock
+        self._apart: Counter[str] = Counter()  # what the present write leaves out
+        self._said: set[str] = set()  # reasons
+        self._holds_text: bool | None = None  # None for not known
+        # Of VictoriaMetrics only:
+        self._started = ""  # when it was, as it says
+        self._looked = -math.inf  # when it was asked
+        self._recent: deque[tuple[float, bytes]] = deque()  # what it has taken and may not have on its disk
 
     async def write(self, readings: Sequence[Reading]) -> None:
-        """Store the readings; what InfluxDB cannot hold is left out, counted, and said once. Raises SinkError."""
-        rows = []
-        for reading in readings:
-            if row := _row(reading, self._field_names):
-                rows.append(row)
-            else:
-                self._leave_out(f"{reading.object.name} is no finite number, text or flag")
-        for begin in range(0, len(rows), BATCH):
-            await self._write_rows(rows[begin : begin + BATCH])
+        """Store the readings; what the database cannot hold is left out, counted, and said once. Raises SinkError."""
+        if not readings:
+            return
+        self._apart = Counter()
+        try:
+            if self._holds_text is None or (not self._holds_text and self._clock() - self._looked >= _LOOK):
+                await self._look()
+            points = to_points(self._rows(readings))
+            for begin in range(0, len(points), BATCH):
+                await self._write_points(points[begin : begin + BATCH])
+        except SinkError:
+            self._holds_text = None  # what comes back may be another server
+            raise
+        self.left_out += self._apart
 
     async def close(self) -> None:
         """Close the connection."""
         if self._session is not None:
             await self._session.close()
 
-    async def _write_rows(self, rows: Sequence[_Row]) -> None:
-        while rows:
-            status, error = await self._post("/write", {"db": self._database, "precision": "ns"}, _lines(rows))
-            if status == HTTPStatus.NOT_FOUND and "database not found" in error:
+    def _rows(self, readings: Sequence[Reading]) -> Iterator[Row]:
+        """Yield the fields that the database can hold."""
+        for reading in readings:
+            name = reading.object.name
+            rows = self._to_rows(reading, self._names.get(name, name))
+            if not rows:
+                self._leave_out(f"{name} is nothing that a field can hold")
+            for row in rows:
+                if row.is_text and not self._holds_text:
+                    self._leave_out(f"{name} is text, and VictoriaMetrics holds numbers only")
+                else:
+                    yield row
+
+    async def _write_points(self, points: Sequence[Point]) -> None:
+        target = self._target
+        while points:
+            lines = [to_line(point) for point in points]
+            body = gzip.compress(("\n".join(lines) + "\n").encode(), 1, mtime=0)
+            answer = await self._request("POST", target.prefix + target.path, target.parameters, body)
+            if answer.is_good:
+                if not self._holds_text:
+                    self._recent.append((self._clock(), body))
+                return
+            if target.database and answer.status == HTTPStatus.NOT_FOUND and "database not found" in answer.error:
                 await self._create_database()
-            elif status == HTTPStatus.BAD_REQUEST and (conflict := re.search(r'input field "(.*?)" on meas', error)):
-                # InfluxDB drops whole points for one wrong field, so the others of those points are sent again.
-                name = conflict[1]
-                others = [row for row in rows if row.field != name]
-                if len(others) == len(rows):
-                    raise self._error(status, error)
-                self._leave_out(f"{name} has another type in the database", len(rows) - len(others))
-                rows = others
-            elif status == HTTPStatus.BAD_REQUEST and (
-                dropped := re.search(r"partial write: (.*) dropped=(\d+)", error)
-            ):
-                self._leave_out(dropped[1], int(dropped[2]))
-                return
-            elif status >= HTTPStatus.BAD_REQUEST:
-                raise self._error(status, error)
             else:
-                return
+                points = self._set_apart(points, lines, answer)
+
+    def _set_apart(self, points: Sequence[Point], lines: Sequence[str], answer: _Answer) -> Sequence[Point]:
+        """Leave out what the database refuses; return what is to be sent once more. Raises SinkError for other trouble.
+
+        A database may refuse a point, or all points of a request, for the sake of one field. So the other fields are
+        sent again; those that it has taken already are the same points, and stay one.
+        """
+        if conflict := _CONFLICT.search(answer.error):
+            key, measurement = conflict.groups()
+            others: list[Point] = []
+            for point in points:
+                others.append([row for row in point if row.field != key or not row.is_of(measurement)])
+                for row in set(point).difference(others[-1]):
+                    self._leave_out(f"{row.object}: field {key} of {measurement} has another type in the database")
+            if sum(map(len, others)) == sum(map(len, points)):
+                raise self._error(answer)
+            return [point for point in others if point]
+        if refused := answer.refused_lines(lines):
+            rest: list[Point] = []
+            for number, point in enumerate(points):
+                if number not in refused:
+                    rest.append(point)
+                elif len(point) == 1:
+                    self._leave_out(f"{point[0].object}: {_same_again(refused[number])}")
+                else:
+                    rest += [[row] for row in point]  # one by one, so that the wrong one is found
+            return rest
+        if dropped := _DROPPED.search(answer.error):
+            self._leave_out(_same_again(dropped[1]), int(dropped[2]))
+            return []
+        raise self._error(answer)
 
     async def _create_database(self) -> None:
-        name = self._database.replace("\\", "\\\\").replace('"', '\\"')
-        status, error = await self._post("/query", {"q": f'CREATE DATABASE "{name}"'})
-        if status != HTTPStatus.OK or error:
-            raise self._error(status, f"the database does not exist, and cannot be made: {error}")
-        logger.info("%s: made database %s", self._server, self._database)
+        name = self._target.database.replace("\\", "\\\\").replace('"', '\\"')
+        answer = await self._request("POST", f"{self._target.prefix}/query", {"q": f'CREATE DATABASE "{name}"'})
+        if answer.status != HTTPStatus.OK or answer.error:
+            raise self._error(answer, "the database does not exist, and cannot be made: ")
+        logger.info("%s: made database %s", self._target.server, self._target.database)
 
-    async def _post(self, path: str, parameters: Mapping[str, str], body: str = "") -> tuple[int, str]:
-        """Return the status and the server's error, "" for none. Raises SinkError when there is no answer."""
-        aiohttp = self._aiohttp
+    async def _look(self) -> None:
+        """See what the server is, and whether it is still the one that was there before. Raises SinkError."""
+        target, self._looked = self._target, self._clock()
+        health = await self._request("GET", "/health")
+        # VictoriaMetrics makes a 0 of any text. InfluxDB 3 says OK, too, but not who it is.
+        self._holds_text = health.text != "OK" or "X-Server-Hostname" not in health.headers
+        if self._holds_text:
+            self._recent.clear()
+            return
+        match = re.search(
+            r"^vm_app_start_timestamp (\S+)$", (await self._request("GET", "/metrics")).text, re.MULTILINE
+        )
+        started = match[1] if match else self._started
+        if self._started in ("", started):
+            while self._recent and self._recent[0][0] < self._looked - _UNSAVED:
+                self._recent.popleft()
+        else:
+            # It acknowledges what it has in memory, and may have lost that; what it has not lost stays one.
+            for _, body in self._recent:
+                answer = await self._request("POST", target.prefix + target.path, target.parameters, body)
+                if not answer.is_good:
+                    raise self._error(answer)
+            logger.info("influx %s: was started again; what it had taken last is sent once more", target.server)
+        self._started = started
+
+    async def _request(
+        self, method: str, path: str, parameters: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> _Answer:
+        """Return what the server answers. Raises SinkError when it does not."""
+        aiohttp, target = self._aiohttp, self._target
         if self._session is None:
-            login = base64.b64encode(f"{self._user}:{self._password}".encode()).decode()
             self._session = aiohttp.ClientSession(
-                headers={"Authorization": f"Basic {login}"} if self._user else None,
+                headers={"Authorization": target.login} if target.login else None,
                 timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
                 # An idle connection that the server has closed would look like trouble, every few seconds.
-                connector=aiohttp.TCPConnector(force_close=True),
+                connector=aiohttp.TCPConnector(force_close=True, ssl=target.tls or True),
             )
         try:
-            async with self._session.post(
-                self._server + path,
+            async with self._session.request(
+                method,
+                target.server + path,
                 params=parameters,
-                data=gzip.compress(body.encode(), 6, mtime=0) if body else None,
+                data=body,
                 headers={"Content-Encoding": "gzip"} if body else None,
+                allow_redirects=False,
             ) as response:
-                return response.status, _server_error(await response.text(errors="replace"))
+                return _Answer(response.status, response.headers, await response.text(errors="replace"))
         except TimeoutError as exc:
-            raise SinkError(f"influx {self._server}: no answer in {_TIMEOUT:.0f} s") from exc
+            raise SinkError(f"influx {target.server}: no answer in {_TIMEOUT:.0f} s") from exc
         except aiohttp.ClientError as exc:
-            raise SinkError(f"influx {self._server}: {_why(exc)}") from exc
+            raise SinkError(f"influx {target.server}: {_why(exc)}") from exc
 
-    def _error(self, status: int, error: str) -> SinkError:
-        user = f"user {self._user}" if self._user else "no user"
-        match status:
-            case HTTPStatus.UNAUTHORIZED:
-                hint = f" ({user}; the password is taken from {PASSWORD_VARIABLE})"
-            case HTTPStatus.FORBIDDEN:
-                hint = f" ({user}; it needs the right to write to {self._database})"
-            case _:
-                hint = ""
+    def _error(self, answer: _Answer, what: str = "") -> SinkError:
+        hint = self._target.hints.get(answer.status)
+        text = f"influx {self._target.server}: {answer.status} {what}{answer.error}{f' ({hint})' if hint else ''}"
         # What is wrong with the readings stays wrong; what is wrong with the server may be put right.
-        permanent = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        return SinkError(f"influx {self._server}: {status} {error}{hint}", permanent=permanent)
+        permanent = answer.status in (400, 413, 422)
+        return SinkError(" ".join(text.split()), permanent=permanent, retry_after=answer.retry_after)
 
     def _leave_out(self, reason: str, count: int = 1) -> None:
-        if reason not in self.left_out:
-            logger.warning("influx %s: left out: %s", self._server, reason)
-        self.left_out[reason] += count
+        if reason not in self._said and len(self._said) >= _REASONS:
+            reason = "other reasons"
+        if reason not in self._said:
+            logger.warning("influx %s: left out: %s", self._target.server, reason)
+            self._said.add(reason)
+        self._apart[reason] += count
 
 
-# --- line protocol --------------------------------------------------------------------------------------------------
+class _Answer:
+    """What a server says to a request."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], text: str) -> None:
+        self.status = status
+        self.headers = headers
+        self.text = text
+        self.error, self._details = _read_error(text)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it did what it was asked to; a redirect is none of that."""
+        return self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def retry_after(self) -> float | None:
+        """In how many seconds it wants to be asked again, None when it does not say."""
+        seconds = self.headers.get("Retry-After", "")
+        return float(seconds) if re.fullmatch("[0-9]{1,6}", seconds) else None
+
+    def refused_lines(self, lines: Sequence[str]) -> Mapping[int, str]:
+        """Return why it refused some lines, by their place in the request, as far as it tells which."""
+        numbers = {line: number for number, line in enumerate(lines)}
+        named = {numbers[line]: why for line, why in _UNPARSED.findall(self.error) if line in numbers}
+        listed = {
+            number - 1: why
+            for item in self._details
+            if isinstance(item, dict)
+            and isinstance(number := item.get("line_number"), int)
+            and isinstance(why := item.get("error_message"), str)
+            and 0 < number <= len(lines)
+        }
+        return named | listed
 
 
-class _Row(NamedTuple):
-    """One field, ready but for being put into a point with those of the same inverter and time."""
-
-    inverter: str
-    time: int
-    field: str
-    text: str  # key=value, escaped
+def _same_again(reason: str) -> str:
+    """Return a reason without what would make a new one of it each time: numbers, times, and examples behind a dash."""
+    return re.sub(r"\b\d[\w.:+-]*", "…", re.sub(r" - .*| dropped=.*", "", reason, flags=re.DOTALL))
 
 
-def _row(reading: Reading, field_names: Mapping[str, str]) -> _Row | None:
-    value = _field_value(reading.object, reading.value)
-    if value is None:
-        return None
-    name = field_names.get(reading.object.name, reading.object.name)
-    return _Row(reading.inverter, reading.time, name, f"{_escape(name)}={value}")
-
-
-def _field_value(info: ObjectInfo, value: Value) -> str | None:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int() | float() if info.data_type is DataType.FLOAT or isinstance(value, float):
-            # A field keeps the type of its first value for ever, so a FLOAT must never be written as an integer.
-            return repr(float(value)) if math.isfinite(value) else None
-        case int():
-            return f"{value}i"
-        case str():
-            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        case _:
-            return None
-
-
-def _lines(rows: Iterable[_Row]) -> str:
-    points: dict[tuple[str, int], dict[str, str]] = {}
-    for row in rows:
-        points.setdefault((row.inverter, row.time), {})[row.field] = row.text
-    return "".join(
-        f"{MEASUREMENT}{_tag(inverter)} {','.join(fields.values())} {time}\n"
-        for (inverter, time), fields in points.items()
-    )
-
-
-def _tag(inverter: str) -> str:
-    value = _escape(inverter)
-    return f",inverter={value}" if value else ""  # an empty tag is an error
-
-
-def _escape(name: str) -> str:
-    """Return a tag value or a field key with what would end it escaped."""
-    # Nothing can stand for a line end, nor for a backslash at the end or before one of these.
-    return re.sub(r"\\*([,= ]|$)", lambda end: end[1] and f"\\{end[1]}", " ".join(name.splitlines()))
-
-
-def _server_error(text: str) -> str:
+def _read_error(text: str) -> tuple[str, Sequence[Any]]:
+    """Return what is wrong by the body of an answer, "" for nothing, and what it says of single lines."""
     try:
         answer = json.loads(text or "{}")
         results = answer.get("results") or [{}]
-        return str(answer.get("error") or results[0].get("error") or "")
-    except (ValueError, AttributeError):
-        return text.strip()[:200]
+        error = answer.get("error") or answer.get("message") or results[0].get("error") or ""
+        details = answer.get("data") or []
+    except (ValueError, AttributeError, LookupError, TypeError):
+        return text.strip()[:200], ()
+    return str(error), details if isinstance(details, list) else [details]
 
 
 def _why(exc: Exception) -> str:
-    cause = getattr(exc, "os_error", exc)
-    if isinstance(cause, socket.gaierror):
-        return "unknown host"
-    if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
-        return os.strerror(cause.errno).lower()  # asyncio's own text repeats the address
+    cause = getattr(exc, "certificate_error", None) or getattr(exc, "os_error", None) or exc
+    match cause:
+        case ssl.SSLCertVerificationError():
+            why = cause.verify_message or str(cause)
+            return f"its certificate is not to be trusted: {why}; the key tls.ca names those that are"
+        case ssl.SSLError():
+            return f"TLS fails: {cause.reason or cause}; does this port speak it?"
+        case socket.gaierror():
+            return "unknown host"
+        case OSError() if cause.errno and cause.errno > 0:
+            return os.strerror(cause.errno).lower()  # asyncio's own text repeats the address
     return str(cause) or type(cause).__name__

@@ -14,7 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
 
 from rct_tools.database import file_error, has_schema
 from rct_tools.errors import ConfigError, SinkError, UnknownObject
@@ -84,7 +86,7 @@ def path_in_url(url: str) -> Path:
 class Settings(Table, frozen=True):
     """Readings in a SQLite file."""
 
-    url: str
+    url: Annotated[str, Meta(description="`sqlite:///PATH`, `sqlite:PATH`; `sqlite:` is a file in the data folder")]
 
 
 def open_sink(settings: Settings, _sources: Sequence[Source]) -> SqliteSink:

@@ -1,0 +1,150 @@
+"""Readings as lines of InfluxDB's line protocol: ``measurement,tags fields time``. No I/O.
+
+What a reading becomes is a matter of the schema, SCHEMAS. Fields of one series and time are one point, and one line.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from rct_tools.objects import ObjectInfo
+from rct_tools.reading import Reading
+from rct_tools.values import Cell, DataType
+
+_NAMES: Final = 10_000  # so many escaped names are remembered: those of a fleet
+
+
+class Row(NamedTuple):
+    """One field of a point."""
+
+    series: str  # measurement and tags, escaped
+    time: int  # UTC, nanoseconds
+    field: str  # its key, as it is
+    value: str  # as it stands in the line
+    object: str  # the name of what it is the value of
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the value is a text."""
+        return self.value.startswith('"')
+
+    def is_of(self, measurement: str) -> bool:
+        """Return whether it is a field of a measurement."""
+        return f"{self.series},".startswith(f"{_escape(measurement)},")
+
+
+Point = Sequence[Row]
+"""The fields of one series and time."""
+
+
+def pv_rows(reading: Reading, name: str) -> list[Row]:
+    """Return the field of a reading in measurement ``pv``, called ``name``; none for what no field can hold.
+
+    Numbers keep their type: a field has that of its first value for ever, so a FLOAT is never written as an integer.
+    """
+    value = _typed(reading.object, reading.value)
+    if value is None:
+        return []
+    return [Row(f"pv{_tag('inverter', reading.inverter)}", reading.time, name, value, reading.object.name)]
+
+
+def group_rows(reading: Reading, _name: str) -> list[Row]:
+    """Return the fields of a reading in the measurement of its group; none for what no field can hold.
+
+    The group is what stands before the first dot of the object's name. ``value`` holds numbers and flags, always as
+    float, so that types never conflict; ``text`` holds texts. Of battery modules, each cell is a point.
+    """
+    info, value = reading.object, reading.value
+    series = f"{_group(info.name)}{_tag('inverter', reading.inverter)}{_tag('name', info.name)}"
+    match value:
+        case bool() | int() | float():
+            fields = [("", "value", float(value))]
+        case str():
+            return [Row(series, reading.time, "text", _quote(value), info.name)]
+        case tuple():
+            cells: tuple[Cell | float, ...] = value
+            module = _tag("module", _index(info.name))
+            fields = [
+                (f"{module},cell={number}", field, content)
+                for number, cell in enumerate(cells)
+                for field, content in _cell_fields(cell)
+            ]
+        case _:
+            return []
+    return [
+        Row(series + tags, reading.time, field, repr(content), info.name)
+        for tags, field, content in fields
+        if math.isfinite(content)
+    ]
+
+
+SCHEMAS: Final[Mapping[str, Callable[[Reading, str], list[Row]]]] = {"pv": pv_rows, "groups": group_rows}
+"""What becomes of a reading and the name that it has where there are no object names."""
+
+
+def to_points(rows: Iterable[Row]) -> list[Point]:
+    """Return the rows as points, in the order of their first fields; the last of two values of one field stays."""
+    points: dict[tuple[str, int], dict[str, Row]] = {}
+    for row in rows:
+        points.setdefault((row.series, row.time), {})[row.field] = row
+    return [tuple(fields.values()) for fields in points.values()]
+
+
+def to_line(point: Point) -> str:
+    """Return a point as a line, without its end."""
+    fields = ",".join([f"{_escape(row.field)}={row.value}" for row in point])
+    return f"{point[0].series} {fields} {point[0].time}"
+
+
+def _typed(info: ObjectInfo, value: object) -> str | None:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float() if info.data_type is DataType.FLOAT or isinstance(value, float):
+            return repr(float(value)) if math.isfinite(value) else None
+        case int():
+            return f"{value}i"
+        case str():
+            return _quote(value)
+        case _:
+            return None
+
+
+def _cell_fields(cell: Cell | float) -> Sequence[tuple[str, float]]:
+    if isinstance(cell, Cell):
+        return [("voltage", cell.voltage), ("temperature", float(cell.temperature)), ("status", float(cell.status))]
+    return [("resistance", cell)]
+
+
+@lru_cache(_NAMES)
+def _group(name: str) -> str:
+    group, dot, _ = name.partition(".")
+    return (_escape(group.partition("[")[0]) if dot else "") or "device"
+
+
+@lru_cache(_NAMES)
+def _index(name: str) -> str:
+    """Return the number in the name of one of several: "3" of "battery.cells[3]"."""
+    match = re.search(r"\[(\d+)\]$", name)
+    return match[1] if match else ""
+
+
+def _quote(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@lru_cache(_NAMES)
+def _tag(key: str, value: str) -> str:
+    escaped = _escape(value)
+    return f",{key}={escaped}" if escaped else ""  # an empty tag is an error
+
+
+@lru_cache(_NAMES)
+def _escape(name: str) -> str:
+    """Return a measurement, a tag value or a field key with what would end it escaped."""
+    # Nothing can stand for a line end, nor for a backslash at the end or before one of these.
+    return re.sub(r"\\*([,= ]|$)", lambda end: end[1] and f"\\{end[1]}", " ".join(name.splitlines()))

@@ -1,0 +1,171 @@
+"""Readings as lines of text, JSON or CSV: ``time, inverter, object, value, unit``."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, NamedTuple
+
+from msgspec import Meta
+
+from rct_tools.errors import ConfigError, SinkError
+from rct_tools.plan import Source
+from rct_tools.reading import Reading
+from rct_tools.settings import Size, Table
+from rct_tools.textfile import TextFile, compress
+from rct_tools.times import SECOND, iso_time
+from rct_tools.values import Value, plain
+
+logger = logging.getLogger(__name__)
+
+COLUMNS: Final = ("time", "inverter", "object", "value", "unit")
+
+_DAY: Final = 86_400 * SECOND
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class Settings(Table, frozen=True):
+    """Readings as lines of text."""
+
+    url: Annotated[str, Meta(description="`jsonl:PATH` or `csv:PATH`; `-` as the path is standard output")]
+    max_size: Annotated[Size, Meta(description="no file gets larger; a full one is put aside, compressed")] = Size()
+    daily: Annotated[bool, Meta(description="whether a file is full at the end of its day (UTC)")] = False
+
+
+def open_sink(settings: Settings, _sources: Sequence[Source]) -> LinesSink:
+    """Return the sink for ``jsonl:PATH``, ``csv:PATH``, or ``-`` as the path. Raises ConfigError, SinkError."""
+    scheme, _, path = settings.url.partition(":")
+    if not path:
+        raise ConfigError(f"{settings.url!r}: expected {scheme}:PATH, or {scheme}:- for standard output")
+    if path == "-" and (settings.max_size or settings.daily):
+        raise ConfigError(f"{settings.url!r}: standard output is never full: max_size and daily are for files")
+    return LinesSink(FORMATS[scheme], None if path == "-" else Path(path), settings.max_size, daily=settings.daily)
+
+
+class Format(NamedTuple):
+    """How lines are written."""
+
+    begins: bytes  # so each file does
+    header: bytes  # in each file
+    to_lines: Callable[[Sequence[Reading]], str]
+
+
+class LinesSink:
+    """A text file that is added to, and put aside when it is full; without a path, standard output."""
+
+    def __init__(
+        self,
+        form: Format,
+        path: Path | None,
+        max_size: int = 0,
+        *,
+        daily: bool = False,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Open the file; a ``max_size`` of 0 is none. Raises SinkError."""
+        self._form = form
+        self._max_size = max_size
+        self._daily = daily
+        self._clock = clock
+        self._file = TextFile(path, begins=form.begins, header=form.header) if path else _StandardOutput(form.header)
+        self._stuck = ""  # why a full file could not be put aside
+        if isinstance(self._file, TextFile) and self._file.cut:
+            logger.warning("%s: %d bytes of half a line cut off", path, self._file.cut)
+
+    async def write(self, readings: Sequence[Reading]) -> None:
+        """Add one line for each reading. Raises SinkError when none is added."""
+        if readings:
+            await asyncio.to_thread(self._append, self._form.to_lines(readings).encode())
+
+    async def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _append(self, data: bytes) -> None:
+        if isinstance(self._file, TextFile) and self._is_full(self._file, len(data)):
+            self._put_aside(self._file)
+        self._file.append(data)
+
+    def _is_full(self, file: TextFile, more: int) -> bool:
+        if not file.size:
+            return False
+        too_large = self._max_size and file.size + more > self._max_size
+        return bool(too_large or (self._daily and file.written // _DAY != self._clock() // _DAY))
+
+    def _put_aside(self, file: TextFile) -> None:
+        try:
+            compress(file.put_aside())
+        except OSError as exc:
+            if self._stuck != str(exc):  # no reason to lose a reading; the file grows, or stays as large as it is
+                logger.warning("%s: full, and cannot be put aside and compressed: %s", file.path, exc.strerror)
+            self._stuck = str(exc)
+        else:
+            self._stuck = ""
+
+
+class _StandardOutput:
+    """Standard output without a buffer: what it could not write must not come out with its repetition."""
+
+    def __init__(self, header: bytes) -> None:
+        self._rest = header  # to be written before all else
+
+    def append(self, data: bytes) -> None:
+        """Write; BrokenPipeError passes: a reader that went away ends the program. Raises SinkError."""
+        rest = self._rest + data
+        try:
+            while rest:
+                rest = rest[os.write(sys.stdout.fileno(), rest) :]
+        except BrokenPipeError:
+            raise
+        except OSError as exc:
+            raise SinkError(f"standard output: cannot be written: {exc.strerror}") from exc
+        self._rest = b""
+
+    def close(self) -> None:
+        """It stays open."""
+
+
+def _to_json(readings: Sequence[Reading]) -> str:
+    return "".join([_ENCODE(dict(zip(COLUMNS, _cells(reading), strict=True))) + "\n" for reading in readings])
+
+
+def _to_csv(readings: Sequence[Reading]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    for reading in readings:
+        when, inverter, name, value, unit = _cells(reading)
+        # One record is one line, whatever is in a text: so what a stopped writer has left can be told from a record.
+        writer.writerow([when, _one_line(inverter), _one_line(name), _one_line(_csv_value(value)), unit])
+    return text.getvalue()
+
+
+def _cells(reading: Reading) -> tuple[str, str, str, Any, str]:
+    info = reading.object
+    return iso_time(reading.time), reading.inverter, info.name, plain(reading.value), info.unit
+
+
+def _csv_value(value: Value | None) -> str:
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case _:
+            return _ENCODE(value)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+_HEADER: Final = (",".join(COLUMNS) + "\n").encode()
+
+FORMATS: Final = {"jsonl": Format(b'{"time": "', b"", _to_json), "csv": Format(_HEADER, _HEADER, _to_csv)}

@@ -1,0 +1,161 @@
+"""Text files that grow by whole records, survive their writer, and can be put aside when they are full."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from rct_tools.errors import SinkError
+from rct_tools.newfile import new_file
+from rct_tools.times import SECOND
+
+_BLOCK: Final = 65536  # bytes
+
+
+class TextFile:
+    """A file of lines that is added to. What was added is there after the end of this program at any moment.
+
+    Half a line, left by a writer that was stopped in it, is cut off: whoever wrote it was not told that it is there.
+    """
+
+    def __init__(self, path: Path, *, begins: bytes, header: bytes = b"") -> None:
+        """Open or make the file; ``begins`` is how all files of its kind do, ``header`` what new ones are given.
+
+        Raises SinkError, also for a file that is of another kind.
+        """
+        self.path = path
+        self.cut = 0  # bytes of half a line that were cut off
+        self._begins = begins
+        self._header = header
+        self._file: BinaryIO | None = None
+        try:
+            self._file = self._open()
+        except OSError as exc:
+            raise self._error(exc) from exc
+
+    def append(self, data: bytes) -> int:
+        """Add whole lines, all or none; return how large the file was. Raises SinkError."""
+        try:
+            file = self._open()
+            start = file.seek(0, os.SEEK_END)
+            try:
+                _write_all(file, data)
+            except OSError:
+                with suppress(OSError):  # what refuses to be written may refuse this too
+                    file.truncate(start)  # half a line is worth nothing, and all of it comes again
+                raise
+        except OSError as exc:
+            raise self._error(exc) from exc
+        return start
+
+    def take_back(self, size: int) -> None:
+        """Cut the file to a size that append has returned."""
+        with suppress(OSError):
+            self._open().truncate(size)
+
+    @property
+    def size(self) -> int:
+        """How many bytes of lines it has, behind the header."""
+        return self._file.seek(0, os.SEEK_END) - len(self._header) if self._file else 0
+
+    @property
+    def written(self) -> int:
+        """When it was last written to, UTC, nanoseconds."""
+        return os.fstat(self._file.fileno()).st_mtime_ns if self._file else 0
+
+    def put_aside(self) -> Path:
+        """Give the file a name with the time of its last line; the next line begins a new one. Raises OSError.
+
+        No file is overwritten, nor a compressed one.
+        """
+        target = self._free_name()
+        self.path.rename(target)
+        self.close()
+        return target
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _open(self) -> BinaryIO:
+        """Return the file that is now under the name: somebody may have moved or deleted the one that was."""
+        if self._file is not None:
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(self._file.fileno()), self.path.stat()):
+                    return self._file
+            self.close()
+        self._file = self.path.open("a+b", buffering=0)
+        try:
+            self._prepare(self._file)
+        except (OSError, SinkError):
+            self.close()
+            raise
+        return self._file
+
+    def _prepare(self, file: BinaryIO) -> None:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        start = file.read(len(self._begins))
+        if not self._begins.startswith(start):
+            raise SinkError(f"{self.path}: a file of another kind; it is left alone", permanent=True)
+        whole = _end_of_last_line(file, size)
+        self.cut += size - whole
+        if whole < size:
+            file.truncate(whole)
+        if not whole:
+            _write_all(file, self._header)
+
+    def _free_name(self) -> Path:
+        moment = datetime.fromtimestamp(self.written // SECOND, UTC).strftime("%Y%m%dT%H%M%SZ")
+        for number in count(1):
+            # Not a dash before the number: that would sort before the dot, and names are to sort by time.
+            stem = f"{self.path.stem}-{moment}{f'_{number}' if number > 1 else ''}"
+            target = self.path.with_name(stem + self.path.suffix)
+            if not target.exists() and not _compressed(target).exists():
+                break
+        return target
+
+    def _error(self, exc: OSError) -> SinkError:
+        return SinkError(f"{self.path}: cannot be written: {exc.strerror}")
+
+
+def compress(path: Path) -> Path:
+    """Replace a file by one compressed with gzip; return that. Raises OSError, and then the file is as it was."""
+    target = _compressed(path)
+    with path.open("rb") as source, new_file(target) as part, part.open("wb") as sink:
+        with gzip.GzipFile(path.name, "wb", 6, sink) as packed:
+            shutil.copyfileobj(source, packed, _BLOCK)
+        sink.flush()
+        os.fsync(sink.fileno())  # before the only other copy goes
+    path.unlink()
+    return target
+
+
+def _compressed(path: Path) -> Path:
+    return path.with_name(f"{path.name}.gz")
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _end_of_last_line(file: BinaryIO, size: int) -> int:
+    end = size
+    while end:
+        start = max(end - _BLOCK, 0)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
