@@ -43,7 +43,8 @@ FLOORS = {
     "proof": 5,
     "link": 4,
     "pace": 4,
-    "sinks": 4,
+    "homeassistant": 4,
+    "sinks": 5,
     "client": 5,
     "blocking": 6,
     "history": 6,
@@ -64,6 +65,7 @@ IMPURE = {"asyncio", "socket", "logging", "time"}
 STAIRS = {
     "capture": ("chunk", "compression", "ip", "tcp", "packets"),
     "cli": ("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
+    "sinks": ("topics", "broker"),
     "simulator": ("noise", "sky", "household", "battery", "house", "history", "objects", "line", "server", "recorded"),
 }
 

@@ -58,6 +58,8 @@ def urls(tmp_path: Path) -> dict[str, str]:
         "sqlite": f"sqlite:{tmp_path / 'readings.db'}",
         "influx": "influx://127.0.0.1:1/photovoltaic",
         "influxs": "influxs://127.0.0.1:1/photovoltaic",
+        "mqtt": "mqtt://127.0.0.1:1/rct",
+        "mqtts": "mqtts://127.0.0.1:1/rct",
         "jsonl": f"jsonl:{tmp_path / 'readings.jsonl'}",
         "console": "console:",
     }

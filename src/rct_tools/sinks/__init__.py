@@ -34,6 +34,8 @@ SINKS: Final[Mapping[str, tuple[str, str]]] = {  # scheme: (module, how its URL 
     "sqlite": ("sqlite", "sqlite:///PATH"),
     "influx": ("influx", "influx://[USER@]HOST[:8086]/DATABASE"),
     "influxs": ("influx", "influxs://[USER@]HOST[:8086]/DATABASE"),
+    "mqtt": ("mqtt", "mqtt://[USER@]HOST[:1883]/[PREFIX]"),
+    "mqtts": ("mqtt", "mqtts://[USER@]HOST[:8883]/[PREFIX]"),
     "jsonl": ("jsonl", "jsonl:PATH"),
     "console": ("console", "console:"),
 }
