@@ -470,6 +470,23 @@ async def test_broker_that_hangs(server: MosquittoServer, monkeypatch: pytest.Mo
     server.thaw()
 
 
+async def test_write_that_is_given_up_leaves_nothing_behind(
+    server: MosquittoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "_FAREWELL", 0.1)
+    sink = mqtt_sink(server)
+    await sink.write([reading("battery.soc", 0.5)])
+    server.freeze()
+    job = asyncio.create_task(sink.write([reading("battery.soc", 0.4, NOON + 1)]))
+    await asyncio.sleep(0)
+    job.cancel()
+    await asyncio.gather(job, return_exceptions=True)
+    assert job.cancelled()
+    await sink.close()
+    server.thaw()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 CONNACK = b"\x20\x02\x00\x00"
 DROPS = [  # what is answered to the first bytes, before the connection ends
     (b"", HUNG_UP),
@@ -501,19 +518,34 @@ async def test_broker_that_drops_every_connection(answer: bytes, said: str, capl
     assert caplog.messages == []  # the outbox says it, once
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")  # paho leaves them to Python
+async def test_server_that_knows_no_tls() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    async with fake_broker(answer) as address:
+        error = await write_error(sink_for(f"mqtts://{address}"))
+    assert error == f"mqtts {address}: no TLS: wrong version number; is it the port for TLS?"
+
+
 async def test_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mqtt, "_TIMEOUT", 0.2)
     gone = asyncio.Event()
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await gone.wait()
+        while await reader.read(100):
+            pass
         writer.close()
+        gone.set()
 
     async with fake_broker(hang) as address:
         sink = sink_for(f"mqtt://{address}")
         with pytest.raises(SinkError, match=rf"^mqtt {address}: no answer in 0 s$"):
             await sink.write([reading("battery.soc", 0.5)])
-        gone.set()
+        await gone.wait()  # no connection is left over
         await sink.close()
 
 

@@ -21,11 +21,14 @@ HUNG_UP: Final = "the broker ends the connection without a word; does it want TL
 
 
 class Client(aiomqtt.Client):
-    """A client for one connection. ``ended`` says why it is over; who waits for an answer must wait for it, too."""
+    """A client for one connection. ``ended`` says why it is over.
+
+    All else waits for a broker that is gone, for ever: whoever waits for an answer waits for ``ended`` too.
+    """
 
     def __init__(self, *args: Any, refused: Callable[[str], None], **keys: Any) -> None:
         """``refused`` is told why the broker did not take a message; only MQTT 5 has words for it."""
-        super().__init__(*args, logger=_CHATTER, **keys)
+        super().__init__(*args, logger=_CHATTER, timeout=math.inf, **keys)
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.pending_calls_threshold = WINDOW + 1  # up to there, aiomqtt need not warn
         self._refused = refused
@@ -36,7 +39,7 @@ class Client(aiomqtt.Client):
 
         async def work() -> None:
             for topic, payload, qos, retain in waiting:
-                await self.publish(topic, payload, qos, retain, timeout=math.inf)
+                await self.publish(topic, payload, qos, retain)
 
         try:
             async with asyncio.TaskGroup() as group:  # no task for each message
@@ -50,6 +53,8 @@ class Client(aiomqtt.Client):
             text = str(reason).lower()
             lost = LOST if self._connected.done() else HUNG_UP
             self.ended.set_result(lost if text == "unspecified error" else text)
+        if self._connected.cancelled():
+            return  # nobody waits for it, and aiomqtt stumbles over it
         super()._on_disconnect(client, userdata, flags, reason, properties)
         if self._disconnected.done():
             self._disconnected.exception()  # asyncio complains of what nobody looks at

@@ -10,13 +10,11 @@ import asyncio
 import hashlib
 import importlib
 import logging
-import math
 import os
 import socket
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -212,7 +210,7 @@ class MqttSink:
         if self._home:
             self._listener = asyncio.create_task(self._listen(client, self._home))
             topics = [(topic, 1) for topic in self._home.subscriptions]
-            await self._while_connected(client, client.subscribe(topics, timeout=math.inf))
+            await self._while_connected(client, client.subscribe(topics))
         self._is_reborn = True
         # Nothing may look alive that is not: so the bridge is online only when all below it is told.
         messages = [*self._topics.all_shown(self._clock()), *self._asked_for(), self._topics.status(online=True)]
@@ -239,7 +237,6 @@ class MqttSink:
             identifier=self._client_id,
             protocol=ProtocolVersion.V5 if self._settings.version == "5" else ProtocolVersion.V311,
             will=Will(topic, payload, qos, retain),
-            timeout=_TIMEOUT,
             keepalive=_KEEPALIVE,
             tls_context=context,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
@@ -261,16 +258,9 @@ class MqttSink:
 
     async def _while_connected(self, client: Client, work: Coroutine[Any, Any, object]) -> None:
         """Do something with a connection. Raises SinkError when it fails, ends or hangs; it is given up then."""
-        from aiomqtt.exceptions import MqttConnectError
+        from aiomqtt.exceptions import MqttConnectError, MqttError
 
-        # aiomqtt lets everyone wait for a broker that is gone.
-        job = asyncio.create_task(work)
-        either: list[asyncio.Future[Any]] = [job, client.ended]
-        try:
-            await asyncio.wait(either, timeout=_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            job.cancel()
-            await asyncio.gather(job, return_exceptions=True)
+        job = await _until_ended(client, work, _TIMEOUT)
         exc = None if job.cancelled() else job.exception()
         if not job.cancelled() and exc is None:
             return
@@ -278,23 +268,21 @@ class MqttSink:
             why = client.ended.result()
         else:
             why = _why(exc) if exc else f"no answer in {_TIMEOUT:.0f} s"
-        if client is self._client:
-            # A broker that only slept would take our going for a farewell, and not speak our will.
-            await self._leave(client, [self._topics.status(online=False, qos=0)])
+        # A broker that only slept would take our going for a farewell, and not speak our will.
+        await self._leave(client, [self._topics.status(online=False, qos=0)] if client is self._client else [])
+        if exc and not isinstance(exc, MqttError | UnicodeError):  # UnicodeError: of a name that no host can have
+            raise exc
         raise SinkError(f"{self._broker.label}: {why}{self._hint(why)}")
 
     async def _leave(self, client: Client, last_words: Sequence[Message]) -> None:
-        from aiomqtt import MqttError
-
         self._client = None
         if not client.ended.done():
-            for farewell in (client.send(last_words), client.__aexit__(None, None, None)):
-                with suppress(TimeoutError, MqttError):
-                    async with asyncio.timeout(_FAREWELL):
-                        await farewell
+            await _until_ended(client, client.send(last_words), _FAREWELL)
+            await _until_ended(client, client.__aexit__(None, None, None), _FAREWELL)
         if self._listener:
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)
+            self._listener = None
 
     def _say_back(self, lost: str) -> None:
         """Say that a connection was lost that nobody had missed; once, since two clients of one id do so for ever."""
@@ -325,6 +313,18 @@ class MqttSink:
         if self._broker.scheme == "mqtts":
             hints["connection reset by peer"] = " (is it the port for TLS?)"
         return hints.get(why, "")
+
+
+async def _until_ended(client: Client, work: Coroutine[Any, Any, object], limit: float) -> asyncio.Task[object]:
+    """Do something until it is done, the connection ends, or seconds are over; return the task, which has ended."""
+    job = asyncio.create_task(work)
+    either: list[asyncio.Future[Any]] = [job, client.ended]
+    try:
+        await asyncio.wait(either, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        job.cancel()
+        await asyncio.gather(job, return_exceptions=True)
+    return job
 
 
 def _why(exc: BaseException) -> str:
