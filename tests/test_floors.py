@@ -52,6 +52,7 @@ FLOORS = {
     "outbox": 5,
     "lineprotocol": 4,
     "textfile": 4,
+    "homeassistant": 4,
     "sinks": 5,
     "client": 5,
     "blocking": 6,
@@ -80,6 +81,7 @@ STAIRS = {
     "spool": ("age", "row"),
     "outbox": ("lane", "trouble"),
     "cli": ("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
+    "sinks": ("topics", "broker"),
     "simulator": ("noise", "sky", "household", "battery", "house", "history", "objects", "line", "server", "recorded"),
 }
 

@@ -39,6 +39,8 @@ SINKS: Final[Mapping[str, tuple[str, str]]] = {  # scheme: (module, how its URL 
     "jsonl": ("lines", "jsonl:PATH"),
     "csv": ("lines", "csv:PATH"),
     "parquet": ("parquet", "parquet:FOLDER"),
+    "mqtt": ("mqtt", "mqtt://[USER@]HOST[:1883]/[PREFIX]"),
+    "mqtts": ("mqtt", "mqtts://[USER@]HOST[:8883]/[PREFIX]"),
     "console": ("console", "console:"),
 }
 """Each module has ``Settings``, whose keys beside ``url`` are those of a ``[[sink]]``, and ``open_sink`` for them."""
