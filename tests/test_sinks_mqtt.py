@@ -20,12 +20,12 @@ from test_sinks import NOON, SAMPLES, reading
 from rct_tools import homeassistant
 from rct_tools.errors import ConfigError, SinkError
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.outbox import Outbox
 from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
 from rct_tools.sinks import mqtt, open_sink, settings_for
 from rct_tools.sinks.broker import HUNG_UP, LOST
 from rct_tools.sinks.mqtt import MqttSink
-from rct_tools.outbox import Outbox
 from rct_tools.sinks.topics import Rules, Topics
 from rct_tools.times import SECOND
 from rct_tools.values import DataType, Value
