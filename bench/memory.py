@@ -77,7 +77,7 @@ async def _collect(path: Path, seconds: int) -> tuple[int, int, int]:
         end = await _least_in_use()
         task.cancel()
         await asyncio.wait([task])
-        return warm, end, collector.lanes["sqlite"].outbox.written
+        return warm, end, collector.lanes["sqlite"].written
 
 
 async def _least_in_use() -> int:

@@ -247,7 +247,7 @@ async def test_into_a_file(tmp_path: Path) -> None:
     async with Simulator(port=0, latency=0.001) as roof:
         fast = plan("battery.voltage", "battery.soc", interval="20ms")
         async with collecting(inverter(roof, of=fast), to=[sink_of(f"sqlite:{path}")]) as collector:
-            while not collector.lanes or collector.lanes[str(path)].outbox.written < 20:  # noqa: ASYNC110
+            while not collector.lanes or collector.lanes[str(path)].written < 20:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     stored = [reading for reading in query(path) if not reading.object.startswith("link.")]
     assert {(reading.inverter, reading.object) for reading in stored} == {

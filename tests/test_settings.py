@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rct_tools.errors import ConfigError
-from rct_tools.settings import NO_SECRET, Duration, Secret, Size, Table, Tls, decode, hidden
+from rct_tools.settings import NO_SECRET, Duration, Secret, Size, Table, Tls, decode
 
 
 class Inner(Table, frozen=True):
@@ -58,10 +58,10 @@ def test_secret_is_seen_by_those_who_ask_for_it(tmp_path: Path, monkeypatch: pyt
     for written in ("s3cret", {"file": str(path)}, {"env": "RCT_TEST"}):
         outer = decode({"name": "x", "password": written}, Outer)
         assert outer.password.reveal() == "s3cret"
-        assert "s3cret" not in f"{outer} {outer.password!r} {hidden(outer)}"
+        assert "s3cret" not in f"{outer} {outer.password!r} {outer.password.shown}"
         assert outer == decode({"name": "x", "password": written}, Outer)
         assert hash(outer.password) == hash(Secret.read(written))
-    assert repr(NO_SECRET) == '""'
+    assert repr(NO_SECRET) == "Secret('')"
 
 
 def test_secret_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,8 +75,18 @@ def test_secret_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         Secret(file=str(tmp_path / "y")).reveal()
 
 
-def test_only_what_is_not_by_default_is_shown() -> None:
-    assert hidden(Outer(name="x", tls=Tls(ca="y"))) == {"name": "x", "tls": Tls(ca="y")}
+@pytest.mark.parametrize(
+    ("text", "shown"), [("5s", "5s"), ("60s", "1m"), ("90s", "90s"), ("7d", "1w"), ("36h", "36h"), ("250ms", "250ms")]
+)
+def test_durations_are_shown_as_people_write_them(text: str, shown: str) -> None:
+    assert Duration.read(text).shown == shown
+    assert Duration.read(shown) == Duration.read(text)
+
+
+@pytest.mark.parametrize(("text", "shown"), [("1000kB", "1MB"), ("1GB", "1GB"), ("1500B", "1500B"), ("1KiB", "1024B")])
+def test_sizes_are_shown_as_people_write_them(text: str, shown: str) -> None:
+    assert Size.read(text).shown == shown
+    assert Size.read(shown) == Size.read(text)
 
 
 def test_files_of_tls(tmp_path: Path) -> None:

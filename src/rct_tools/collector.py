@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, Final
 
 from rct_tools.client import Client, connect
@@ -17,6 +18,7 @@ from rct_tools.plan import Expected, Plan, Source
 from rct_tools.poller import Poller
 from rct_tools.reading import Reading
 from rct_tools.sinks import Sink
+from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT, Spool
 from rct_tools.vitals import INTERVAL, VITALS
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,23 @@ class InverterSetup:
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolSetup:
+    """A file in which readings wait for a sink that is away."""
+
+    path: Path
+    size_limit: int = SIZE_LIMIT  # bytes
+    age_limit: int = AGE_LIMIT  # ns
+
+    def open(self) -> Spool:
+        """Open or make the file, and its folder. Raises SinkError."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise SinkError(f"{self.path.parent}: cannot be made: {exc.strerror}") from exc
+        return Spool(self.path, size_limit=self.size_limit, age_limit=self.age_limit)
+
+
+@dataclass(frozen=True, slots=True)
 class SinkSetup:
     """A destination, and what it gets."""
 
@@ -45,6 +64,7 @@ class SinkSetup:
     settings: object = None  # what tells whether it is still the same after a change
     objects: tuple[str, ...] = ("*",)  # names; * stands for anything
     names: Mapping[str, str] = field(default_factory=dict)  # what it calls objects, by their names
+    spool: SpoolSetup | None = None  # where readings wait for it on disk
 
     def sources(self, inverters: Iterable[InverterSetup]) -> list[Source]:
         """Return what it may expect of some inverters."""
@@ -76,7 +96,7 @@ class Collector:
         self.watched: dict[str, Watched] = {}
         self.lanes: dict[str, Lane] = {}
         self._connect = connect or _connect
-        self._routes: dict[tuple[str, str], tuple[Outbox, ...]] = {}
+        self._routes: dict[tuple[str, str], tuple[Lane, ...]] = {}
         self._ended: asyncio.Future[None] | None = None
         self._changing = asyncio.Lock()
 
@@ -126,10 +146,10 @@ class Collector:
                     lane.open()  # what has the label of one that had to be closed first
                 except (ConfigError, SinkError) as exc:
                     logger.error("%s; left out until the next change", exc)
-                    del self.lanes[label]
+                    await self.lanes.pop(label).close()
                     self._routes = _routes(self.lanes.values())
                 else:
-                    lane.job = self._start(lane.outbox.run())
+                    lane.start(self._start)
             await self._change_inverters(setup.inverters)
             self.setup = setup
 
@@ -162,8 +182,8 @@ class Collector:
 
     def _deliver(self, readings: Sequence[Reading]) -> None:
         for reading in readings:
-            for outbox in self._routes.get((reading.inverter, reading.object.name), ()):
-                outbox.put((reading,))
+            for lane in self._routes.get((reading.inverter, reading.object.name), ()):
+                lane.put((reading,))
 
 
 @dataclass(slots=True)
@@ -177,53 +197,79 @@ class Watched:
 
 
 class Lane:
-    """A sink at work: its outbox takes readings from the beginning, also before the sink can be opened."""
+    """A sink at work: takes readings from the beginning, also while another still has its spool."""
 
     def __init__(self, setup: SinkSetup, sources: list[Source]) -> None:
         self.setup = setup
         self.sources = sources
-        self.outbox = Outbox(setup.label, self._write)
-        self.job: asyncio.Task[None] | None = None
+        self.outbox: Outbox | None = None  # none before ``open``
         self._sink: Sink | None = None
+        self._spool: Spool | None = None
+        self._early: list[Reading] = []
+        self._job: asyncio.Task[None] | None = None
+
+    @property
+    def written(self) -> int:
+        """How many readings the sink has taken."""
+        return self.outbox.written if self.outbox else 0
+
+    def put(self, readings: Sequence[Reading]) -> None:
+        """Take the readings."""
+        if self.outbox is None:
+            self._early += readings
+        else:
+            self.outbox.put(readings)
 
     def open(self) -> None:
-        """Open the sink, if that was not done. Raises ConfigError, SinkError."""
-        if self._sink is None:
-            self._sink = self.setup.open(self.sources)
+        """Open the sink and its spool, if that was not done. Raises ConfigError, SinkError."""
+        if self.outbox is None:
+            sink = self.setup.open(self.sources)
+            self._sink = sink
+            self._spool = self.setup.spool.open() if self.setup.spool else None
+            self.outbox = Outbox(self.setup.label, sink.write, spool=self._spool)
+            self.outbox.put(self._early)
+            self._early.clear()
+
+    def start(self, start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
+        """Begin to write. It is open."""
+        if self.outbox is not None:
+            self._job = start(self.outbox.run())
+
+    def finish(self) -> asyncio.Task[None] | None:
+        """Write what is left, and no more; return what is done when that is so."""
+        if self.outbox is not None:
+            self.outbox.finish()
+        return self._job
 
     async def close(self) -> None:
         """Close the sink, whatever its outbox still has."""
-        if self.job is not None:
-            self.job.cancel()
-            await asyncio.wait([self.job])
+        if self._job is not None:
+            self._job.cancel()
+            await asyncio.wait([self._job])
+        elif self._spool is not None:
+            self._spool.close()  # which the outbox does at the end of its work
         if self._sink is not None:
             await self._sink.close()
-
-    async def _write(self, readings: Sequence[Reading]) -> None:
-        assert self._sink is not None, "the outbox runs once the sink is open"  # noqa: S101  # for the type checker
-        await self._sink.write(readings)
 
 
 async def _end_lanes(lanes: Iterable[Lane]) -> None:
     """Let sinks take what they have not taken yet, for a while; then close them."""
     lanes = list(lanes)
-    jobs = [lane.job for lane in lanes if lane.job is not None]
-    for lane in lanes:
-        lane.outbox.finish()
+    jobs = [job for lane in lanes if (job := lane.finish()) is not None]
     if jobs:
         await asyncio.wait(jobs, timeout=LAST_TRY)
     for lane in lanes:
         await lane.close()
 
 
-def _routes(lanes: Iterable[Lane]) -> dict[tuple[str, str], tuple[Outbox, ...]]:
+def _routes(lanes: Iterable[Lane]) -> dict[tuple[str, str], tuple[Lane, ...]]:
     """Return who gets the readings of an object, by its inverter and its name."""
-    routes: dict[tuple[str, str], tuple[Outbox, ...]] = {}
+    routes: dict[tuple[str, str], tuple[Lane, ...]] = {}
     for lane in lanes:
         for source in lane.sources:
             for name in source.expects:
                 key = (source.inverter, name)
-                routes[key] = (*routes.get(key, ()), lane.outbox)
+                routes[key] = (*routes.get(key, ()), lane)
     return routes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,27 +12,26 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final
+from zlib import crc32
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from rct_tools.collector import InverterSetup, Setup, SinkSetup
+from rct_tools.collector import InverterSetup, Setup, SinkSetup, SpoolSetup
 from rct_tools.components import COMPONENTS
 from rct_tools.errors import ConfigError
 from rct_tools.groups import GroupTable, Readings, build_plan, group_text
 from rct_tools.link import PORT
 from rct_tools.plan import Plan
-from rct_tools.settings import Duration, Size, Table, decode, unknown_key
-from rct_tools.sinks import SinkSettings, open_sink, settings_for, sink_keys
-from rct_tools.sinks.sqlite import path_in_url
+from rct_tools.settings import Duration, Secret, Size, Table, decode, unknown_key
+from rct_tools.sinks import is_remote, open_sink, settings_for, sink_keys
+from rct_tools.sinks.sqlite import default_path, path_in_url
+from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT
 from rct_tools.times import local_zone
 
 FILE_VARIABLE: Final = "RCT_CONFIG"
 KEY_PREFIX: Final = "RCT_"
 STATUS_ADDRESS: Final = "127.0.0.1:9832"
-
-_SPOOL_SIZE: Final = Size(1_000_000_000)
-_SPOOL_AGE: Final = Duration(90 * 86_400 * 10**9)
 
 
 class InverterTable(Table, frozen=True):
@@ -65,9 +65,9 @@ class SinkTable(Table, frozen=True):
     ] = msgspec.field(default_factory=dict)
     spool_size: Annotated[
         Size, msgspec.Meta(description="how much is kept on disk while a server is away; beyond it, the oldest goes")
-    ] = _SPOOL_SIZE
+    ] = Size(SIZE_LIMIT)
     spool_age: Annotated[Duration, msgspec.Meta(description="how long it is kept on disk while a server is away")] = (
-        _SPOOL_AGE
+        Duration(AGE_LIMIT)
     )
 
 
@@ -107,7 +107,7 @@ class Config:
     listen: str  # of the status page; "" for none
     data: str  # folder; "" for the default
     file: File
-    sinks: tuple[SinkSettings, ...]  # as in ``setup``, for those who want to show them
+    sinks: tuple[Any, ...]  # settings, in the order of ``setup``
 
 
 # --- groups alone ---------------------------------------------------------------------------------------------------
@@ -136,18 +136,36 @@ def parse_plan(text: str, source: str) -> Plan:
     return build_plan(readings.group, source)
 
 
-# --- the arguments of a command ---------------------------------------------------------------------------------------
+# --- the arguments of a command -------------------------------------------------------------------------------------
 
 
-def sink_of(url: str) -> SinkSetup:
-    """Return the setup of a sink that a URL says everything about. Raises ConfigError."""
+def sink_of(url: str, keeper: str = "") -> SinkSetup:
+    """Return the setup of a sink that a URL says everything about.
+
+    While it is away, readings wait in a file of the data folder that belongs to ``keeper``; without one, in memory.
+    Raises ConfigError.
+    """
     settings = settings_for(url)
-    return SinkSetup(_label(url), partial(open_sink, settings), settings)
+    label = _label(url)
+    spool = SpoolSetup(_spool_path(_data_folder(""), f"{label} {keeper}")) if keeper and is_remote(url) else None
+    return SinkSetup(label, partial(open_sink, settings), settings, spool=spool)
 
 
 def _label(url: str) -> str:
     """Return how a sink is called in messages: a database by its file, so that people find it."""
     return str(path_in_url(url)) if url.startswith("sqlite:") else url.removesuffix(":")
+
+
+def _data_folder(given: str) -> Path:
+    """Return where files are kept: as given, or as systemd or the system has it."""
+    state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(given or state or default_path().parent)
+
+
+def _spool_path(folder: Path, name: str) -> Path:
+    """Return the file in which readings wait for a sink; different names have different files."""
+    readable = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:60]
+    return folder / "spool" / f"{readable}-{crc32(name.encode()):08x}.db"
 
 
 # --- the whole file -------------------------------------------------------------------------------------------------
@@ -168,15 +186,16 @@ def search_path(environment: Mapping[str, str] | None = None) -> Sequence[Path]:
     return Path("rct.toml"), home / "rct-tools" / "rct.toml", Path("/etc/rct-tools/rct.toml")
 
 
-def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+def load_config(path: Path, environment: Mapping[str, str] | None = None, keeper: str = "") -> Config:
     """Return what a file says, with the keys that the environment has (``RCT_SINK__0__PASSWORD``) in place of its own.
 
+    ``keeper`` tells apart processes that share the file, each of which needs files of its own for what waits.
     Raises ConfigError with the file, the key, and what was expected there.
     """
-    return parse_config(_read(path), str(path), os.environ if environment is None else environment)
+    return parse_config(_read(path), str(path), os.environ if environment is None else environment, keeper)
 
 
-def parse_config(text: str, source: str, environment: Mapping[str, str]) -> Config:
+def parse_config(text: str, source: str, environment: Mapping[str, str], keeper: str = "") -> Config:
     """Return what the text of a file says; ``source`` is its name in errors. Raises ConfigError."""
     tree = _parse(text, source)
     _overlay(tree, environment)
@@ -188,7 +207,7 @@ def parse_config(text: str, source: str, environment: Mapping[str, str]) -> Conf
         raise ConfigError(f"{source}: group: expected at least one, as default_groups is false")
     plan = build_plan(file.group, source, defaults)
     inverters = _inverters(file, plan, source)
-    sinks, settings = _sinks(file, plan, source)
+    sinks, settings = _sinks(file, plan, source, keeper)
     return Config(Setup(inverters, sinks), file.status.listen, file.data, file, settings)
 
 
@@ -219,7 +238,7 @@ def _inverters(file: File, plan: Plan, source: str) -> tuple[InverterSetup, ...]
     return tuple(setups.values())
 
 
-def _sinks(file: File, plan: Plan, source: str) -> tuple[tuple[SinkSetup, ...], tuple[SinkSettings, ...]]:
+def _sinks(file: File, plan: Plan, source: str, keeper: str) -> tuple[tuple[SinkSetup, ...], tuple[Any, ...]]:
     common = frozenset(field.encode_name for field in msgspec.structs.fields(SinkTable))
     setups: dict[str, SinkSetup] = {}
     every = []
@@ -241,10 +260,12 @@ def _sinks(file: File, plan: Plan, source: str) -> tuple[tuple[SinkSetup, ...], 
         if label in setups:
             raise ConfigError(f"{place}.label: {label!r} is there already, at sink[{list(setups).index(label)}]")
         _check_names(table, plan, place)
-        setups[label] = SinkSetup(
-            label, partial(open_sink, settings), (settings, table.spool_size, table.spool_age), table.objects,
-            table.names,
-        )  # fmt: skip
+        spool = None
+        if is_remote(table.url):
+            spool = SpoolSetup(
+                _spool_path(_data_folder(file.data), f"{label} {keeper}"), table.spool_size, table.spool_age
+            )
+        setups[label] = SinkSetup(label, partial(open_sink, settings), settings, table.objects, table.names, spool)
         every.append(settings)
     return tuple(setups.values()), tuple(every)
 
@@ -270,6 +291,36 @@ def _zone(name: str, place: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
         raise ConfigError(f"{place}: {name!r} is no time zone; expected a name such as Europe/Berlin") from exc
     return name
+
+
+# --- shown ----------------------------------------------------------------------------------------------------------
+
+
+def show_config(config: Config) -> dict[str, Any]:
+    """Return what is in force as a tree for TOML: all that is not by default, without secrets."""
+    tree: dict[str, Any] = _shown(config.file)
+    common = msgspec.structs.fields(SinkTable)
+    trees = config.file.sink or ({"url": "sqlite:"},)
+    tree["sink"] = [
+        {key: value for key, value in table.items() if key in {field.encode_name for field in common}}
+        | _shown(settings)
+        for table, settings in zip(trees, config.sinks, strict=True)
+    ]
+    return tree
+
+
+def _shown(value: Any) -> Any:
+    match value:
+        case msgspec.Struct():
+            fields = msgspec.structs.fields(value)
+            return {f.encode_name: _shown(v) for f in fields if (v := getattr(value, f.name)) not in (f.default, None)}
+        case Secret():
+            return value.shown
+        case Duration() | Size():
+            return value.shown
+        case tuple() | list():
+            return [_shown(item) for item in value]
+    return value
 
 
 # --- text and environment -------------------------------------------------------------------------------------------

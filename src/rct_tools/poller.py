@@ -67,9 +67,9 @@ class Poller:
         """``deliver`` takes readings and does not wait. ``has`` is as in Schedule. To be made inside a running loop."""
         self.inverter = inverter
         self.up = False
-        self.since = self._now()  # when ``up`` changed, in steady nanoseconds
+        self.since = self.now()  # when ``up`` changed, in steady nanoseconds
         self.heard: int | None = None  # when the last value came, in steady nanoseconds
-        self.schedule = Schedule(plan, self._now(), has)
+        self.schedule = Schedule(plan, self.now(), has)
         self._deliver = deliver
         self._wall_clock = wall_clock
         self._wanted = {f.info.name for group in plan.groups for f in group.fields if len(f.objects) == 1}
@@ -90,12 +90,12 @@ class Poller:
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        told = self._now()
+        told = self.now()
         looked = told
         self._deliver([self._up_reading()])
         with self.inverter.hearing(self._hear):
             while True:
-                now = self._now()
+                now = self.now()
                 if now - looked >= LOOK:
                     looked = now
                     self._look(now)
@@ -111,7 +111,7 @@ class Poller:
         """Wait for a time, or for room for what is due already."""
         self._room.clear()
         try:
-            async with asyncio.timeout(max(0, until - self._now()) / SECOND):
+            async with asyncio.timeout(max(0, until - self.now()) / SECOND):
                 await self._room.wait()
         except TimeoutError:
             pass
@@ -147,7 +147,7 @@ class Poller:
     def _hear(self, reading: Reading) -> None:
         if reading.inverter != self.inverter.name:
             return  # a member of a plant, which has its own name and its own plan
-        now = self._now()
+        now = self.now()
         name = reading.object.name
         if name in self.schedule.entries:  # the answer to a probe alone is no use to anybody
             self.heard = now
@@ -183,7 +183,7 @@ class Poller:
 
     def _say_mute(self) -> None:
         """Say which objects do not answer any more, and which do again: once a minute, all in one line."""
-        if self.heard is None or self._now() - self.heard > self._silence // 2:
+        if self.heard is None or self.now() - self.heard > self._silence // 2:
             return  # it may be silent altogether
         mute = {name for name, entry in self.schedule.entries.items() if entry.is_mute}
         if new := mute - self._said_mute:
@@ -207,7 +207,8 @@ class Poller:
         return Reading(self._wall_clock(), self.inverter.name, info, value)
 
     @staticmethod
-    def _now() -> int:
+    def now() -> int:
+        """The time of its loop, in nanoseconds."""
         return round(asyncio.get_running_loop().time() * SECOND)
 
 

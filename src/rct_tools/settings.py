@@ -10,14 +10,14 @@ import os
 import re
 import ssl
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 import msgspec
 
 from rct_tools.errors import ConfigError
-from rct_tools.times import parse_duration, parse_size
+from rct_tools.times import parse_duration, parse_size, show_duration, show_size
 
 T = TypeVar("T")
 
@@ -37,6 +37,11 @@ class Duration(int):
         return cls(parse_duration(value))
 
     @property
+    def shown(self) -> str:
+        """The same as people write it."""
+        return show_duration(self)
+
+    @property
     def seconds(self) -> float:
         """The same in seconds."""
         return self / 1e9
@@ -51,6 +56,11 @@ class Size(int):
         if not isinstance(value, str):
             raise ConfigError(f'expected a size such as "100MB", got {value!r}')
         return cls(parse_size(value))
+
+    @property
+    def shown(self) -> str:
+        """The same as people write it."""
+        return show_size(self)
 
 
 class Secret:
@@ -88,9 +98,14 @@ class Secret:
                 raise ConfigError(f"{file}: cannot be read, and is to hold a secret: {reason}") from exc
         return text
 
-    def __repr__(self) -> str:
+    @property
+    def shown(self) -> str | dict[str, str]:
+        """What may be seen of it: where it stands, or that there is one."""
         text, file, env = self._key
-        return f'{{ file = "{file}" }}' if file else f'{{ env = "{env}" }}' if env else '"…"' if text else '""'
+        return {"file": file} if file else {"env": env} if env else "…" if text else ""
+
+    def __repr__(self) -> str:
+        return f"Secret({self.shown!r})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self._key == other._key
@@ -180,9 +195,3 @@ def _structure(kind: Any) -> Any:
     while not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
         kind = next(part for part in typing.get_args(kind) if part is not type(None))
     return kind
-
-
-def hidden(settings: msgspec.Struct) -> Mapping[str, object]:
-    """Return the keys of a structure that are not as they are by default, secrets unreadable."""
-    fields = msgspec.structs.fields(settings)
-    return {f.encode_name: v for f in fields if (v := getattr(settings, f.name)) != f.default}

@@ -45,6 +45,18 @@ def parse_size(text: str) -> int:
     return int(Decimal(match[1]) * units[match[2]])
 
 
+def show_duration(nanoseconds: int) -> str:
+    """Return a duration as parse_duration reads it, in the largest unit that fits."""
+    fits = [unit for unit, size in _UNITS.items() if nanoseconds % size == 0]
+    return f"{nanoseconds // _UNITS[fits[-1]]}{fits[-1]}" if nanoseconds and fits else f"{nanoseconds / SECOND:g}s"
+
+
+def show_size(size: int) -> str:
+    """Return a size as parse_size reads it, in the largest unit that fits."""
+    fits = [unit for unit in ("B", "kB", "MB", "GB") if size % _SIZES[unit] == 0]
+    return f"{size // _SIZES[fits[-1]]}{fits[-1]}" if size else "0B"
+
+
 def iso_time(time: int) -> str:
     """Return a time (UTC, nanoseconds) as ISO 8601 with all its digits: ``2026-06-21T12:00:00.000000001+00:00``."""
     seconds, nanoseconds = divmod(time, SECOND)

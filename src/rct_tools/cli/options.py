@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -56,6 +57,29 @@ class DurationType(click.ParamType[float]):
         if not seconds and not self._or_none:
             self.fail("must be more than 0", param, ctx)
         return seconds
+
+
+def _find_config(_ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path:
+    from rct_tools.config import find_config, search_path  # which is much to load for commands that need none
+
+    found = value or find_config()
+    if found is None:
+        places = ", ".join(map(str, search_path()))
+        raise click.UsageError(f"no configuration: none of {places} is there; `rct init --host HOST` writes one")
+    return found
+
+
+def _config_option(
+    callback: Callable[[click.Context, click.Parameter, Path | None], Path] | None,
+) -> Callable[[Decorated], Decorated]:
+    return click.option(
+        "-c", "--config", type=click.Path(path_type=Path), callback=callback, metavar="FILE",
+        help="The configuration.  [default: $RCT_CONFIG, rct.toml here, in ~/.config/rct-tools, in /etc/rct-tools]",
+    )  # fmt: skip
+
+
+config_option = _config_option(_find_config)  # an error without any
+config_or_none_option = _config_option(None)
 
 
 def not_empty(_ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from rct_tools.errors import ConfigError
 from rct_tools.plan import Source
@@ -30,18 +30,26 @@ class Sink(Protocol):
         """Flush and release. Called once."""
 
 
-SINKS: Final[Mapping[str, tuple[str, str]]] = {  # scheme: (module, how its URL is written)
-    "sqlite": ("sqlite", "sqlite:///PATH"),
-    "influx": ("influx", "influx://[USER@]HOST[:8086]/DATABASE"),
-    "influxs": ("influx", "influxs://[USER@]HOST[:8086]/DATABASE"),
-    "influx2": ("influx", "influx2://HOST[:8086]/BUCKET?org=ORG"),
-    "influx2s": ("influx", "influx2s://HOST[:8086]/BUCKET?org=ORG"),
-    "jsonl": ("lines", "jsonl:PATH"),
-    "csv": ("lines", "csv:PATH"),
-    "parquet": ("parquet", "parquet:FOLDER"),
-    "mqtt": ("mqtt", "mqtt://[USER@]HOST[:1883]/[PREFIX]"),
-    "mqtts": ("mqtt", "mqtts://[USER@]HOST[:8883]/[PREFIX]"),
-    "console": ("console", "console:"),
+class Kind(NamedTuple):
+    """What is known of the sinks of a scheme before their module is loaded."""
+
+    module: str
+    form: str  # how its URL is written
+    is_remote: bool = False  # whether it may be away for hours, so that readings wait on disk
+
+
+SINKS: Final[Mapping[str, Kind]] = {
+    "sqlite": Kind("sqlite", "sqlite:///PATH"),
+    "influx": Kind("influx", "influx://[USER@]HOST[:8086]/DATABASE", is_remote=True),
+    "influxs": Kind("influx", "influxs://[USER@]HOST[:8086]/DATABASE", is_remote=True),
+    "influx2": Kind("influx", "influx2://HOST[:8086]/BUCKET?org=ORG", is_remote=True),
+    "influx2s": Kind("influx", "influx2s://HOST[:8086]/BUCKET?org=ORG", is_remote=True),
+    "jsonl": Kind("lines", "jsonl:PATH"),
+    "csv": Kind("lines", "csv:PATH"),
+    "parquet": Kind("parquet", "parquet:FOLDER"),
+    "mqtt": Kind("mqtt", "mqtt://[USER@]HOST[:1883]/[PREFIX]", is_remote=True),
+    "mqtts": Kind("mqtt", "mqtts://[USER@]HOST[:8883]/[PREFIX]", is_remote=True),
+    "console": Kind("console", "console:"),
 }
 """Each module has ``Settings``, whose keys beside ``url`` are those of a ``[[sink]]``, and ``open_sink`` for them."""
 
@@ -65,6 +73,11 @@ def sink_keys(url: str) -> frozenset[str]:
     return frozenset(_module(url).Settings.__struct_fields__)
 
 
+def is_remote(url: str) -> bool:
+    """Return whether the sink of a URL may be away for hours."""
+    return SINKS[url.partition(":")[0]].is_remote
+
+
 def open_sink(settings: SinkSettings, sources: Sequence[Source] = ()) -> Sink:
     """Return a sink, open; ``sources`` is all that may be given to it.
 
@@ -78,6 +91,10 @@ def _module(url: str) -> Any:
     scheme, colon, _ = url.partition(":")
     if scheme not in SINKS or not colon:
         near = difflib.get_close_matches(scheme, SINKS, 1)
-        hint = f"did you mean {SINKS[near[0]][1]}?" if near else "expected " + ", ".join(f for _, f in SINKS.values())
+        hint = (
+            f"did you mean {SINKS[near[0]].form}?"
+            if near
+            else "expected " + ", ".join(kind.form for kind in SINKS.values())
+        )
         raise ConfigError(f"{url!r} names no destination; {hint}")
-    return importlib.import_module(f"rct_tools.sinks.{SINKS[scheme][0]}")
+    return importlib.import_module(f"rct_tools.sinks.{SINKS[scheme].module}")

@@ -1,0 +1,48 @@
+"""rct config: is the configuration right, and what does it come to?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rct_tools.cli.options import config_option, verbose_option
+from rct_tools.config import load_config, show_config
+
+
+@click.group()
+def config() -> None:
+    """Look at a configuration: is it right, and what does it come to?"""
+
+
+@config.command(epilog="Example: rct config check -c rct.toml")
+@config_option
+@verbose_option
+def check(config: Path) -> None:
+    """Look for mistakes, and say what it would do. Nothing is connected."""
+    setup = load_config(config).setup
+    click.echo(f"{config}: good")
+    for inverter in setup.inverters:
+        groups = ", ".join(f"{len(group.fields)} in {group.name}" for group in inverter.plan.groups)
+        click.echo(f"  {inverter.name} at {inverter.host}:{inverter.port}, {inverter.zone}: {groups}")
+    for sink in setup.sinks:
+        count = len({name for source in sink.sources(setup.inverters) for name in source.expects})
+        click.echo(f"  {sink.label}: {count} objects")
+
+
+@config.command(epilog="Example: rct config show | less")
+@config_option
+@click.option("--format", "output_format", type=click.Choice(["toml", "json"]), default="toml", show_default=True,
+              help="How to print it.")  # fmt: skip
+@verbose_option
+def show(config: Path, output_format: str) -> None:
+    """Print what is in force, the environment's keys included; secrets are hidden."""
+    tree = show_config(load_config(config))
+    if output_format == "json":
+        import json
+
+        click.echo(json.dumps(tree, indent=1, ensure_ascii=False))
+    else:
+        import tomli_w
+
+        click.echo(tomli_w.dumps(tree), nl=False)

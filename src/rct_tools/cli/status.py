@@ -1,0 +1,121 @@
+"""rct status: how is the collector that runs here?"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rct_tools.cli.options import verbose_option
+from rct_tools.config import STATUS_ADDRESS
+from rct_tools.errors import RctError
+
+_TIMEOUT = 5.0  # seconds
+
+
+@click.command(epilog="Example: rct status --format json | jq '.inverters[].up'")
+@click.option(
+    "--address", default=STATUS_ADDRESS, show_default=True, metavar="HOST:PORT",
+    help="Where the collector listens: `listen` under [status] in rct.toml.",
+)  # fmt: skip
+@click.option(
+    "--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True,
+    help="How to print it; json has every object, too.",
+)  # fmt: skip
+@verbose_option
+def status(address: str, output_format: str) -> None:
+    """Show how the collector is that runs here: its inverters, its sinks, what waits and what is missing.
+
+    Ends with 1 when no collector answers, or when an inverter or a sink is in trouble.
+    """
+    document = _ask(address)
+    if output_format == "json":
+        click.echo(json.dumps(document, ensure_ascii=False))
+    else:
+        console = Console(highlight=False)
+        console.print(_inverters(document))
+        console.print(_sinks(document))
+        for line in _remarks(document):
+            console.print(Text(line))
+    troubled = any(not inverter["up"] for inverter in document["inverters"])
+    if troubled or any(sink["trouble"] or sink["disk_trouble"] for sink in document["sinks"]):
+        raise click.exceptions.Exit(1)
+
+
+def _ask(address: str) -> dict[str, Any]:
+    try:
+        with urllib.request.urlopen(f"http://{address}/status", timeout=_TIMEOUT) as answer:  # http only
+            document: dict[str, Any] = json.load(answer)
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "reason", exc)
+        text = getattr(reason, "strerror", None) or str(reason)
+        raise RctError(f"{address}: no collector answers: {text.lower()}; does one run, with `listen` set?") from exc
+    return document
+
+
+def _inverters(document: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading, justify in {"inverter": "left", "": "left", "newest": "right", "values": "right", "answered": "right",
+                             "by itself": "right", "lost": "right"}.items():  # fmt: skip
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]  # one of its words
+    for inverter in document["inverters"]:
+        objects = [entry for entry in inverter["objects"] if entry["wanted"]]
+        asked = sum(entry["asked"] for entry in objects)
+        answered = sum(entry["answered"] for entry in objects)
+        table.add_row(
+            f"{inverter['name']} ({inverter['peer']})",
+            Text("up", "green") if inverter["up"] else Text("away", "bold red"),
+            _ago(inverter["age"]),
+            f"{sum(entry['age'] is not None for entry in objects)} of {len(objects)}",
+            f"{100 * answered / asked:.1f} %" if asked else "-",
+            str(sum(entry["unasked"] for entry in objects)),
+            str(inverter["counters"]["timeouts"]),
+        )
+    return table
+
+
+def _sinks(document: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("sink", "", "written", "waiting", "lag", "lost", "refused"):
+        table.add_column(heading, justify="left" if heading in ("sink", "") else "right")
+    for sink in document["sinks"]:
+        troubled = sink["trouble"] or sink["disk_trouble"]
+        table.add_row(
+            sink["label"],
+            Text("in trouble", "bold red") if troubled else Text("works", "green"),
+            str(sink["written"]), str(sink["waiting"]), _ago(sink["lag"]), str(sink["lost"]), str(sink["refused"]),
+        )  # fmt: skip
+    return table
+
+
+def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what does not fit into a table."""
+    for inverter in document["inverters"]:
+        if not inverter["up"]:
+            yield f"{inverter['name']}: away for {_ago(inverter['since'])}"
+        if inverter["mute"]:
+            yield f"{inverter['name']}: no answer for {', '.join(inverter['mute'])}"
+        if inverter["absent"]:
+            yield f"{inverter['name']}: has no {', '.join(inverter['absent'])}"
+        if inverter["sees_others"]:
+            yield f"{inverter['name']}: another client is at work on it"
+    for sink in document["sinks"]:
+        for trouble in filter(None, (sink["trouble"], sink["disk_trouble"])):
+            yield f"{sink['label']}: {trouble}"
+
+
+def _ago(seconds: float | None) -> str:
+    """Return a time that has passed as people say it."""
+    if seconds is None:
+        return "-"
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.1f} s"
