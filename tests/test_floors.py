@@ -31,6 +31,7 @@ FLOORS = {
     "plan": 3,
     "settings": 3,
     "vitals": 3,
+    "metrics": 3,
     "good_runs": 4,
     "bulk": 5,
     "summary": 6,

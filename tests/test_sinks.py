@@ -58,6 +58,7 @@ def urls(tmp_path: Path) -> dict[str, str]:
         "sqlite": f"sqlite:{tmp_path / 'readings.db'}",
         "influx": "influx://127.0.0.1:1/photovoltaic",
         "influxs": "influxs://127.0.0.1:1/photovoltaic",
+        "prometheus": "prometheus://127.0.0.1:0",
         "jsonl": f"jsonl:{tmp_path / 'readings.jsonl'}",
         "console": "console:",
     }

@@ -34,6 +34,7 @@ SINKS: Final[Mapping[str, tuple[str, str]]] = {  # scheme: (module, how its URL 
     "sqlite": ("sqlite", "sqlite:///PATH"),
     "influx": ("influx", "influx://[USER@]HOST[:8086]/DATABASE"),
     "influxs": ("influx", "influxs://[USER@]HOST[:8086]/DATABASE"),
+    "prometheus": ("prometheus", "prometheus://[HOST][:9831]"),
     "jsonl": ("jsonl", "jsonl:PATH"),
     "console": ("console", "console:"),
 }
