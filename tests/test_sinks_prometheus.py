@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
+import re
 import socket
 import subprocess
 import sys
@@ -18,8 +20,8 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 from prometheus_client import parser as text_parser
+from prometheus_client.openmetrics import parser as open_metrics_parser
 from test_sinks import NOON, SAMPLES, reading
 
 from rct_tools import vitals
@@ -34,8 +36,10 @@ from rct_tools.sinks.prometheus import FRESH, SLACK, PrometheusSink, _exposition
 from rct_tools.times import SECOND
 from rct_tools.values import DataType, Value
 
+from programs import ROOT
 from servers import PrometheusServer, require
 
+parse_open_metrics: Callable[[str], Iterable[Any]] = open_metrics_parser.text_string_to_metric_families
 parse_text: Callable[[str], Iterable[Any]] = text_parser.text_string_to_metric_families
 OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 INTERVALS = {"battery.soc": 60 * SECOND, "g_sync.p_acc_lp": 5 * SECOND}
@@ -419,3 +423,64 @@ def test_missing_extra_says_what_to_install(module: str, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ConfigError, match=r"pip install 'rct-tools\[prometheus\]'"):
         open_sink(settings_for("prometheus:"))
+
+
+# --- documents and the dashboard ------------------------------------------------------------------------------------
+
+PAGE = (ROOT / "docs" / "prometheus.md").read_text("utf-8")
+DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy/grafana/dashboards/rct-prometheus.json").read_text("utf-8"))
+EXPRESSIONS = [
+    *(target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", ())),
+    *(annotation["expr"] for annotation in DASHBOARD["annotations"]["list"]),
+]
+
+
+def as_grafana_asks(expression: str) -> str:
+    return expression.replace("$inverter", ".*").replace("$__rate_interval", "1m")
+
+
+def names_in(text: str) -> set[str]:
+    return set(re.findall(r"\brct_\w+", text))
+
+
+async def test_documents_and_dashboard_name_only_what_is_there(sink: PrometheusSink) -> None:
+    await sink.write([*everything(), Reading(NOON, "roof", ObjectInfo(0, "x", DataType.FLOAT, "W"), 1.0)])
+    there = names_in(await fetch(sink))
+    for text in (PAGE, *EXPRESSIONS):
+        assert names_in(text.replace("rct_link_…", "")) - there == set()
+
+
+@pytest.mark.parametrize(("begins", "check"), [("scrape_configs:", "config"), ("groups:", "rules")])
+def test_examples_please_promtool(begins: str, check: str, tmp_path: Path) -> None:
+    (example,) = [block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if block.startswith(begins)]
+    path = tmp_path / "example.yml"
+    path.write_text(example, "utf-8")
+    done = subprocess.run([require("promtool"), "check", check, path], capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+async def test_every_panel_of_the_dashboard_shows_something(tmp_path: Path) -> None:
+    queries = re.findall(r"^\| [^|]+ \| (`.*`) \|$", PAGE.partition("| to see | query |")[2], re.MULTILINE)
+    documented = [query for cell in queries for query in re.findall(r"`(.*?)`", cell)]
+    assert len(documented) == 10
+    async with opened() as sink, asyncio.timeout(60):
+        await sink.write(everything(time_ns()))
+        server = PrometheusServer(tmp_path, sink.address)
+        await server.start()
+        try:
+            while not await server.query("count_over_time(rct_up[1m]) >= 2"):  # noqa: ASYNC110  # nobody tells
+                await asyncio.sleep(0.1)  # it fetches each second, and a rate needs two values
+            for expression in [*EXPRESSIONS, *documented]:
+                shown = await server.query(as_grafana_asks(expression))
+                # What is only at times there cannot be at this time.
+                assert shown or "== 1" in expression or "offset" in expression, expression
+        finally:
+            server.stop()
+
+
+def test_dashboard_takes_the_data_source_that_is_provisioned() -> None:
+    variables = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
+    assert variables["datasource"]["current"]["value"] == "prometheus"
+    panels = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+    assert {panel["datasource"]["uid"] for panel in panels} == {"${datasource}"}
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
