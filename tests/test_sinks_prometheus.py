@@ -42,7 +42,7 @@ from servers import PrometheusServer, require
 parse_open_metrics: Callable[[str], Iterable[Any]] = open_metrics_parser.text_string_to_metric_families
 parse_text: Callable[[str], Iterable[Any]] = text_parser.text_string_to_metric_families
 OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
-INTERVALS = {"battery.soc": 60 * SECOND, "g_sync.p_acc_lp": 5 * SECOND}
+INTERVALS = {"battery.soc": 60 * SECOND, "g_sync.p_acc_lp": 5 * SECOND, "battery.soh": 86_400 * SECOND}
 SOURCE = Source("roof", "UTC", {name: Expected(registry[name], name, every) for name, every in INTERVALS.items()})
 
 
@@ -256,6 +256,28 @@ async def test_inverter_that_is_away_says_so_and_nothing_else(sink: PrometheusSi
     assert await series(sink) == {'rct_up{inverter="roof"}': 1, CHARGE: 0.5, **counter, **others}
 
 
+async def test_inverter_that_went_away_is_away_until_it_is_told_otherwise(sink: PrometheusSink, clocks: Clocks) -> None:
+    await sink.write([reading("battery.soh", 0.9), link(False)])
+    clocks.pass_(3600)
+    assert await series(sink) == {}
+    await sink.write([link(True, clocks.time)])
+    health = 'rct_battery_state_of_health_ratio{inverter="roof"}'
+    assert await series(sink) == {health: 0.9, 'rct_up{inverter="roof"}': 1}
+
+
+async def test_reading_from_before_the_clock_was_set_back_freezes_nothing(sink: PrometheusSink, clocks: Clocks) -> None:
+    await sink.write([reading("g_sync.p_acc_lp", 1.0, clocks.time + 3600 * SECOND)])
+    clocks.pass_(5)
+    await sink.write([reading("g_sync.p_acc_lp", 2.0, clocks.time)])
+    assert await series(sink) == {BATTERY: 2.0}
+
+
+async def test_members_of_a_plant_are_as_fresh_as_their_master(sink: PrometheusSink, clocks: Clocks) -> None:
+    await sink.write([reading("g_sync.p_acc_lp", 1.0, inverter="roof/0000002A")])
+    clocks.pass_(26)
+    assert await series(sink) == {}
+
+
 async def test_members_of_a_plant_go_with_their_master(sink: PrometheusSink) -> None:
     await sink.write([link(True), reading("g_sync.p_acc_lp", 1.0, inverter="roof/0000002A")])
     assert (await series(sink))['rct_battery_power_watts{inverter="roof/0000002A"}'] == 1.0
@@ -273,12 +295,19 @@ async def test_rctmon_calls_inverters_by_the_names_their_owners_gave(clocks: Clo
         assert await series(sink) == {f'{name}{{inverter="roof"}}': 0.5, 'rctmon_device_up{inverter="roof"}': 1}
         await sink.write([reading("android_description", "Süddach")])
         assert await series(sink) == {f'{name}{{inverter="Süddach"}}': 0.5, 'rctmon_device_up{inverter="Süddach"}': 1}
-        # Two of one name must not become one.
+        await sink.write([reading("android_description", "")])  # nobody gave it one
+        assert f'{name}{{inverter="roof"}}' in await series(sink)
+        await sink.write([reading("android_description", "Süddach")])
+        # Two must not become one.
         await sink.write(
             [reading(n, v, inverter="b") for n, v in (("android_description", "Süddach"), ("battery.soc", 0.1))]
         )
         said = await series(sink)
         assert said[f'{name}{{inverter="b"}}'] == 0.1
+        assert said[f'{name}{{inverter="roof"}}'] == 0.5
+        await sink.write([reading("android_description", "b")])
+        said = await series(sink)
+        assert said[f'{name}{{inverter="Süddach"}}'] == 0.1
         assert said[f'{name}{{inverter="roof"}}'] == 0.5
 
 

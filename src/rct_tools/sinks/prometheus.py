@@ -175,19 +175,26 @@ class PrometheusSink:
     def _known(self) -> Iterator[_Said]:
         """Yield what is known now."""
         ticks = self._ticking()
-        fresh = {key: series for key, series in self._series.items() if ticks - series.measured <= series.lasts}
-        away = {inverter for (inverter, name), series in fresh.items() if name == vitals.UP.name and not series.value}
+        # Who went away is away until it is told otherwise, however long ago that was.
+        away = {
+            inverter for (inverter, name), series in self._series.items() if name == vitals.UP.name and not series.value
+        }
         labels = self._inverter_labels()
-        for (inverter, name), series in fresh.items():
-            if name in _LINK or not (inverter in away or _master(inverter) in away):
+        for (inverter, name), series in self._series.items():
+            is_there = name in _LINK or not (inverter in away or _master(inverter) in away)
+            if is_there and ticks - series.measured <= series.lasts:
                 yield labels.get(inverter, inverter), series.metrics, series.value
 
     def _inverter_labels(self) -> Mapping[str, str]:
         """Return what inverters are called, if not as in their readings."""
         if not self._renames:
             return {}
-        often = Counter(self._called.values())  # two of one name must not become one
-        return {inverter: name for inverter, name in self._called.items() if name and often[name] == 1}
+        # Two must not become one: neither two with one name, nor one with the name by which another is known here.
+        often = Counter(self._called.values())
+        taken = {inverter for inverter, _ in self._series}
+        return {
+            inverter: name for inverter, name in self._called.items() if name and often[name] == 1 and name not in taken
+        }
 
 
 def _master(inverter: str) -> str:
