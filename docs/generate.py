@@ -1,14 +1,18 @@
-"""Write docs/commands.md, docs/objects.md and the tables of rct.lua from the code: python docs/generate.py"""
+"""Write docs/commands.md, objects.md, metrics.md and the tables of rct.lua from the code: python docs/generate.py"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
 from rct_tools.cli import COMMANDS, rct
 from rct_tools.cli.reader import reader
+from rct_tools.metrics import Kind, Metric, Naming, load_tables
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.values import Cell, DataType, Value
+from rct_tools.vitals import VITALS
 from rct_tools.wireshark import dissector
 
 NOTE = "<!-- Written by docs/generate.py: do not edit. -->"
@@ -54,6 +58,43 @@ its clock, which shows local time. Types are those of [protocol.md](protocol.md)
 EVENT_TABLE are history, of which a page is asked for by time.
 """
 
+METRICS_HEAD = f"""\
+# The metrics
+
+{NOTE}
+
+What [Prometheus](prometheus.md) is told, and of which objects. All series have the label `inverter` too. Only what is
+collected is there.
+"""
+
+METRICS_PARTS = {
+    "own": """
+## Own names
+
+Units are base units: energies are joules (3.6 million to the kWh), charges coulombs (3600 to the Ah), ratios go from
+0 to 1. Energy fed in is counted positive here, since no counter goes down. A number without a row is there too, named
+after its object, `rct_io_board_load_set_watts`; a sum of several objects is `rct_field_watts{field="power_panel"}`.
+""",
+    "rctmon": """
+## Names of rctmon
+
+With `names = "rctmon"`. Values are the inverter's own: ratios from 0 to 1, also where the name says percent, and
+energies in Wh.
+""",
+}
+
+METRICS_KINDS = {  # what it is called, and what ends its name
+    Kind.GAUGE: ("gauge", ""),
+    Kind.COUNTER: ("counter", "_total"),
+    Kind.STATES: ("state set", ""),
+    Kind.INFO: ("info", "_info"),
+}
+METRICS_EXAMPLES: Mapping[DataType, Value] = {  # values that have something to say; all else is a number
+    DataType.STRING: "x",
+    DataType.BATTERY_MODULE_STATUS: (Cell(20, 3.3, 0),),
+    DataType.BATTERY_MODULE_RESISTANCE: (0.5,),
+}
+
 
 def commands_page() -> str:
     """Return what every command says with --help."""
@@ -95,7 +136,42 @@ def _row(info: ObjectInfo) -> str:
     return f"| {' | '.join(cells)} |".replace("  ", " ") + "\n"
 
 
-PAGES = {"commands.md": commands_page, "objects.md": objects_page, "../src/rct_tools/wireshark/rct.lua": dissector}
+def metrics_page() -> str:
+    """Return a table for each set of names of metrics."""
+    return METRICS_HEAD + "".join(head + "".join(_families(names)) for names, head in METRICS_PARTS.items())
+
+
+def _families(names: str) -> Iterator[str]:
+    naming = Naming({**load_tables()[names], "others": False})
+    metrics = [metric for info in (*VITALS, *registry) for metric in naming.metrics(info)]
+    yield "\n| metric | kind | labels | objects | |\n|---|---|---|---|---|\n"
+    for name, parts in groupby(sorted(metrics, key=lambda m: (m.family.name, m.info.name)), lambda m: m.family.name):
+        same = list(parts)
+        family = same[0].family
+        objects = dict.fromkeys("`" + re.sub(r"\[\d+\]", "[*]", metric.info.name) + "`" for metric in same)
+        kind, suffix = METRICS_KINDS[family.kind]
+        labels = dict.fromkeys(f"`{label}`" for metric in same for label in _labels(metric))
+        cells = (f"`{name}{suffix}`", kind, " ".join(labels), " ".join(objects), family.help)
+        yield f"| {' | '.join(cells)} |\n".replace("  ", " ")
+
+
+def _labels(metric: Metric) -> Iterator[str]:
+    """Yield the labels of a metric, also those that only its values have."""
+    yield from metric.labels
+    for labels, content in metric.samples(METRICS_EXAMPLES.get(metric.info.data_type, 1)):
+        yield from labels
+        if metric.family.kind is Kind.STATES:
+            yield metric.family.name
+        elif isinstance(content, Mapping):
+            yield from content
+
+
+PAGES = {
+    "commands.md": commands_page,
+    "objects.md": objects_page,
+    "metrics.md": metrics_page,
+    "../src/rct_tools/wireshark/rct.lua": dissector,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -291,3 +291,72 @@ class MosquittoServer:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+
+
+_PROMETHEUS_CONFIG = """
+global:
+  scrape_interval: 1s
+scrape_configs:
+  - job_name: rct
+    static_configs:
+      - targets: ["{target}"]
+"""
+
+
+class PrometheusServer:
+    """Prometheus that fetches the metrics of one target each second."""
+
+    def __init__(self, folder: Path, target: str) -> None:
+        self._program = require("prometheus")
+        (port,) = free_ports(1)
+        self.address = f"127.0.0.1:{port}"
+        self._folder = folder
+        self._config = folder / "prometheus.yml"
+        self._config.write_text(_PROMETHEUS_CONFIG.format(target=target))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start, and return when it answers."""
+        self._process = subprocess.Popen(  # noqa: ASYNC220  # it is stopped by synchronous code
+            [
+                self._program,
+                f"--config.file={self._config}",
+                f"--storage.tsdb.path={self._folder / 'tsdb'}",
+                f"--web.listen-address={self.address}",
+                "--log.level=error",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        async with asyncio.timeout(_READY), aiohttp.ClientSession() as session:
+            while self._process.poll() is None:
+                try:
+                    async with session.get(f"http://{self.address}/-/ready") as response:
+                        if response.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    pass
+                await asyncio.sleep(0.02)
+        pytest.fail("prometheus ended at once")
+
+    def stop(self) -> None:
+        """Stop, and return when it has ended."""
+        if self._process is not None:
+            self._process.kill()  # its data is of no use to anybody
+            self._process.wait()
+            self._process = None
+
+    async def get(self, path: str, **parameters: str) -> Any:
+        """Return the data that a call of its API gives; fails with its own error."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://{self.address}/api/v1/{path}", params=parameters) as response,
+        ):
+            answer: Mapping[str, Any] = await response.json()
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
+    async def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        """Return labels and value of each series that an expression gives now."""
+        data = await self.get("query", query=expression)
+        return [(sample["metric"], float(sample["value"][1])) for sample in data["result"]]

@@ -35,6 +35,7 @@ FLOORS = {
     "groups": 4,
     "schedule": 4,
     "vitals": 3,
+    "metrics": 3,
     "good_runs": 4,
     "bulk": 5,
     "summary": 6,

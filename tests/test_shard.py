@@ -16,7 +16,7 @@ NAMES = [f"house {n}" for n in range(2000)]
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_each_inverter_is_read_once_and_the_load_is_even(count: int) -> None:
-    shards = [Shard(n, count) for n in range(count)]
+    shards = [Shard(n, count) for n in range(1, count + 1)]
     owners = [[shard.number for shard in shards if shard.has(name)] for name in NAMES]
     assert all(len(of) == 1 for of in owners)
     sizes = Counter(of[0] for of in owners)
@@ -38,12 +38,12 @@ def test_who_has_what_is_the_same_for_ever() -> None:
 
 def test_part_of_a_setup() -> None:
     setup = Setup(tuple(InverterSetup(name, "192.0.2.7", load_plan()) for name in NAMES[:10]), ())
-    parts = [Shard(n, 3).part(setup).inverters for n in range(3)]
+    parts = [Shard(n, 3).part(setup).inverters for n in (1, 2, 3)]
     assert sorted(i.name for part in parts for i in part) == sorted(NAMES[:10])
-    assert Shard.parse("0/1").part(setup) == setup
+    assert Shard.parse("1/1").part(setup) == setup
 
 
-@pytest.mark.parametrize("text", ["", "1", "1/1", "2/1", "-1/2", "a/b", "1/", "/2", "0/0", "1/2/3"])
+@pytest.mark.parametrize("text", ["", "1", "0/1", "2/1", "-1/2", "a/b", "1/", "/2", "0/0", "1/2/3"])
 def test_what_is_no_shard(text: str) -> None:
-    with pytest.raises(ConfigError, match="is no shard; expected its number and their count, as in 0/2"):
+    with pytest.raises(ConfigError, match="is no shard; expected its number and their count, as in 1/2"):
         Shard.parse(text)

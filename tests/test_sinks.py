@@ -73,6 +73,7 @@ URLS = {  # how each sink is opened here; none needs a server to be there
     "influx2s": "influx2s://127.0.0.1:1/solar",
     "mqtt": "mqtt://127.0.0.1:1/rct",
     "mqtts": "mqtts://127.0.0.1:1/rct",
+    "prometheus": "prometheus://127.0.0.1:0",
     "jsonl": "jsonl:{folder}/readings.jsonl",
     "csv": "csv:{folder}/readings.csv",
     "parquet": "parquet:{folder}/readings",

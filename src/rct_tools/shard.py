@@ -13,7 +13,7 @@ from rct_tools.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One of ``count`` processes, numbered from 0, that share the inverters of one configuration.
+    """One of ``count`` processes, numbered from 1, that share the inverters of one configuration.
 
     Each inverter goes to the process whose number and its name together have the highest hash. So all agree without
     a word, and when their count changes, only those inverters move that must.
@@ -24,15 +24,15 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the shard written ``I/N``, as in ``0/2``. Raises ConfigError."""
+        """Return the shard written ``I/N``, as in ``1/2``. Raises ConfigError."""
         number, slash, count = text.partition("/")
-        if not (slash and number.isdecimal() and count.isdecimal() and int(number) < int(count)):
-            raise ConfigError(f"{text!r} is no shard; expected its number and their count, as in 0/2 and 1/2")
+        if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise ConfigError(f"{text!r} is no shard; expected its number and their count, as in 1/2 and 2/2")
         return cls(int(number), int(count))
 
     def has(self, inverter: str) -> bool:
         """Return whether an inverter of this name is read here."""
-        return owner(inverter, range(self.count)) == self.number
+        return owner(inverter, range(1, self.count + 1)) == self.number
 
     def part(self, setup: Setup) -> Setup:
         """Return what this process does of a setup."""

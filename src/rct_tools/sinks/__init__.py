@@ -49,6 +49,7 @@ SINKS: Final[Mapping[str, Kind]] = {
     "parquet": Kind("parquet", "parquet:FOLDER"),
     "mqtt": Kind("mqtt", "mqtt://[USER@]HOST[:1883]/[PREFIX]", is_remote=True),
     "mqtts": Kind("mqtt", "mqtts://[USER@]HOST[:8883]/[PREFIX]", is_remote=True),
+    "prometheus": Kind("prometheus", "prometheus://[HOST][:9831]"),
     "console": Kind("console", "console:"),
 }
 """Each module has ``Settings``, whose keys beside ``url`` are those of a ``[[sink]]``, and ``open_sink`` for them."""
