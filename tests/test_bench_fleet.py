@@ -19,7 +19,6 @@ from bench.light import LightFleet, Series, settle
 from rct_tools.client import connect
 from rct_tools.config import parse_config
 from rct_tools.reading import Reading
-from rct_tools.sinks import SINKS
 from rct_tools.times import SECOND
 
 from servers import free_ports, require
@@ -63,9 +62,7 @@ def test_accounts_are_settled_number_by_number() -> None:
     assert account.missing_between(said, 25.0, 35.0) == 0
 
 
-@pytest.mark.skipif("mqtt" not in SINKS, reason="the sink is not there yet")
-def test_every_inverter_is_read_alike() -> None:
-    light = LightFleet(3, 2)
+async def test_every_inverter_is_read_alike(light: LightFleet) -> None:
     config = parse_config(fleet.configuration(light, "10s", 1883, 8428, 9832), "fleet.toml", {})
     for inverter, setup in zip(light.inverters, config.setup.inverters, strict=True):
         assert (setup.name, setup.host) == (inverter.name, inverter.host)
