@@ -20,7 +20,7 @@ import time
 from array import array
 from asyncio.subprocess import DEVNULL, Process, create_subprocess_exec
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -106,11 +106,11 @@ class Program:
             self.usage.look(self.process.pid)
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on."""
+    with ExitStack() as held:
+        servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in servers]
 
 
 def mosquitto(folder: Path, port: int) -> Program:
@@ -238,14 +238,14 @@ class Result:
 
 async def run(given: argparse.Namespace, folder: Path) -> Result:
     """Collect for a while, kill a shard in the middle, and count."""
-    mqtt_port, metrics_port = free_port(), free_port()
-    broker, database = mosquitto(folder, mqtt_port), victoria_metrics(folder, metrics_port)
-    listener = subscriber(folder, mqtt_port)
     async with AsyncExitStack() as stack:
         fleet = await stack.enter_async_context(LightFleet(given.inverters, given.objects))
+        mqtt_port, metrics_port, *status_ports = free_ports(2 + given.shards)  # those of the inverters are taken now
+        broker, database = mosquitto(folder, mqtt_port), victoria_metrics(folder, metrics_port)
+        listener = subscriber(folder, mqtt_port)
         shards = [
-            _shard(folder, number, given, configuration(fleet, given.interval, mqtt_port, metrics_port, free_port()))
-            for number in range(1, given.shards + 1)
+            _shard(folder, number, given, configuration(fleet, given.interval, mqtt_port, metrics_port, status_port))
+            for number, status_port in enumerate(status_ports, 1)
         ]
         programs = [*shards, broker, database]
         for program in [broker, database, listener, *shards]:

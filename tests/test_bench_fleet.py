@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-import tomllib
 from array import array
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,8 +17,9 @@ if sys.platform != "linux":
 from bench import fleet
 from bench.light import LightFleet, Series, settle
 from rct_tools.client import connect
+from rct_tools.config import parse_config
 from rct_tools.reading import Reading
-from rct_tools.times import parse_duration
+from rct_tools.times import SECOND
 
 from servers import free_ports, require
 
@@ -62,14 +62,13 @@ def test_accounts_are_settled_number_by_number() -> None:
     assert account.missing_between(said, 25.0, 35.0) == 0
 
 
-def test_configuration_has_every_inverter_once() -> None:
-    light = LightFleet(3, 2)
-    config = tomllib.loads(fleet.configuration(light, "10s", 1883, 8428, 9832))
-    assert [inverter["name"] for inverter in config["inverter"]] == ["inv-000", "inv-001", "inv-002"]
-    (group,) = config["group"]
-    assert group["objects"] == [info.name for info in light.objects]
-    assert parse_duration(group["interval"])
-    assert {sink["url"].partition(":")[0] for sink in config["sink"]} == {"mqtt", "influx"}
+async def test_every_inverter_is_read_alike(light: LightFleet) -> None:
+    config = parse_config(fleet.configuration(light, "10s", 1883, 8428, 9832), "fleet.toml", {})
+    for inverter, setup in zip(light.inverters, config.setup.inverters, strict=True):
+        assert (setup.name, setup.host) == (inverter.name, inverter.host)
+        assert setup.plan.expects.keys() == {info.name for info in light.objects}
+        assert {expected.interval for expected in setup.plan.expects.values()} == {10 * SECOND}
+    assert len(config.setup.sinks) == 2
 
 
 async def test_what_is_published_is_heard(tmp_path: Path) -> None:
