@@ -10,7 +10,7 @@ from rct_tools.cli.options import config_option, verbose_option
 from rct_tools.config import load_config, show_config
 
 
-@click.group()
+@click.group(epilog="Example: rct config check; rct config show")
 def config() -> None:
     """Look at a configuration: is it right, and what does it come to?"""
 
