@@ -19,17 +19,20 @@ from rct_tools.systemd import Notifier
 logger = logging.getLogger(__name__)
 
 
-async def serve(load: Callable[[], Config], started: Callable[[Collector], None] = lambda _: None) -> None:
+async def serve(
+    load: Callable[[], Config], started: Callable[[Collector], None], ended: Callable[[Collector], None]
+) -> None:
     """Collect what a configuration says until cancelled; ``load`` reads it, at the start and on SIGHUP.
 
-    ``started`` is called when all sinks are open. Raises RctError for what is wrong at the start; later, that is logged
-    and what ran goes on.
+    ``started`` is called when all sinks are open, ``ended`` when they are closed. Raises RctError for what is wrong at
+    the start; later, that is logged, and what ran goes on.
     """
     config = load()
     notifier = Notifier.from_environment(os.environ)
     collector = Collector(config.setup)
     began = time.time_ns()
     async with AsyncExitStack() as stack:
+        stack.callback(ended, collector)
         if config.listen:
             address = await stack.enter_async_context(
                 serving(config.listen, lambda: status_of(collector, started=began))

@@ -72,7 +72,7 @@ def write_config(equipment: Equipment, host: str, port: int, zone: str, default_
         host=_quoted(host),
         port=f"port = {port}\n" if port != default_port else "",
         zone=_quoted(zone),
-        has=", ".join(map(_quoted, has)),
+        has="".join(f"    {', '.join(map(_quoted, has[at : at + 6]))},\n" for at in range(0, len(has), 6)),
     )
 
 
@@ -87,7 +87,9 @@ _TEXT: Final = """\
 {comments}name = {name}
 host = {host}
 {port}time_zone = {zone}  # that of its clock
-has = [{has}]  # without this line, it is asked
+# What it has; without this, it is asked.
+has = [
+{has}]
 
 # What is read how often: `rct readings` prints the groups that come by default, and a group here goes beside them.
 #[[group]]

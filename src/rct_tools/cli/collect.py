@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from rct_tools.cli.options import config_or_none_option, log_format_option, not_empty, port_option, verbose_option
-from rct_tools.cli.run import run_async
+from rct_tools.cli.run import run_async, say
 from rct_tools.collector import Collector, InverterSetup, Setup
 from rct_tools.config import Config, find_config, load_config, load_plan, sink_of
 from rct_tools.service import serve
@@ -62,7 +62,7 @@ def collect(
     path = config or find_config()
     if path is None:
         raise click.UsageError("which inverter? Name it with --host, or write a configuration: rct init --host HOST")
-    run_async(serve(partial(_load, path, Shard.parse(shard) if shard else None), _say_started))
+    run_async(serve(partial(_load, path, Shard.parse(shard) if shard else None), _say_started, _say_stored))
 
 
 def _load(path: Path, shard: Shard | None) -> Config:
@@ -83,16 +83,11 @@ async def _collect(setup: Setup) -> None:
 def _say_started(collector: Collector) -> None:
     sinks = ", ".join(collector.lanes)
     for name, watched in collector.watched.items():
-        _say(f"{watched.client.peer}: collecting {len(watched.setup.plan.expects)} values of {name} into {sinks}")
+        say(f"{watched.client.peer}: collecting {len(watched.setup.plan.expects)} values of {name} into {sinks}")
 
 
 def _say_stored(collector: Collector) -> None:
     for lane in collector.lanes.values():
         if (outbox := lane.outbox) is not None:
             waiting = f", {outbox.kept} wait for the next start" if outbox.kept else ""
-            _say(f"{outbox.label}: {outbox.written} readings stored, {outbox.lost} lost{waiting}")
-
-
-def _say(line: str) -> None:
-    # Not on standard output: that may be a sink.
-    click.echo(line, err=True)
+            say(f"{outbox.label}: {outbox.written} readings stored, {outbox.lost} lost{waiting}")

@@ -88,9 +88,21 @@ def describe_os_error(exc: OSError) -> str:
     return f"{f'{exc.filename}: ' if exc.filename else ''}{(exc.strerror or str(exc)).lower()}"
 
 
+def say(line: str) -> None:
+    """Tell people something beside the output: a line on stderr."""
+    if _is_json():
+        logger.warning(line)
+    else:
+        click.echo(line, err=True)
+
+
+def _is_json() -> bool:
+    """Whether log lines are JSON: who reads such must not meet a line that is none."""
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers)
+
+
 def _fail(message: str, code: int) -> int:
-    if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
-        # Who reads lines of JSON must not meet one that is none.
+    if _is_json():
         logger.error(message, exc_info=logger.isEnabledFor(logging.DEBUG))
         return code
     if logging.getLogger().isEnabledFor(logging.DEBUG):

@@ -1,0 +1,314 @@
+"""The collector as a service: from `rct init` to its end, as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from rct_tools.simulator import Simulator
+from rct_tools.sinks.sqlite import query
+
+from programs import finish, run, running
+from servers import free_ports
+
+unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals between processes")
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Simulator]:
+    async with Simulator(port=0, latency=0.001, broadcast=False, speed=0) as simulator:
+        yield simulator
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user lives and works in the temporary folder, on every system."""
+    for variable in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+def config(simulator: Simulator, *more: str, name: str = "roof", listen: str = "") -> str:
+    return "\n".join([
+        f'[[inverter]]\nname = "{name}"\nhost = "127.0.0.1"\nport = {simulator.port}',
+        '[[group]]\nname = "often"\ninterval = "100ms"\nobjects = ["battery.soc"]',
+        '[[sink]]\nurl = "sqlite:readings.db"',
+        *more,
+        f'[status]\nlisten = "{listen}"',
+    ])  # fmt: skip
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110  # another process does it
+            await asyncio.sleep(0.05)
+
+
+def write(text: str) -> None:
+    Path("rct.toml").write_text(text, encoding="utf-8")
+
+
+def lines_of(name: str) -> list[str]:
+    path = Path(name)
+    return path.read_text("utf-8").splitlines() if path.exists() else []
+
+
+def stored(path: str = "readings.db", pattern: str = "battery.soc") -> int:
+    try:
+        return sum(1 for _ in query(Path(path), pattern))
+    except Exception:  # noqa: BLE001  # not there yet, or nothing in it
+        return 0
+
+
+async def said(process: Process, what: str) -> str:
+    """Return the line of stderr that says something."""
+    assert process.stderr
+    async with asyncio.timeout(30):
+        while line := (await process.stderr.readline()).decode():
+            if what in line:
+                return line
+    raise AssertionError(f"{what!r} was never said")
+
+
+async def ask(address: str) -> dict[str, Any]:
+    async with aiohttp.ClientSession() as session, session.get(f"http://{address}/status") as answer:
+        assert answer.status == 200
+        document: dict[str, Any] = await answer.json()
+        return document
+
+
+# --- rct init, rct config -------------------------------------------------------------------------------------------
+
+
+async def test_init_writes_a_file_that_collect_takes(simulator: Simulator) -> None:
+    done = await run("rct", "init", "--host", "127.0.0.1", "--port", simulator.port)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("rct.toml: written, for an inverter with string A, string B, battery, module 0")
+    assert done.out.endswith("Start it with: rct collect\n")
+    check = await run("rct", "config", "check")
+    assert (check.code, check.err) == (0, "")
+    assert check.out.startswith("rct.toml: good\n  Simulated inverter at 127.0.0.1:")
+    again = await run("rct", "init", "--host", "127.0.0.1", "--port", simulator.port)
+    assert (again.code, again.err) == (
+        1,
+        "Error: rct.toml: is there already; choose another file with -o, or - to look at it first\n",
+    )
+    shown = await run("rct", "init", "--host", "127.0.0.1", "--port", simulator.port, "-o", "-")
+    assert shown.out.splitlines() == lines_of("rct.toml")
+    other = await run("rct", "init", "--host", "127.0.0.1", "--port", simulator.port, "-o", "other.toml")
+    assert other.out.endswith("Start it with: rct collect -c other.toml\n")
+
+
+async def test_init_of_nobody_writes_nothing() -> None:
+    done = await run("rct", "init", "--host", "127.0.0.1", "--port", free_ports(1)[0])
+    assert done.code == 1
+    assert "cannot connect: connection refused" in done.err
+    assert not lines_of("rct.toml")
+
+
+SECRETS = """
+[[inverter]]
+host = "192.0.2.7"
+[[sink]]
+url = "influx://me@localhost/db"
+password = "s3cret"
+[[sink]]
+url = "mqtt://me@localhost"
+password = { file = "/run/secrets/mqtt" }
+refresh = "90s"
+[[sink]]
+url = "influx2://localhost/bucket"
+token = { env = "RCT_TEST_TOKEN" }
+spool_size = "2GB"
+"""
+
+
+async def test_show_tells_what_is_in_force_and_no_secret() -> None:
+    write(SECRETS)
+    done = await run("rct", "config", "show", RCT_INVERTER__0__NAME="roof", RCT_SINK__1__PAYLOAD="json")
+    assert (done.code, done.err) == (0, "")
+    assert "s3cret" not in done.out
+    import tomllib
+
+    tree = tomllib.loads(done.out)
+    assert tree == {
+        "inverter": [{"host": "192.0.2.7", "name": "roof"}],
+        "sink": [
+            {"url": "influx://me@localhost/db", "password": "…"},
+            {
+                "url": "mqtt://me@localhost",
+                "password": {"file": "/run/secrets/mqtt"},
+                "refresh": "90s",
+                "payload": "json",
+            },
+            {"url": "influx2://localhost/bucket", "token": {"env": "RCT_TEST_TOKEN"}, "spool_size": "2GB"},
+        ],
+    }  # fmt: skip
+    done = await run("rct", "config", "show", "--format", "json")
+    assert json.loads(done.out)["sink"][0] == {"url": "influx://me@localhost/db", "password": "…"}
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "code", "error"),
+    [
+        (["config", "check"], None, 2, "no configuration: none of rct.toml, "),
+        (["collect"], None, 2, "which inverter? Name it with --host, or write a configuration: rct init --host HOST"),
+        (
+            ["config", "check"],
+            "x = 1\n[[inverter]]\nhost = 'a'",
+            2,
+            "rct.toml: x: unknown key, expected one of inverter",
+        ),
+        (["collect", "--sink", "console:"], SECRETS, 2, "--sink goes with --host; without it, the configuration says"),
+        (["collect", "--host", "a", "-c", "x"], SECRETS, 2, "--host and --config cannot go together"),
+        (["collect", "--host", "a", "--shard", "1/2"], SECRETS, 2, "--host and --shard cannot go together"),
+        (["collect", "--shard", "3/2"], SECRETS, 2, "'3/2' is no shard; expected its number and their count"),
+        (["collect", "-c", "none.toml"], SECRETS, 2, "none.toml: cannot be read: No such file or directory"),
+        (["collect"], SECRETS + "[status]\nlisten = 'x'", 2, "status.listen: 'x' is no address; expected one such as"),
+        (["collect"], SECRETS + "[status]\nlisten = '192.0.2.99:1'", 1, "status.listen: cannot listen on 192.0.2.99:1"),
+        (["status", "--address", "127.0.0.1:1"], None, 1, "127.0.0.1:1: no collector answers: connection refused; "),
+    ],
+)
+async def test_what_is_wrong_is_said_in_one_line(command: list[str], text: str | None, code: int, error: str) -> None:
+    if text is not None:
+        write(text)
+    done = await run("rct", *command, INFLUX_PASSWORD="x", RCT_TEST_TOKEN="x")
+    assert (done.code, done.out) == (code, "")
+    assert error in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+# --- rct collect, rct status ----------------------------------------------------------------------------------------
+
+
+@unix
+async def test_service_from_start_to_end(simulator: Simulator) -> None:
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    write(config(simulator, listen=address))
+    async with running("rct", "collect") as process:
+        await until(lambda: stored() > 10)
+        async with aiohttp.ClientSession() as session, session.get(f"http://{address}/healthz") as answer:
+            assert (answer.status, await answer.text()) == (200, "ok\n")
+        document = await ask(address)
+        status = await run("rct", "status", "--address", address)
+        as_json = await run("rct", "status", "--address", address, "--format", "json")
+        await simulator.close()
+        await until(lambda: stored(pattern="link.up") > 2)
+        away = await run("rct", "status", "--address", address)
+        process.terminate()
+        done = await finish(process)
+    assert done.code == 0
+    assert done.err.splitlines()[-1].endswith("readings stored, 0 lost")
+    (inverter,), (sink,) = document["inverters"], document["sinks"]
+    assert (inverter["name"], inverter["up"], inverter["mute"]) == ("roof", True, [])
+    soc = next(entry for entry in inverter["objects"] if entry["name"] == "battery.soc")
+    assert soc["interval"] == 0.1
+    assert soc["age"] < 2
+    assert soc["answered"] >= 10
+    assert sink["written"] > 10
+    assert (sink["lost"], sink["refused"], sink["trouble"]) == (0, 0, "")
+    assert (status.code, status.err) == (0, "")
+    assert "roof" in status.out
+    assert "works" in status.out
+    assert "roof: has no module 5, module 6\n" in status.out
+    assert json.loads(as_json.out)["inverters"][0]["name"] == "roof"
+    assert away.code == 1
+    assert "away" in away.out
+
+
+@unix
+async def test_configuration_is_read_again_on_hangup_and_nothing_is_lost(simulator: Simulator) -> None:
+    write(config(simulator))
+    async with running("rct", "collect") as process:
+        await until(lambda: stored() > 5)
+        write(config(simulator, '[[sink]]\nurl = "jsonl:more.jsonl"'))
+        process.send_signal(signal.SIGHUP)
+        assert "configuration read again: 1 inverters into readings.db, jsonl:more.jsonl" in await said(
+            process, "again"
+        )
+        before = stored()
+        await until(lambda: stored() > before + 10)
+        write("nonsense")
+        process.send_signal(signal.SIGHUP)
+        line = await said(process, "going on")
+        assert "rct.toml: not TOML: " in line
+        before = stored()
+        await until(lambda: stored() > before + 10)
+        process.terminate()
+        done = await finish(process)
+    assert done.code == 0
+    lines = [json.loads(line) for line in lines_of("more.jsonl")]
+    both = [row for row in lines if row["object"] == "battery.soc"]
+    times = [reading.time for reading in query(Path("readings.db"), "battery.soc")]
+    assert len(both) > 20
+    # Never a hole in what is read ten times a second, whatever was read again meanwhile.
+    assert max(b - a for a, b in pairwise(times)) < 900_000_000
+
+
+@unix
+async def test_systemd_is_told(simulator: Simulator, tmp_path: Path) -> None:
+    write(config(simulator))
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.settimeout(30)
+    manager.bind(str(tmp_path / "notify"))
+    told: list[str] = []
+
+    async def next_message() -> str:
+        told.append((await asyncio.to_thread(manager.recv, 4096)).decode())
+        return told[-1]
+
+    environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+    with manager:
+        async with running("rct", "collect", **environment) as process:
+            while not (await next_message()).startswith("READY=1\nSTATUS=1 inverters into readings.db"):
+                pass
+            while await next_message() != "WATCHDOG=1":
+                pass
+            process.send_signal(signal.SIGHUP)
+            while not (await next_message()).startswith("RELOADING=1\nMONOTONIC_USEC="):
+                pass
+            while not (await next_message()).startswith("READY=1"):
+                pass
+            process.terminate()
+            while await next_message() != "STOPPING=1":
+                pass
+            assert (await finish(process)).code == 0
+
+
+@unix
+async def test_log_lines_as_json(simulator: Simulator) -> None:
+    write(config(simulator))
+    async with running("rct", "collect", "--log-format", "json") as process:
+        line = json.loads(await said(process, "collecting"))
+        await until(lambda: stored() > 5)
+        process.terminate()
+        done = await finish(process)
+    assert line["peer"] == f"127.0.0.1:{simulator.port}"
+    assert all(json.loads(line)["message"] for line in done.err.splitlines())
+
+
+@unix
+async def test_shards_share_the_inverters(simulator: Simulator) -> None:
+    names = ["house 1", "house 2", "house 3", "roof", "barn"]
+    write("".join(f'[[inverter]]\nname = "{n}"\nhost = "127.0.0.1"\nport = {simulator.port}\n' for n in names))
+    seen: list[str] = []
+    for shard in ("1", "2"):
+        environment = {"RCT_SINK__0__URL": f"sqlite:{shard}.db", "RCT_STATUS__LISTEN": ""}
+        async with running("rct", "collect", "--shard", f"{shard}/2", **environment) as process:
+            await said(process, "collecting")
+            await until(lambda file=f"{shard}.db": stored(file, "link.up") > 1)
+            process.terminate()
+            assert (await finish(process)).code == 0
+        seen += {reading.inverter for reading in query(Path(f"{shard}.db"))}
+    assert sorted(seen) == sorted(names)
