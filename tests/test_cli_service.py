@@ -9,6 +9,7 @@ import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -307,7 +308,7 @@ async def test_shards_share_the_inverters(simulator: Simulator) -> None:
         environment = {"RCT_SINK__0__URL": f"sqlite:{shard}.db", "RCT_STATUS__LISTEN": ""}
         async with running("rct", "collect", "--shard", f"{shard}/2", **environment) as process:
             await said(process, "collecting")
-            await until(lambda file=f"{shard}.db": stored(file, "link.up") > 1)
+            await until(partial(stored, f"{shard}.db", "link.up"))
             process.terminate()
             assert (await finish(process)).code == 0
         seen += {reading.inverter for reading in query(Path(f"{shard}.db"))}

@@ -12,7 +12,7 @@ from rct_tools.config import load_config, show_config
 
 @click.group(epilog="Example: rct config check; rct config show")
 def config() -> None:
-    """Look at a configuration: is it right, and what does it come to?"""
+    """Check a configuration, and show what it comes to."""
 
 
 @config.command(epilog="Example: rct config check -c rct.toml")
