@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import Measurement
-from rct_tools.client import connect
-from rct_tools.collector import Collector
+from rct_tools.collector import Collector, InverterSetup, Setup, SinkSetup
 from rct_tools.objects import registry
 from rct_tools.plan import Field, Group, Plan
 from rct_tools.simulator import Simulator
@@ -65,8 +64,12 @@ async def _collect(path: Path, seconds: int) -> tuple[int, int, int]:
     objects = islice((info for info in registry if info.data_type is DataType.FLOAT), OBJECTS)
     plan = Plan((Group("fast", SECOND, tuple(Field(info.name, (info,)) for info in objects)),))
     # The clock of the house stands still, for its history grows, and is not what is measured.
-    async with Simulator(port=0, speed=0) as simulator, connect("127.0.0.1", simulator.port) as inverter:
-        collector = Collector(inverter, plan, {"sqlite": SqliteSink(path)}, clock=lambda: int(loop.time() * SECOND))
+    async with Simulator(port=0, speed=0) as simulator:
+        setup = Setup(
+            (InverterSetup("roof", simulator.host, plan, simulator.port),),
+            (SinkSetup("sqlite", lambda _: SqliteSink(path)),),
+        )
+        collector = Collector(setup)
         task = loop.create_task(collector.run())
         await asyncio.sleep(seconds * WARM_UP / SECONDS)
         warm = await _least_in_use()
@@ -74,8 +77,7 @@ async def _collect(path: Path, seconds: int) -> tuple[int, int, int]:
         end = await _least_in_use()
         task.cancel()
         await asyncio.wait([task])
-        (outbox,) = collector.outboxes
-        return warm, end, outbox.written
+        return warm, end, collector.lanes["sqlite"].outbox.written
 
 
 async def _least_in_use() -> int:

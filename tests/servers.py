@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,7 @@ level = "error"
 
 def require(program: str) -> str:
     """Return the path of a server's program; without it the test is skipped, or fails under RCT_REQUIRE_SERVERS=1."""
-    path = shutil.which(program)
+    path = shutil.which(program) or shutil.which(program, path=Path(sys.executable).parent)
     if path is None:
         message = f"{program} is not installed"
         if os.environ.get("RCT_REQUIRE_SERVERS") == "1":
@@ -85,10 +87,10 @@ class InfluxServer:
                     await asyncio.sleep(0.02)
         pytest.fail("influxd ended at once")
 
-    def stop(self) -> None:
-        """Stop, and return when it has ended."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """Stop, ``at_once`` by SIGKILL, and return when it has ended."""
         if self._process is not None:
-            self._process.terminate()
+            self._process.kill() if at_once else self._process.terminate()
             try:
                 self._process.wait(_READY)
             except subprocess.TimeoutExpired:
@@ -182,3 +184,110 @@ class VictoriaServer:
         """Return how many lines it could not read."""
         (line,) = re.findall(r'vm_rows_invalid_total\{type="influx"\} (\d+)', await self.get("/metrics"))
         return int(line)
+
+
+class Certificates:
+    """An authority of our own, and what it has certified, each as files made by openssl."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.ca, self._ca_key = folder / "ca.crt", folder / "ca.key"
+        subject = ("-subj", "/CN=authority", "-days", "2", "-out", self.ca, "-keyout", self._ca_key)
+        self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject)
+
+    def certify(self, name: str) -> tuple[Path, Path]:
+        """Return certificate and key for a host, or for a client."""
+        certificate, key, request, extra = (
+            self._folder / f"{name}.{suffix}" for suffix in ("crt", "key", "csr", "ext")
+        )
+        self._openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        extra.write_text(f"subjectAltName = DNS:{name}\n")
+        signed = ("-CA", self.ca, "-CAkey", self._ca_key, "-CAcreateserial", "-days", "1", "-extfile", extra)
+        self._openssl("x509", "-req", "-in", request, "-out", certificate, *signed)
+        return certificate, key
+
+    def _openssl(self, *arguments: object) -> None:
+        subprocess.run([require("openssl"), *map(str, arguments)], check=True, capture_output=True)
+
+
+class MosquittoServer:
+    """Mosquitto that can be stopped and started again; only with ``keeps`` does it remember retained messages then."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keeps: bool = True,
+        users: Mapping[str, str] | None = None,
+        rights: str = "",
+        certificate: tuple[Path, Path] | None = None,
+        client_ca: Path | None = None,
+    ) -> None:
+        """``users`` have passwords, ``rights`` is the text of an ACL file; ``client_ca`` certifies clients."""
+        self._program = require("mosquitto")
+        (self.port,) = free_ports(1)
+        self.address = f"127.0.0.1:{self.port}"
+        lines = [
+            f"listener {self.port} 127.0.0.1",
+            "user root",  # counts only for root, who would become somebody without rights to the folder
+            "set_tcp_nodelay true",
+            f"allow_anonymous {str(users is None).lower()}",
+            f"persistence {str(keeps).lower()}",
+            f"persistence_location {folder.as_posix()}/",
+        ]
+        if users is not None:
+            passwords = folder / "passwords"
+            passwords.touch(0o600)
+            for user, password in users.items():
+                command = [require("mosquitto_passwd"), "-b", str(passwords), user, password]
+                subprocess.run(command, check=True, capture_output=True)
+            lines.append(f"password_file {passwords.as_posix()}")
+        if rights:
+            (folder / "rights").write_text(rights)
+            lines.append(f"acl_file {(folder / 'rights').as_posix()}")
+        if certificate:
+            lines += [f"certfile {certificate[0].as_posix()}", f"keyfile {certificate[1].as_posix()}"]
+        if client_ca:
+            lines += [f"cafile {client_ca.as_posix()}", "require_certificate true"]
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text("\n".join(lines) + "\n")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start, and return when it answers."""
+        self._process = subprocess.Popen(  # noqa: ASYNC220  # it is stopped by synchronous code
+            [self._program, "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        async with asyncio.timeout(_READY):
+            while self._process.poll() is None:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                except OSError:
+                    await asyncio.sleep(0.02)
+                else:
+                    writer.close()
+                    await writer.wait_closed()
+                    return
+        pytest.fail("mosquitto ended at once")
+
+    def freeze(self) -> None:
+        """Stand still: connections stay, and nobody answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Stop, and return when it has ended."""
+        if self._process is not None:
+            self.thaw()
+            self._process.terminate()
+            try:
+                self._process.wait(_READY)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None

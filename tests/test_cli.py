@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+import logging
 import os
 import shutil
 import socket
@@ -11,12 +13,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from rct_tools.cli import COMMANDS, rct
+from rct_tools.cli.options import log_format_option, verbose_option
+from rct_tools.times import parse_iso_time
 
 from programs import run
 
@@ -162,3 +167,73 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+# --- log lines ------------------------------------------------------------------------------------------------------
+
+LOGGED: list[tuple[tuple[Any, ...], str | None]] = [  # message with its arguments, the peer it is about
+    (("%s: no answer for %s", "192.0.2.7:8899", "battery.soc"), "192.0.2.7:8899"),
+    (("%s: there again after %.0f s", "[2001:db8::1]:8899", 3), "[2001:db8::1]:8899"),
+    (("%s: works again", "mqtt://192.0.2.9:1883/rct"), None),
+    (("%s: connection refused", "http://192.0.2.9:8086"), None),
+    (("2 readings lost",), None),
+    (("%s: of two\nlines ☀", "roof:8899"), "roof:8899"),
+]
+ORDERS = [(), ("-v",), ("--log-format", "json"), ("-v", "--log-format", "json"), ("--log-format", "json", "-v")]
+
+
+@pytest.fixture
+def restored_log() -> Iterator[None]:
+    """The log as the tests have it, afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+def log_lines(*args: str, swap: bool = False) -> list[str]:
+    """Return what a command of those options logs."""
+
+    @click.command
+    def speak() -> None:
+        for (message, *values), _ in LOGGED:
+            logging.getLogger("rct_tools.link").info(message, *values)
+
+    first, second = (log_format_option, verbose_option) if swap else (verbose_option, log_format_option)
+    result = CliRunner().invoke(first(second(speak)), args)
+    assert result.exit_code == 0, result.output
+    return result.stderr.splitlines()
+
+
+@pytest.mark.usefixtures("restored_log")
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize("args", ORDERS, ids=" ".join)
+def test_verbosity_and_format_of_log_lines_go_together_in_any_order(args: tuple[str, ...], swap: bool) -> None:
+    lines = log_lines(*args, swap=swap)
+    assert bool(lines) == ("-v" in args)
+    if "json" in args:
+        assert all(json.loads(line)["level"] == "info" for line in lines)
+    elif lines:
+        assert lines[-1] == "lines ☀"
+
+
+@pytest.mark.usefixtures("restored_log")
+def test_a_log_line_as_json() -> None:
+    for line, ((message, *values), peer) in zip(log_lines("-v", "--log-format", "json"), LOGGED, strict=True):
+        found = json.loads(line)
+        assert parse_iso_time(found.pop("time"))
+        expected = {"level": "info", "logger": "rct_tools.link", "peer": peer, "message": message % tuple(values)}
+        assert found == {key: value for key, value in expected.items() if value is not None}
+
+
+async def test_an_error_is_json_too_where_log_lines_are() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        args = ("simulate", "--port", port, "--log-format", "json")
+        short, long = await run("rct", *args), await run("rct", *args, "-vv")
+    assert (short.code, long.code) == (1, 1)
+    error = json.loads(short.err)
+    assert (error["level"], error["logger"]) == ("error", "rct_tools.cli.run")
+    assert error["message"].startswith(f"cannot listen on 127.0.0.1:{port}: ")
+    assert "traceback" not in error
+    assert "Traceback (most recent call last)" in json.loads(long.err.splitlines()[-1])["traceback"]

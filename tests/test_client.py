@@ -13,10 +13,10 @@ import rct_tools
 from rct_tools.client import PROBE, Client, connect
 from rct_tools.errors import ConnectFailed, ConnectionLost, EncodeError, LinkError, NoAnswer, UnknownObject
 from rct_tools.frame import Command, Frame, Reason
-from rct_tools.objects import registry
-from rct_tools.pace import Pace
+from rct_tools.objects import ObjectInfo, registry
+from rct_tools.pace import Others, Pace
 from rct_tools.reading import Reading
-from rct_tools.values import EventTable, Sample, TimeSeries, Value
+from rct_tools.values import DataType, EventTable, Sample, TimeSeries, Value
 
 from peers import peer, requests, response
 
@@ -573,3 +573,68 @@ async def test_the_blocking_helper_in_a_notebook() -> None:
             return rct_tools.read("127.0.0.1", "battery.soc", port=port)
 
         assert await asyncio.to_thread(asyncio.run, cell()) == {"battery.soc": 0.5}
+
+
+# --- other clients --------------------------------------------------------------------------------------------------
+
+SIGNS = [  # what came unasked, and after how many seconds; whether others are at work then
+    ([("battery.soc", 0.0), ("battery.voltage", 0.1)], False),  # what the inverter says by itself
+    ([("battery.soc", 0.0), ("battery.soc", 31.0)], False),
+    ([("battery.soc", 0.0), ("battery.soc", 5.0)], True),
+    ([("svnversion", 0.0)], True),
+    ([("svnversion", 0.0), ("battery.soc", Others.LEFT)], False),  # gone again
+    ([("power_mng.soc_min", 0.0)], False),  # asked by us, and late
+    ([("power_mng.soc_min", Others.OURS)], True),
+]
+
+
+@pytest.mark.parametrize(("signs", "at_work"), SIGNS)
+def test_other_clients_are_told_from_what_comes_unasked(signs: list[tuple[str, float]], at_work: bool) -> None:
+    others = Others()
+    others.asked(registry["power_mng.soc_min"].object_id, 0.0)
+    for name, now in signs:
+        others.came(registry[name], now)
+    assert others.at_work(signs[-1][1]) is at_work
+
+
+def test_what_is_remembered_of_others_is_bounded() -> None:
+    others = Others()
+    for object_id in range(10_000):
+        others.came(ObjectInfo(object_id, "", DataType.UNKNOWN), 0.0)
+    assert len(others._unasked) < 5000
+
+
+async def test_pace_yields_to_other_clients() -> None:
+    gaps: list[float] = []
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(response("power_mng.soc_min", 0.5))  # asked for by somebody else
+        last = 0.0
+        async for frame in requests(reader):
+            now = asyncio.get_running_loop().time()
+            gaps.append(now - last)
+            last = now
+            writer.write(response(BY_ID[frame.object_id], VALUES[BY_ID[frame.object_id]]))
+
+    async with peer(script) as port, impatient(port, timeout=5) as inverter:
+        await until(lambda: inverter.sees_others)
+        await inverter.read_many(["battery.soc", "battery.soh", "battery.voltage"])
+    assert min(gaps[1:]) >= Others.GAP * 0.9
+
+
+async def test_asking_without_waiting_and_hearing_everything() -> None:
+    heard: list[Reading] = []
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(response("battery.voltage", 400.0))
+        await answer_all(reader, writer)
+
+    async with peer(script) as port, impatient(port) as inverter:
+        with inverter.hearing(heard.append):
+            reading = await inverter.ask(registry["battery.soc"])
+            await until(lambda: len(heard) == 2)
+        await inverter.read("battery.soh")
+    assert heard[1] is reading
+    assert [r.object.name for r in heard] == ["battery.voltage", "battery.soc"]
+    assert inverter.counters.bytes_sent == 2 * 9
+    assert inverter.counters.bytes_received == sum(len(response(n, VALUES[n])) for n in list(VALUES)[:3])

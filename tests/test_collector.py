@@ -1,434 +1,257 @@
-"""The collector and its outboxes, on a clock that moves only when everybody waits."""
+"""The collector: inverters and sinks that come, go and fail, each without harm to the others."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rct_tools.client import connect
-from rct_tools.collector import Collector
-from rct_tools.config import load_plan, parse_plan
-from rct_tools.errors import ConnectFailed, NoAnswer, SinkError
-from rct_tools.objects import registry
-from rct_tools.plan import Plan
+from rct_tools.collector import Collector, InverterSetup, Setup, SinkSetup
+from rct_tools.config import parse_plan, sink_of
+from rct_tools.errors import ConnectFailed, SinkError
+from rct_tools.plan import Plan, Source
 from rct_tools.reading import Reading
 from rct_tools.simulator import Simulator
-from rct_tools.sinks.outbox import Outbox
-from rct_tools.sinks.sqlite import SqliteSink, query
-from rct_tools.times import SECOND
+from rct_tools.sinks import Sink
+from rct_tools.sinks.sqlite import query
+from rct_tools.vitals import UP, VITALS
 
-PEER = "192.0.2.7:8899"
-
-
-class Stop(Exception):
-    """The end of a test's time."""
+from standins import Shelf
+from warp import warp
 
 
-@dataclass
-class Clock:
-    """Time that passes when somebody sleeps; at the end it stops the sleeper."""
-
-    end: int = 10**6 * SECOND
-    now: int = 0
-    slept: list[float] = field(default_factory=list)
-
-    def __call__(self) -> int:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        if self.now + seconds * SECOND > self.end:
-            raise Stop
-        self.now += round(seconds * SECOND)
-        await asyncio.sleep(0)
+def plan(*objects: str, interval: str = "1s") -> Plan:
+    return parse_plan(f'[[group]]\nname = "a"\ninterval = "{interval}"\nobjects = {json.dumps(objects)}', "test")
 
 
-@dataclass
-class House:
-    """A source that answers with the second at which it was asked."""
-
-    clock: Clock
-    takes: Callable[[int], float] = lambda second: 0  # seconds, by the second at which it is asked
-    silent: Callable[[int], set[str]] = lambda second: set()
-    away: Callable[[int], bool] = lambda second: False
-    asked: list[tuple[float, tuple[str, ...]]] = field(default_factory=list)
-    peer: str = PEER
-
-    async def read_many(self, names: Iterable[str]) -> Mapping[str, Reading | NoAnswer]:
-        names = tuple(names)
-        now = self.clock.now
-        second = now // SECOND
-        self.asked.append((now / SECOND, names))
-        self.clock.now += round(self.takes(second) * SECOND)
-        await asyncio.sleep(0)
-        if self.away(second):
-            raise ConnectFailed(f"{PEER}: connection refused")
-        silent = self.silent(second)
-        return {
-            name: NoAnswer(PEER, [name])
-            if name in silent
-            else Reading(self.clock.now + number, "roof", registry[name], float(second))
-            for number, name in enumerate(names)
-        }
+BOTH = plan("battery.voltage", "g_sync.p_acc_lp")
 
 
-@dataclass
-class Shelf:
-    """A sink in memory that fails as told."""
-
-    readings: list[Reading] = field(default_factory=list)
-    fails: Callable[[int], SinkError | None] = lambda attempt: None
-    attempts: int = 0
-    closed: int = 0
-
-    async def write(self, readings: Sequence[Reading]) -> None:
-        self.attempts += 1
-        await asyncio.sleep(0)
-        if (error := self.fails(self.attempts)) is not None:
-            raise error
-        self.readings += readings
-
-    async def close(self) -> None:
-        self.closed += 1
+def inverter(simulator: Simulator, name: str = "roof", of: Plan = BOTH) -> InverterSetup:
+    return InverterSetup(name, simulator.host, of, simulator.port)
 
 
-def plan(**intervals: str) -> Plan:
-    """A plan with one group for each interval, of one object each."""
-    objects = iter(["battery.soc", "battery.voltage", "g_sync.p_acc_lp"])
-    groups = [
-        f'[[group]]\nname = "{name}"\ninterval = "{interval}"\nfields.{name} = "{next(objects)}"\n'
-        for name, interval in intervals.items()
-    ]
-    return parse_plan("".join(groups), "test")
-
-
-async def collect(collector: Collector) -> None:
-    with pytest.raises(Stop):
-        await collector.run()
-
-
-async def test_groups_keep_to_their_grid_and_are_asked_together() -> None:
-    clock = Clock(end=120 * SECOND)
-    house, shelf = House(clock, takes=lambda second: 0.7), Shelf()
-    collector = Collector(house, plan(fast="5s", slow="60s"), {"shelf": shelf}, clock=clock, sleep=clock.sleep)
-    await collect(collector)
-    both, fast = ("battery.soc", "battery.voltage"), ("battery.soc",)
-    assert house.asked == [(float(s), fast if s % 60 else both) for s in range(0, 121, 5)]
-    assert (collector.cycles, collector.missed, shelf.closed) == (25, 0, 1)
-    assert len(shelf.readings) == 25 + 3
-
-
-async def test_late_cycle_is_left_out_and_never_doubled(caplog: pytest.LogCaptureFixture) -> None:
-    clock = Clock(end=40 * SECOND)
-    house = House(clock, takes=lambda second: 12 if second in (10, 25) else 0)
-    collector = Collector(house, plan(fast="5s"), {}, clock=clock, sleep=clock.sleep)
-    await collect(collector)
-    assert [asked for asked, _ in house.asked] == [0, 5, 10, 25, 40]
-    assert collector.missed == 4
-    assert caplog.messages == [f"{PEER}: group fast takes longer than its interval of 5 s; cycles are left out"]
-
-
-async def test_slow_group_is_not_starved_by_a_group_that_is_always_late() -> None:
-    clock = Clock(end=63 * SECOND)
-    house = House(clock, takes=lambda second: 7)
-    await collect(Collector(house, plan(fast="5s", slow="31s"), {}, clock=clock, sleep=clock.sleep))
-    assert [asked for asked, names in house.asked if "battery.voltage" in names] == [0, 37, 62]
-
-
-async def test_object_that_does_not_answer_is_said_once_and_costs_nobody_else(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    clock = Clock(end=50 * SECOND)
-    house = House(clock, silent=lambda second: {"battery.voltage"} if 10 <= second < 30 else set())
-    shelf = Shelf()
-    await collect(Collector(house, plan(a="5s", b="5s"), {"shelf": shelf}, clock=clock, sleep=clock.sleep))
-    assert caplog.messages == [
-        f"{PEER}: no answer for battery.voltage; will keep asking",
-        f"{PEER}: answered again: battery.voltage",
-    ]
-    values = {name: [r.value for r in shelf.readings if r.object.name == name] for name in registry_names(shelf)}
-    assert values == {
-        "battery.soc": [float(s) for s in range(0, 51, 5)],
-        "battery.voltage": [float(s) for s in range(0, 51, 5) if not 10 <= s < 30],
-    }
-
-
-async def test_object_of_one_group_is_no_news_for_another(caplog: pytest.LogCaptureFixture) -> None:
-    clock = Clock(end=50 * SECOND)
-    house = House(clock, silent=lambda second: {"battery.voltage"})
-    await collect(Collector(house, plan(fast="5s", slow="20s"), {}, clock=clock, sleep=clock.sleep))
-    assert caplog.messages == [f"{PEER}: no answer for battery.voltage; will keep asking"]
-
-
-def registry_names(shelf: Shelf) -> set[str]:
-    return {reading.object.name for reading in shelf.readings}
-
-
-STATES: list[tuple[dict[str, Callable[[int], object]], list[str]]] = [  # what happens for 25 seconds, what is said
-    ({"away": lambda second: 10 <= second < 35}, []),  # the client says that
-    (
-        {"silent": lambda second: {"battery.soc"} if 10 <= second < 35 else set()},
-        [f"{PEER}: silent: no answer for any of 1 objects; will keep asking", f"{PEER}: answers again, after 25 s"],
-    ),
-]
-
-
-@pytest.mark.parametrize(("behaviour", "said"), STATES)
-async def test_nothing_is_written_while_nothing_comes(
-    behaviour: Mapping[str, Callable[[int], object]], said: list[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    clock = Clock(end=60 * SECOND)
-    house, shelf = House(clock, **behaviour), Shelf()  # type: ignore[arg-type]  # one of its functions
-    await collect(Collector(house, plan(a="5s"), {"shelf": shelf}, clock=clock, sleep=clock.sleep))
-    assert caplog.messages == said
-    assert [r.value for r in shelf.readings] == [float(s) for s in range(0, 61, 5) if not 10 <= s < 35]
-
-
-async def test_sum_is_made_only_of_parts_that_came() -> None:
-    clock = Clock(end=10 * SECOND)
-    house = House(clock, silent=lambda second: {"dc_conv.dc_conv_struct[1].p_dc"} if second == 5 else set())
-    shelf = Shelf()
-    await collect(Collector(house, load_plan(), {"shelf": shelf}, clock=clock, sleep=clock.sleep))
-    sums = [reading for reading in shelf.readings if reading.object.name == "power_panel"]
-    newest = [r.time for r in shelf.readings if r.object.name == "dc_conv.dc_conv_struct[1].p_dc"]
-    assert [(r.value, r.time, r.inverter, r.object.unit) for r in sums] == [
-        (0.0, newest[0], "roof", "W"),
-        (20.0, newest[1], "roof", "W"),
-    ]
-    assert len(shelf.readings) == 24 + 8 + 10  # one part missing once, and with it the sum
-    assert len(house.asked[0][1]) == len(set(house.asked[0][1])) == 23  # 24 fields, the parts asked once
-
-
-async def test_sink_in_trouble_holds_up_nobody_and_gets_everything_later(caplog: pytest.LogCaptureFixture) -> None:
-    clock = Clock(end=100 * SECOND)
-    good, bad = Shelf(), Shelf(fails=lambda attempt: SinkError("bad: disk full") if attempt <= 3 else None)
-    sinks = {"good": good, "bad": bad}
-    await collect(Collector(House(clock), plan(a="5s"), sinks, clock=clock, sleep=clock.sleep))
-    assert good.readings == bad.readings
-    assert len(good.readings) > 20
-    assert caplog.messages[0] == "bad: disk full; keeping readings, will retry"
-    assert caplog.messages[1].startswith("bad: works again; ")
-    assert len(caplog.messages) == 2
-
-
-async def test_cancelling_lets_the_sinks_finish() -> None:
-    clock, shelf = Clock(), Shelf()
-    asked = asyncio.Event()
-
-    async def stand_still(_: float) -> None:
-        asked.set()
-        await asyncio.Event().wait()
-
-    job = asyncio.create_task(
-        Collector(House(clock), plan(a="5s"), {"shelf": shelf}, clock=clock, sleep=stand_still).run()
-    )
-    await asked.wait()
-    job.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await job
-    assert (len(shelf.readings), shelf.closed) == (1, 1)
-
-
-async def test_cancelling_gives_a_sink_in_trouble_one_last_try() -> None:
-    clock, shelf = Clock(), Shelf(fails=lambda attempt: SinkError("x: away") if attempt == 1 else None)
-    waiting: set[float] = set()
-    both = asyncio.Event()
-
-    async def stand_still(seconds: float) -> None:
-        waiting.add(seconds)
-        if len(waiting) == 2:  # the collector for its next cycle, the outbox for its next attempt
-            both.set()
-        await asyncio.Event().wait()
-
-    collector = Collector(House(clock), plan(a="5s"), {"shelf": shelf}, clock=clock, sleep=stand_still)
+@asynccontextmanager
+async def collecting(*inverters: InverterSetup, to: Sequence[SinkSetup]) -> AsyncIterator[Collector]:
+    collector = Collector(Setup(inverters, tuple(to)))
     job = asyncio.create_task(collector.run())
-    await both.wait()
-    job.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await job
-    assert (len(shelf.readings), shelf.attempts, shelf.closed) == (1, 2, 1)
+    try:
+        yield collector
+    finally:
+        job.cancel()
+        with suppress(asyncio.CancelledError):
+            await job
 
 
-async def test_sink_that_hangs_at_the_end_is_left(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("rct_tools.collector.LAST_TRY", 0.01)
-    clock = Clock(end=0)
+def seconds(readings: Sequence[Reading]) -> int:
+    """How many readings came, which is one a second; each once."""
+    assert len({reading.time for reading in readings}) == len(readings)
+    return len(readings)
 
+
+def test_each_inverter_is_read_and_each_sink_gets_what_it_wants() -> None:
+    async def main() -> tuple[Shelf, Shelf]:
+        every, some = Shelf(), Shelf()
+        async with Simulator(port=0, speed=0) as roof, Simulator(port=0, seed=1, speed=0) as barn:
+            sinks = [every.setup("every"), some.setup("some", "battery.*", battery__voltage="volt")]
+            async with collecting(inverter(roof), inverter(barn, "barn"), to=sinks):
+                await asyncio.sleep(60.5)
+        return every, some
+
+    every, some = warp(main())
+    for name in ("roof", "barn"):
+        assert 59 <= seconds(every.of("battery.voltage", name)) <= 62
+        assert some.of("battery.voltage", name) == every.of("battery.voltage", name)
+    assert {reading.object.name for reading in some.readings} == {"battery.voltage"}
+    assert {r.object.name for r in every.readings} == {"battery.voltage", "g_sync.p_acc_lp", *(v.name for v in VITALS)}
+    assert (every.closed, some.closed) == (1, 1)
+    assert [source.inverter for source in some.sources] == ["roof", "barn"]
+    assert [e.name for e in some.sources[0].expects.values()] == ["volt"]
+    assert some.sources[0].expects["battery.voltage"].interval == 10**9
+
+
+def test_sink_in_trouble_holds_up_nobody_and_gets_everything_later() -> None:
+    async def main() -> tuple[Shelf, Shelf]:
+        good, bad = Shelf(), Shelf(fails=lambda attempt: SinkError("bad: away") if attempt <= 4 else None)
+        async with (
+            Simulator(port=0, speed=0) as simulator,
+            collecting(inverter(simulator), to=[good.setup("good"), bad.setup("bad")]),
+        ):
+            await asyncio.sleep(120)
+        return good, bad
+
+    good, bad = warp(main())
+    assert bad.readings == good.readings
+    assert good.attempts > 100
+
+
+def test_unreachable_inverter_is_no_trouble_for_the_others() -> None:
+    async def main() -> Shelf:
+        shelf = Shelf()
+        async with Simulator(port=0, speed=0) as simulator:
+            nowhere = replace(inverter(simulator, "nowhere"), host="127.0.0.1", port=1)
+            async with collecting(nowhere, inverter(simulator), to=[shelf.setup()]):
+                await asyncio.sleep(60.5)
+        return shelf
+
+    shelf = warp(main())
+    assert 59 <= len(shelf.of("battery.voltage")) <= 62
+    assert {r.value for r in shelf.of("link.up", "nowhere")} == {False}
+    assert not shelf.of("battery.voltage", "nowhere")
+
+
+# --- changes --------------------------------------------------------------------------------------------------------
+
+
+def test_change_disturbs_nothing_that_stays() -> None:
+    async def main() -> None:
+        stays, goes, comes = Shelf(), Shelf(), Shelf()
+        async with (
+            Simulator(port=0, speed=0) as roof,
+            Simulator(port=0, seed=1, speed=0) as barn,
+            collecting(inverter(roof), to=[stays.setup("stays"), goes.setup("goes")]) as collector,
+        ):
+            await asyncio.sleep(30.5)
+            client = collector.watched["roof"].client
+            await collector.change(Setup((inverter(roof),), (stays.setup("stays"), comes.setup("comes"))))
+            assert (goes.closed, stays.opened, comes.opened) == (1, 1, 1)
+            await asyncio.sleep(30)
+            assert collector.watched["roof"].client is client
+            assert client.counters.reconnects == 0
+            before = len(stays.of("battery.voltage"))
+            assert len(goes.of("battery.voltage")) + len(comes.of("battery.voltage")) == before
+            # Another inverter: sinks are told what to expect, so they are opened anew.
+            await collector.change(Setup((inverter(roof), inverter(barn, "barn")), (stays.setup("stays"),)))
+            assert (stays.opened, stays.closed, comes.closed) == (2, 1, 1)
+            await asyncio.sleep(30)
+            assert collector.watched["roof"].client is client
+            await collector.change(Setup((inverter(barn, "barn"),), (stays.setup("stays"),)))
+            assert list(collector.watched) == ["barn"]
+            await asyncio.sleep(10)
+        assert 88 <= seconds(stays.of("battery.voltage")) <= 93
+        assert 38 <= seconds(stays.of("battery.voltage", "barn")) <= 43
+
+    warp(main())
+
+
+def test_new_sink_that_cannot_be_opened_changes_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        stays, comes = Shelf(), Shelf()
+        async with Simulator(port=0, speed=0) as roof:
+            setup = Setup((inverter(roof),), (stays.setup("stays"),))
+            async with collecting(*setup.inverters, to=setup.sinks) as collector:
+                await asyncio.sleep(1)
+                with pytest.raises(SinkError, match="cannot be opened"):
+                    await collector.change(
+                        Setup((), (comes.setup("comes"), sink_of(f"sqlite:{tmp_path / 'no' / 'x.db'}")))
+                    )
+                assert collector.setup == setup
+                assert (comes.closed, stays.closed) == (1, 0)
+                assert list(collector.watched) == ["roof"]
+                await asyncio.sleep(30)
+        assert 29 <= len(stays.of("battery.voltage")) <= 33
+
+    warp(main())
+
+
+def test_changed_sink_that_cannot_be_opened_is_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: Sequence[Source]) -> Sink:
+        raise SinkError("x: the port is taken")
+
+    async def main() -> None:
+        changes, stays = Shelf(), Shelf()
+        async with (
+            Simulator(port=0, speed=0) as roof,
+            collecting(inverter(roof), to=[changes.setup("x"), stays.setup("stays")]) as collector,
+        ):
+            await asyncio.sleep(10)
+            await collector.change(Setup((inverter(roof),), (SinkSetup("x", fail), stays.setup("stays"))))
+            assert changes.closed == 1
+            assert list(collector.lanes) == ["stays"]
+            await asyncio.sleep(10)
+        assert len(stays.of("battery.voltage")) > 18
+
+    warp(main())
+    assert caplog.messages[0] == "x: the port is taken; left out until the next change"
+
+
+# --- the end --------------------------------------------------------------------------------------------------------
+
+
+def test_cancelling_lets_the_sinks_finish() -> None:
+    async def main() -> Shelf:
+        shelf = Shelf(fails=lambda attempt: SinkError("x: away") if attempt == 1 else None)
+        async with Simulator(port=0, speed=0) as roof, collecting(inverter(roof), to=[shelf.setup()]):
+            await asyncio.sleep(0.5)
+        return shelf
+
+    shelf = warp(main())
+    assert shelf.of("battery.voltage")
+    assert shelf.closed == 1
+
+
+def test_sink_that_hangs_at_the_end_is_left(caplog: pytest.LogCaptureFixture) -> None:
     class Hangs(Shelf):
         async def write(self, readings: Sequence[Reading]) -> None:
             await asyncio.Event().wait()
 
-    hangs = Hangs()
-    collector = Collector(House(clock), plan(a="5s"), {"hangs": hangs}, clock=clock, sleep=clock.sleep)
-    await collect(collector)
-    assert caplog.messages == ["hangs: 1 readings lost: the program ended before they could be written"]
-    assert (collector.outboxes[0].lost, hangs.closed) == (1, 1)
+    async def main() -> Shelf:
+        shelf = Hangs()
+        async with Simulator(port=0, speed=0) as roof, collecting(inverter(roof), to=[shelf.setup()]):
+            await asyncio.sleep(10)
+        return shelf
+
+    assert warp(main()).closed == 1
+    assert "readings lost: the program ended before they could be written" in caplog.messages[-1]
 
 
 async def test_closed_standard_output_ends_it() -> None:
-    clock = Clock()
-
     class Gone(Shelf):
         async def write(self, readings: Sequence[Reading]) -> None:
             raise BrokenPipeError
 
-    other = Shelf()
-    with pytest.raises(BrokenPipeError):
-        await Collector(
-            House(clock), plan(a="5s"), {"gone": Gone(), "other": other}, clock=clock, sleep=clock.sleep
-        ).run()
-    assert other.closed == 1
+    gone, other = Gone(), Shelf()
+    async with Simulator(port=0) as roof:
+        with pytest.raises(BrokenPipeError):
+            await Collector(Setup((inverter(roof),), (gone.setup("gone"), other.setup("other")))).run()
+    assert (gone.closed, other.closed) == (1, 1)
 
 
-async def test_from_a_real_client_into_a_file(tmp_path: Path) -> None:
+async def test_sink_that_cannot_be_opened_at_the_start_is_an_error(tmp_path: Path) -> None:
+    shelf = Shelf()
+    with pytest.raises(SinkError):
+        await Collector(Setup((), (shelf.setup(), sink_of(f"sqlite:{tmp_path / 'no' / 'x.db'}")))).run()
+    assert shelf.closed == 1
+
+
+async def test_client_that_gives_up_ends_it() -> None:
+    shelf = Shelf()
+
+    async def impatient(setup: InverterSetup):  # type: ignore[no-untyped-def]  # a client
+        return await connect(setup.host, setup.port, tries=1).__aenter__()
+
+    setup = Setup((InverterSetup("roof", "127.0.0.1", BOTH, 1),), (shelf.setup(),))
+    with pytest.raises(ConnectFailed):
+        await Collector(setup, connect=impatient).run()
+    assert shelf.closed == 1
+
+
+async def test_into_a_file(tmp_path: Path) -> None:
     path = tmp_path / "readings.db"
-    sink = SqliteSink(path)
-    async with (
-        Simulator(port=0, latency=0.001) as simulator,
-        connect(simulator.host, simulator.port, name="roof") as inverter,
-    ):
-        collector = Collector(inverter, plan(a="1ms", b="20ms"), {"file": sink})
-        job = asyncio.create_task(collector.run())
-        while collector.outboxes[0].written < 20:  # noqa: ASYNC110  # nobody tells when a reading was written
-            await asyncio.sleep(0.01)
-        job.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await job
-    stored = list(query(path))
+    async with Simulator(port=0, latency=0.001) as roof:
+        fast = plan("battery.voltage", "battery.soc", interval="20ms")
+        async with collecting(inverter(roof, of=fast), to=[sink_of(f"sqlite:{path}")]) as collector:
+            while not collector.lanes or collector.lanes[str(path)].outbox.written < 20:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    stored = [reading for reading in query(path) if not reading.object.startswith("link.")]
     assert {(reading.inverter, reading.object) for reading in stored} == {
         ("roof", "battery.soc"),
         ("roof", "battery.voltage"),
     }
-    assert len(stored) == collector.outboxes[0].written
-
-
-# --- outbox ---------------------------------------------------------------------------------------------------------
-
-
-def numbered(*numbers: int) -> list[Reading]:
-    return [Reading(number, "roof", registry["battery.soc"], float(number)) for number in numbers]
-
-
-async def test_waits_between_attempts_double_up_to_a_minute() -> None:
-    clock = Clock()
-    shelf = Shelf(fails=lambda attempt: SinkError("x: away") if attempt <= 9 or attempt == 11 else None)
-    outbox = Outbox("x", shelf.write, sleep=clock.sleep)
-    job = asyncio.create_task(outbox.run())
-    for number in (1, 2):
-        outbox.put(numbered(number))
-        while outbox.kept:  # noqa: ASYNC110  # nobody tells when a reading was written
-            await asyncio.sleep(0)
-    outbox.finish()
-    await job
-    assert clock.slept == [1, 2, 4, 8, 16, 32, 60, 60, 60, 1]
-    assert [reading.time for reading in shelf.readings] == [1, 2]
-    await asyncio.sleep(0)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
-async def test_oldest_are_dropped_beyond_the_limit_and_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    shelf = Shelf(fails=lambda attempt: SinkError("x: away") if attempt in (1, 3) else None)
-
-    async def meanwhile(_: float) -> None:
-        if shelf.attempts == 1:
-            for number in range(4, 10):
-                outbox.put(numbered(number))
-
-    outbox = Outbox("x", shelf.write, limit=5, sleep=meanwhile)
-    job = asyncio.create_task(outbox.run())
-    for numbers in ((1, 2, 3), (10,)):
-        outbox.put(numbered(*numbers))
-        while outbox.kept:  # noqa: ASYNC110  # nobody tells when a reading was written
-            await asyncio.sleep(0)
-    outbox.finish()
-    await job
-    assert [reading.time for reading in shelf.readings] == [5, 6, 7, 8, 9, 10]
-    assert (outbox.written, outbox.lost) == (6, 4)
-    assert caplog.messages == [
-        "x: away; keeping readings, will retry",
-        "x: 5 readings are waiting, the oldest are dropped now",
-        "x: works again; 5 readings had been kept, 4 were dropped",
-        "x: away; keeping readings, will retry",
-        "x: works again; 1 readings had been kept",
-    ]
-
-
-async def test_nothing_is_dropped_twice_when_the_limit_is_met_during_a_write() -> None:
-    outbox: Outbox
-
-    async def write(readings: Sequence[Reading]) -> None:
-        if not taken:
-            outbox.put(numbered(3, 4, 5))
-        taken.extend(reading.time for reading in readings)
-
-    taken: list[int] = []
-    outbox = Outbox("x", write, limit=3)
-    outbox.put(numbered(1, 2))
-    outbox.finish()
-    await outbox.run()
-    assert taken == [1, 2, 3, 4, 5]
-    assert outbox.lost == 0
-
-
-async def test_each_reason_is_said_once_and_refusal_for_good_drops(caplog: pytest.LogCaptureFixture) -> None:
-    errors = [SinkError("x: refused"), SinkError("x: 401"), SinkError("x: refused"), SinkError("x: 401")]
-    errors.append(SinkError("x: nonsense", permanent=True))
-    shelf = Shelf(fails=lambda attempt: errors[attempt - 1] if attempt <= len(errors) else None)
-    clock = Clock()
-    outbox = Outbox("x", shelf.write, sleep=clock.sleep)
-    job = asyncio.create_task(outbox.run())
-    outbox.put(numbered(1))
-    while outbox.kept:  # noqa: ASYNC110  # nobody tells when a reading was written
-        await asyncio.sleep(0)
-    outbox.put(numbered(2))
-    outbox.finish()
-    await job
-    assert [reading.time for reading in shelf.readings] == [2]
-    assert caplog.messages == [
-        "x: refused; keeping readings, will retry",
-        "x: 401; still keeping readings",
-        "x: 1 readings lost: x: nonsense",
-        "x: works again; 1 readings had been kept",
-    ]
-
-
-async def test_finishing_wakes_it_for_one_last_try(caplog: pytest.LogCaptureFixture) -> None:
-    napping = asyncio.Event()
-
-    async def nap(_: float) -> None:
-        napping.set()
-        await asyncio.Event().wait()
-
-    shelf = Shelf(fails=lambda attempt: SinkError("x: away"))
-    outbox = Outbox("x", shelf.write, sleep=nap)
-    outbox.put(numbered(1, 2))
-    job = asyncio.create_task(outbox.run())
-    await napping.wait()
-    outbox.finish()
-    await job
-    assert shelf.attempts == 2
-    assert caplog.messages[1:] == ["x: 2 readings lost: the program ended before they could be written"]
-
-
-async def test_nan_stays_nan_in_a_sum() -> None:
-    clock = Clock(end=0)
-    house, shelf = House(clock), Shelf()
-
-    class Nan(House):
-        async def read_many(self, names: Iterable[str]) -> Mapping[str, Reading | NoAnswer]:
-            answers = await house.read_many(names)
-            first = next(iter(answers))
-            part = answers[first]
-            assert isinstance(part, Reading)
-            return {**answers, first: Reading(part.time, part.inverter, part.object, math.nan)}
-
-    await collect(Collector(Nan(clock), load_plan(), {"shelf": shelf}, clock=clock, sleep=clock.sleep))
-    (total,) = [reading.value for reading in shelf.readings if reading.object.name == "power_panel"]
-    assert isinstance(total, float)
-    assert math.isnan(total)
+    assert [r.value for r in query(path, UP.name)][:2] == [False, True]

@@ -1,4 +1,4 @@
-"""Readings files, durations and times: what is good, and what is said about what is not."""
+"""rct.toml: what is good, what the environment adds, and what is said about what is wrong."""
 
 from __future__ import annotations
 
@@ -6,150 +6,174 @@ from pathlib import Path
 
 import pytest
 
-from rct_tools.config import default_readings, load_plan, parse_plan
+from rct_tools.config import Config, find_config, load_config, parse_config, search_path
 from rct_tools.errors import ConfigError
-from rct_tools.objects import registry
-from rct_tools.plan import Field, Group, Plan
-from rct_tools.times import SECOND, iso_time, parse_duration
-from rct_tools.values import DataType
+from rct_tools.times import SECOND, local_zone
 
-DURATIONS = [
-    ("250ms", SECOND // 4),
-    ("5s", 5 * SECOND),
-    ("5 s", 5 * SECOND),
-    ("0.1s", SECOND // 10),
-    ("10m", 600 * SECOND),
-    ("1.5h", 5400 * SECOND),
-    ("7d", 604_800 * SECOND),
-    ("1w", 604_800 * SECOND),
-    ("0.000000001s", 1),
+SMALL = '[[inverter]]\nhost = "192.0.2.7"\n'
+WHOLE = """
+data = "/var/lib/rct-tools"
+
+[[inverter]]
+name = "roof"
+host = "192.0.2.7"
+time_zone = "Europe/Berlin"
+groups = ["fast", "mine"]
+has = ["string A", "battery", "module 0"]
+
+[[inverter]]
+name = "barn"
+host = "192.0.2.8"
+port = 8900
+
+[[group]]
+name = "mine"
+interval = "10s"
+objects = ["battery.soc"]
+
+[[sink]]
+url = "sqlite:readings.db"
+
+[[sink]]
+label = "home"
+url = "influx://me@localhost/house"
+objects = ["battery.*", "link.up"]
+names = { "battery.soc" = "charge" }
+
+[status]
+listen = "127.0.0.1:9999"
+"""
+
+
+def parsed(text: str, **environment: str) -> Config:
+    return parse_config(text, "rct.toml", environment)
+
+
+def test_whole_file() -> None:
+    config = parsed(WHOLE)
+    roof, barn = config.setup.inverters
+    assert (roof.name, roof.host, roof.port, roof.zone) == ("roof", "192.0.2.7", 8899, "Europe/Berlin")
+    assert roof.has == frozenset({"string A", "battery", "module 0"})
+    assert [group.name for group in roof.plan.groups] == ["fast", "mine"]
+    assert roof.plan.expects["battery.soc"].interval == 10 * SECOND
+    assert (barn.port, barn.has, barn.zone) == (8900, None, local_zone())
+    assert [group.name for group in barn.plan.groups] == ["fast", "slow", "rare", "daily", "mine"]
+    assert "battery.soc" in barn.plan.expects
+    files, home = config.setup.sinks
+    assert (files.label, files.objects) == ("readings.db", ("*",))
+    assert home.label == "home"
+    expects = home.sources([roof])[0].expects
+    assert {e.name: e.interval // SECOND for e in expects.values()} == {"charge": 10, "link.up": 60}
+    assert expects["battery.soc"].field == "charge"
+    assert (config.listen, config.data) == ("127.0.0.1:9999", "/var/lib/rct-tools")
+
+
+def test_smallest_file() -> None:
+    config = parsed(SMALL)
+    (inverter,) = config.setup.inverters
+    assert (inverter.name, len(inverter.plan.groups)) == ("192.0.2.7", 4)
+    (sink,) = config.setup.sinks
+    assert sink.label.endswith("readings.db")
+    assert config.listen == "127.0.0.1:9832"
+
+
+def test_same_file_gives_the_same_setup() -> None:
+    assert parsed(WHOLE).setup == parsed(WHOLE).setup
+    assert parsed(WHOLE).setup != parsed(WHOLE.replace("charge", "load")).setup
+
+
+ENVIRONMENT = [  # variable, value, what it changes
+    ("RCT_INVERTER__0__HOST", "roof.lan", lambda c: c.setup.inverters[0].host == "roof.lan"),
+    ("RCT_INVERTER__1__PORT", "9001", lambda c: c.setup.inverters[1].port == 9001),
+    ("RCT_INVERTER__2__HOST", "third", lambda c: c.setup.inverters[2].name == "third"),
+    ("RCT_INVERTER__1__GROUPS", '["slow"]', lambda c: [g.name for g in c.setup.inverters[1].plan.groups] == ["slow"]),
+    ("RCT_SINK__0__URL", "jsonl:-", lambda c: c.setup.sinks[0].label == "jsonl:-"),
+    ("RCT_SINK__1__NAMES__BATTERY.SOC", "x", lambda c: c.setup.sinks[1].names == {"battery.soc": "x"}),
+    ("RCT_STATUS__LISTEN", "", lambda c: c.listen == ""),
+    ("RCT_DATA", "/x", lambda c: c.data == "/x"),
+    ("RCT_DEFAULT_GROUPS", "false", lambda c: len(c.setup.inverters[1].plan.groups) == 1),
+    ("RCT_REQUIRE_SERVERS", "1", lambda c: True),  # of something else
+    ("RCT_CONFIG", "x", lambda c: True),
 ]
 
 
-@pytest.mark.parametrize(("text", "nanoseconds"), DURATIONS)
-def test_duration(text: str, nanoseconds: int) -> None:
-    assert parse_duration(text) == nanoseconds
+@pytest.mark.parametrize(("variable", "value", "changed"), ENVIRONMENT)
+def test_environment(variable: str, value: str, changed: object) -> None:
+    text = WHOLE.replace('groups = ["fast", "mine"]', "")
+    assert changed(parsed(text, **{variable: value}))  # type: ignore[operator]  # a function of a Config
 
 
-@pytest.mark.parametrize(
-    "text", ["", "5", "s", "-5s", "5 minutes", "1h30m", "1e3s", "٥s", "5S", "nan s", "9" * 10 + "s"]
-)
-def test_what_is_no_duration(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"is not a duration; expected a number and one of ms, s, m, h, d, w"):
-        parse_duration(text)
-
-
-@pytest.mark.parametrize(
-    ("time", "text"),
-    [
-        (0, "1970-01-01T00:00:00.000000000+00:00"),
-        (-1, "1969-12-31T23:59:59.999999999+00:00"),
-        (1_782_043_200_000_000_001, "2026-06-21T12:00:00.000000001+00:00"),
-        (2**63 - 1, "2262-04-11T23:47:16.854775807+00:00"),
-    ],
-)
-def test_iso_time(time: int, text: str) -> None:
-    assert iso_time(time) == text
-
-
-FAST = {
-    *("power_panel_0", "power_panel_1", "power_panel", "power_used", "power_grid", "power_battery"),
-    *("power_phase_0", "power_phase_1", "power_phase_2", "grid_frequency"),
-}
-SLOW = {
-    *("charge_battery", "charge_battery_target", "battery_amp_hours", "battery_voltage", "battery_used_energy"),
-    *("battery_stored_energy", "grid_separated", "day_energy", "day_energy_used", "total_energy"),
-    *("day_energy_grid_feed", "day_energy_grid_load", "day_energy_panel_0", "day_energy_panel_1"),
-}
-
-
-def test_default_plan_has_the_names_of_the_ancestor() -> None:
-    fast, slow = load_plan().groups
-    assert (fast.name, fast.interval, slow.name, slow.interval) == ("fast", 5 * SECOND, "slow", 60 * SECOND)
-    assert {field.name for field in fast.fields} == FAST
-    assert {field.name for field in slow.fields} == SLOW
-    names = load_plan().field_names
-    assert names["g_sync.p_ac_grid_sum_lp"] == "power_grid"
-    assert names["power_panel"] == "power_panel"
-    assert names["g_sync.p_ac_load[0]"] == "power_phase_0"  # the household's, as ever: the same series goes on
-    assert names["power_mng.amp_hours"] == "battery_amp_hours"
-    assert len(names) == 24
-
-
-def test_plan_of_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text(
-        '[[group]]\nname = "a"\ninterval = "1m"\n[group.fields]\n'
-        'soc = "battery.soc"\nodd = "0x00000005"\nsum = ["energy.e_dc_day[0]", "energy.e_dc_day[1]"]\n'
-    )
-    parts = (registry["energy.e_dc_day[0]"], registry["energy.e_dc_day[1]"])
-    fields = (Field("soc", (registry["battery.soc"],)), Field("odd", (registry.describe(5),)), Field("sum", parts))
-    assert load_plan(path) == Plan((Group("a", 60 * SECOND, fields),))
-    total = fields[2].info
-    assert (total.name, total.object_id, total.data_type, total.unit) == ("sum", 0, DataType.FLOAT, "Wh")
-
-
-def test_default_file_is_a_start(tmp_path: Path) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text(default_readings(), encoding="utf-8")
-    assert load_plan(path) == load_plan()
-
-
-GROUP = '[[group]]\nname = "a"\ninterval = "5s"\n[group.fields]\n'
+SINK = SMALL + "[[sink]]\n"
 MISTAKES = [  # file, what is said
-    ("", "x.toml: group: missing"),
-    ("group = []", "x.toml: group: expected at least one"),
-    ("group = 5", "x.toml: group: expected array, got int"),
-    ("[[group]\n", "x.toml: not TOML: "),
-    ("[[groups]]\n", "x.toml: groups: unknown key, did you mean 'group'?"),
-    ("zzz = 1\n", "x.toml: zzz: unknown key, expected one of group"),
-    ('[[group]]\nname = "a"\nintervall = "5s"', "x.toml: group[0].intervall: unknown key, did you mean 'interval'?"),
-    ('[[group]]\nname = "a"\nfields = {}', "x.toml: group[0].interval: missing"),
-    (GROUP.replace('"5s"', "5"), "x.toml: group[0].interval: expected str, got int"),
-    (GROUP.replace("5s", "often"), "x.toml: group[0].interval: 'often' is not a duration; expected a number and one"),
-    (GROUP.replace("5s", "0s"), "x.toml: group[0].interval: expected more than 0s"),
-    (GROUP, "x.toml: group[0].fields: expected at least one"),
-    (GROUP + "x = 5", "x.toml: group[0].fields.x: expected the name of an object, or a list of names, got 5"),
-    (GROUP + "x = []", "x.toml: group[0].fields.x: expected the name of an object, or a list of names, got []"),
-    (GROUP + 'x = ["svnversion", 5]', "x.toml: group[0].fields.x: expected the name"),
-    (GROUP + '"" = "svnversion"', "x.toml: group[0].fields: expected a name before = 'svnversion'"),
-    (GROUP + 'x = "batery.soc"', "x.toml: group[0].fields.x: unknown object 'batery.soc'; did you mean battery.soc, "),
-    (GROUP + 'x = "svnvers"', "x.toml: group[0].fields.x: unknown object 'svnvers'; did you mean svnversion, "),
-    (GROUP + 'x = "0xg"', "x.toml: group[0].fields.x: an object id is 0x and up to eight hex digits"),
-    (GROUP + 'x = "logger.minutes_soc_log_ts"', "x.toml: group[0].fields.x: logger.minutes_soc_log_ts is history"),
-    (
-        GROUP + 'x = ["svnversion", "svnversion"]',
-        "x.toml: group[0].fields.x: svnversion is STRING, and cannot be added",
-    ),
-    (
-        GROUP + 'x = ["battery.soc", "battery.voltage"]',
-        "x.toml: group[0].fields.x: battery.voltage is in V, battery.soc",
-    ),
-    (GROUP + '"battery.soc" = ["battery.voltage", "battery.voltage"]', "a sum cannot have the name of an object"),
-    (
-        GROUP + 'x = "battery.soc"\ny = "battery.soc"',
-        "x.toml: group[0].fields.y: battery.soc is there already, at group[0].fields.x",
-    ),
-    (
-        GROUP + 'x = "battery.soc"\n' + GROUP.replace('"a"', '"b"') + 'x = "battery.voltage"',
-        "x.toml: group[1].fields.x: x is there already, at group[0].fields.x",
-    ),
-    (GROUP + 'x = "battery.soc"\n' + GROUP + 'y = "svnversion"', "x.toml: group[1].name: 'a' is there already"),
-]
+    ("[[inverter]\n", "rct.toml: not TOML: "),
+    ("", "rct.toml: inverter: missing"),
+    ("inverter = []", "rct.toml: inverter: expected at least one"),
+    ("[[inverter]]\n", "rct.toml: inverter[0].host: missing"),
+    ('[[inverter]]\nhost = ""\n', "rct.toml: inverter[0].host: is empty"),
+    ("[[inverter]]\nhost = 5\n", "rct.toml: inverter[0].host: expected `str`, got `int`"),
+    (SMALL + "port = 70000", "rct.toml: inverter[0].port: expected `int` <= 65535"),
+    (SMALL + "nmae = 'x'", "rct.toml: inverter[0].nmae: unknown key, did you mean 'name'?"),
+    (SMALL + SMALL, "rct.toml: inverter[1].name: '192.0.2.7' is there already, at inverter[0]"),
+    (SMALL + "time_zone = 'Europe/Berlim'", "rct.toml: inverter[0].time_zone: 'Europe/Berlim' is no time zone"),
+    (SMALL + "time_zone = '/etc/passwd'", "rct.toml: inverter[0].time_zone: '/etc/passwd' is no time zone"),
+    (SMALL + "groups = ['fats']", "rct.toml: inverter[0].groups: 'fats' is no group; did you mean 'fast'?"),
+    (SMALL + "groups = []", "rct.toml: inverter[0].groups: expected at least one"),
+    (SMALL + "has = ['string C']", "rct.toml: inverter[0].has: 'string C' is no component; did you mean 'string"),
+    ("default_groups = false\n" + SMALL, "rct.toml: group: expected at least one, as default_groups is false"),
+    ("invertre = 1\n" + SMALL, "rct.toml: invertre: unknown key, did you mean 'inverter'?"),
+    (SINK, "rct.toml: sink[0].url: missing"),
+    (SINK + "url = 'mysql://x'", "rct.toml: sink[0].url: 'mysql://x' names no destination; "),
+    (SINK + "url = 'console:'\nobjekts = []", "rct.toml: sink[0].objekts: unknown key, did you mean 'objects'?"),
+    (SINK + "url = 'console:'\nlabel = 5", "rct.toml: sink[0].label: expected `str`, got `int`"),
+    (SINK + "url = 'console:'\nnames = 5", "rct.toml: sink[0].names: expected `object`, got `int`"),
+    (SINK + "url = 'console:'\nnames = { 'battery.sox' = 'x' }", "rct.toml: sink[0].names: 'battery.sox' is no object"),
+    (SINK + "url = 'console:'\n[[sink]]\nurl = 'console:'", "rct.toml: sink[1].label: 'console' is there already"),
+    (SINK + "url = 'console:'\nspool_size = 'big'", "rct.toml: sink[0].spool_size: 'big' is not a size; expected"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "said"), MISTAKES)
 def test_mistake_is_said_with_its_place(text: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_plan(text, "x.toml")
-    assert said in str(caught.value)
+        parsed(text)
+    assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
+
+
+LOST = [  # variable, what is said
+    ("RCT_SNIK__0__URL", "RCT_SNIK__0__URL: unknown key, did you mean 'sink'?"),
+    ("RCT_SINK__9__URL", "RCT_SINK__9__URL: expected the number of a table, 0 to 2, got '9'"),
+    ("RCT_SINK__0", "RCT_SINK__0: expected a key behind the number of a table"),
+    ("RCT_SINK__X__URL", "RCT_SINK__X__URL: expected the number of a table, 0 to 2, got 'x'"),
+    ("RCT_DATA__X", "RCT_DATA__X: expected a key behind the number of a table"),
+]
+
+
+@pytest.mark.parametrize(("variable", "said"), LOST)
+def test_variable_that_leads_nowhere(variable: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parsed(WHOLE, **{variable: "x"})
+    assert str(caught.value).startswith(said)
+
+
+def test_where_it_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    environment = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    here, users, machine = search_path(environment)
+    assert (here, machine) == (Path("rct.toml"), Path("/etc/rct-tools/rct.toml"))
+    users.parent.mkdir(parents=True)
+    users.write_text(SMALL)
+    assert find_config(environment) == users
+    here.write_text(SMALL)
+    assert find_config(environment) == here
+    assert find_config(environment | {"RCT_CONFIG": "/x"}) == Path("/x")
+    assert load_config(here, {}).setup == parsed(SMALL).setup
 
 
 def test_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read: No such file or directory"):
-        load_plan(tmp_path / "nowhere.toml")
+        load_config(tmp_path / "nowhere.toml")
     path = tmp_path / "latin.toml"
     path.write_bytes(b"# \xe4")
     with pytest.raises(ConfigError, match=r"latin\.toml: byte 2 is not UTF-8"):
-        load_plan(path)
+        load_config(path)

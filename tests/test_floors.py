@@ -19,6 +19,7 @@ FLOORS = {
     "frame": 1,
     "values": 1,
     "times": 1,
+    "database": 1,
     "runs": 2,
     "objects": 2,
     "capture": 2,
@@ -30,6 +31,9 @@ FLOORS = {
     "reading": 3,
     "plan": 3,
     "settings": 3,
+    "components": 2,
+    "groups": 4,
+    "schedule": 4,
     "vitals": 3,
     "good_runs": 4,
     "bulk": 5,
@@ -43,21 +47,30 @@ FLOORS = {
     "proof": 5,
     "link": 4,
     "pace": 4,
+    "systemd": 4,
+    "spool": 4,
+    "outbox": 5,
     "lineprotocol": 4,
     "textfile": 4,
+    "homeassistant": 4,
     "sinks": 5,
     "client": 5,
     "blocking": 6,
     "history": 6,
-    "collector": 6,
+    "poller": 6,
+    "collector": 7,
     "proxy": 6,
     "simulator": 6,
     "writing": 6,
     "web": 6,
-    "config": 7,
-    "cli": 8,
-    "__init__": 9,  # the public names: for users only
-    "__main__": 9,
+    "config": 8,
+    "status": 8,
+    "starter": 8,
+    "shard": 8,
+    "service": 9,
+    "cli": 10,
+    "__init__": 11,  # the public names: for users only
+    "__main__": 11,
 }
 PURE = 3  # up to here there is no I/O, and no clock
 IMPURE = {"asyncio", "socket", "logging", "time"}
@@ -65,7 +78,10 @@ IMPURE = {"asyncio", "socket", "logging", "time"}
 # files that are not named stand at the top of the stairs.
 STAIRS = {
     "capture": ("chunk", "compression", "ip", "tcp", "packets"),
+    "spool": ("age", "row"),
+    "outbox": ("lane", "trouble"),
     "cli": ("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
+    "sinks": ("topics", "broker"),
     "simulator": ("noise", "sky", "household", "battery", "house", "history", "objects", "line", "server", "recorded"),
 }
 

@@ -115,15 +115,18 @@ async def test_a_host_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> Non
             await take(link, 1)
 
 
-async def test_what_waited_while_the_program_stood_still_has_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_waited_while_the_program_stood_still_has_no_time() -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"+")
         await reader.read()
 
     slow = count(step=10)  # seconds between two looks at the clock
-    monkeypatch.setattr("rct_tools.link._ticking", lambda: float(next(slow)))
+
+    def ticking() -> float:
+        return float(next(slow))
+
     async with peer(script) as port:
         with pytest.raises(ConnectionLost, match="this program stood still for 9 s"):
-            await take(Link("127.0.0.1", port, tries=1), 2)
-        found = await take(Link("127.0.0.1", port, tries=1, keep_late=True), 2)
+            await take(Link("127.0.0.1", port, tries=1, ticking=ticking), 2)
+        found = await take(Link("127.0.0.1", port, tries=1, ticking=ticking, keep_late=True), 2)
     assert [type(event) for event in found] == [Up, Chunk]

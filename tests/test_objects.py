@@ -224,7 +224,8 @@ def test_a_name_in_objects_toml_that_matches_nothing_is_an_error(
     table: str, content: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extra: dict[str, object] = {
-        "faults": [], "private": [], "units": {}, "types": {}, "descriptions": {}, "labels": {}, "bits": {},
+        "faults": [], "private": [], "reported": [],
+        "units": {}, "types": {}, "descriptions": {}, "labels": {}, "bits": {},
         table: content,
     }  # fmt: skip
     monkeypatch.setattr("tomllib.loads", lambda _: extra)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rct_tools.objects import registry
+from rct_tools.simulator.broadcast import cycles
 from rct_tools.simulator.inverter import Inverter
 from rct_tools.simulator.objects import LIVE, load_profile
 from rct_tools.values import Cell, CellStatistics, Value
@@ -78,3 +79,8 @@ def test_it_says_who_it_is_and_gives_nobody_away(everything: dict[str, Value]) -
 def test_live_objects_exist_and_are_not_set_as_well() -> None:
     assert all(name in registry for name in LIVE)
     assert not {registry[name].object_id for name in LIVE} & load_profile().keys()
+
+
+def test_what_is_reported_is_known_as_such() -> None:
+    told = {name for _, bursts in zip(range(4), cycles(), strict=False) for burst in bursts for name in burst.names}
+    assert told | {"net.package"} == {info.name for info in registry if info.reported}

@@ -71,6 +71,8 @@ URLS = {  # how each sink is opened here; none needs a server to be there
     "influxs": "influxs://127.0.0.1:1/photovoltaic",
     "influx2": "influx2://127.0.0.1:1/solar?org=home",
     "influx2s": "influx2s://127.0.0.1:1/solar",
+    "mqtt": "mqtt://127.0.0.1:1/rct",
+    "mqtts": "mqtts://127.0.0.1:1/rct",
     "jsonl": "jsonl:{folder}/readings.jsonl",
     "csv": "csv:{folder}/readings.csv",
     "parquet": "parquet:{folder}/readings",
@@ -153,7 +155,7 @@ class TestEverySink:
         ]
 
     def test_unknown_key_is_named_with_the_nearest(self, scheme: str, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r"^sink\[0\]: ulr: unknown key, did you mean 'url'"):
+        with pytest.raises(ConfigError, match=r"^sink\[0\]\.ulr: unknown key, did you mean 'url'"):
             settings_for(URLS[scheme].format(folder=tmp_path), "sink[0]", ulr="")
 
     def test_every_key_is_documented(self, scheme: str, tmp_path: Path) -> None:

@@ -15,11 +15,11 @@ from test_sinks import NOON, SAMPLES, reading
 
 from rct_tools.errors import SinkError
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.outbox import Outbox
 from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
 from rct_tools.sinks import Sink, open_sink, settings_for
 from rct_tools.sinks.influx import InfluxSink
-from rct_tools.sinks.outbox import Outbox
 from rct_tools.times import SECOND
 from rct_tools.values import Cell, DataType
 from rct_tools.vitals import UP
@@ -27,7 +27,7 @@ from rct_tools.vitals import UP
 from servers import InfluxServer
 
 NAMES = {"g_sync.p_acc_lp": "power_battery", "battery.soc": "charge_battery"}
-EXPECTS = {name: Expected(registry[name], field, SECOND) for name, field in NAMES.items()}
+EXPECTS = {name: Expected(registry[name], name, SECOND, field) for name, field in NAMES.items()}
 SOURCES = [Source("RCT", "UTC", EXPECTS), Source("roof", "UTC", EXPECTS)]
 
 
@@ -357,6 +357,16 @@ async def test_groups_come_back(server: InfluxServer) -> None:
     for measurement, key, value in (("prim_sm", "value", 13), ("device", "text", "6a"), ("link", "value", 1)):
         (row,) = await server.query(f"SELECT {key} FROM {measurement}", "solar")
         assert row[key] == value
+
+
+async def test_name_in_groups_is_what_the_sink_is_told_to_call_it(server: InfluxServer) -> None:
+    soc = registry["battery.soc"]
+    source = Source("roof", "UTC", {soc.name: Expected(soc, "charge", SECOND, "charge_battery")})
+    sink = open_sink(settings_for(f"influx://{server.address}/solar", schema="groups"), [source])
+    await sink.write([reading(soc.name, 0.5)])
+    await sink.close()
+    (row,) = await server.query("SELECT * FROM battery", "solar")
+    assert (row["name"], row["value"]) == ("charge", 0.5)
 
 
 async def test_group_with_a_field_of_another_type(server: InfluxServer) -> None:

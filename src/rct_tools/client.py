@@ -11,8 +11,8 @@ import calendar
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self, TypeAlias
@@ -20,9 +20,9 @@ from typing import Final, Self, TypeAlias
 from rct_tools.capture import Chunk
 from rct_tools.errors import ConnectionLost, EncodeError, LinkError, NoAnswer, RctError
 from rct_tools.frame import BadFrame, Command, Frame, Reason
-from rct_tools.link import PORT, Down, Link, Up, backoff
+from rct_tools.link import PORT, Down, Link, Up, backoff, ticking
 from rct_tools.objects import ObjectInfo, registry
-from rct_tools.pace import Pace
+from rct_tools.pace import Others, Pace
 from rct_tools.reading import BadReading, Reading, read_frame
 from rct_tools.stream import Streams
 from rct_tools.values import DataType, EventTable, TimeSeries, Value, encode_value
@@ -56,6 +56,8 @@ class Counters:
     foreign_frames: int = 0  # good, but no answer to a request of ours
     unheard: int = 0  # readings that a slow listener lost
     reconnects: int = 0
+    bytes_received: int = 0
+    bytes_sent: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -105,6 +107,8 @@ class Client:
         self._up = False
         self._error: LinkError | None = None  # why there is no connection, when that is so for longer
         self._listeners: set[asyncio.Queue[Reading | LinkError]] = set()
+        self._hearers: list[Callable[[Reading], None]] = []
+        self._others = Others()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -148,6 +152,28 @@ class Client:
         for a time that cannot be asked with.
         """
         return await asyncio.shield(self._ask(registry.find(name), before))
+
+    def ask(self, info: ObjectInfo) -> asyncio.Future[Reading]:
+        """Ask for one object without waiting: what comes, or NoAnswer or LinkError in its place, is in the future.
+
+        The future is shared by all who ask for the object meanwhile, so it must not be cancelled. Raises LinkError when
+        there is no connection.
+        """
+        return self._ask(info, None)
+
+    @contextmanager
+    def hearing(self, hear: Callable[[Reading], None]) -> Iterator[None]:
+        """Call a function with every reading that arrives, asked for or not, as ``listen`` yields them; at once."""
+        self._hearers.append(hear)
+        try:
+            yield
+        finally:
+            self._hearers.remove(hear)
+
+    @property
+    def sees_others(self) -> bool:
+        """Whether another client was at work in the last seconds; then requests are paced to leave it room."""
+        return self._others.at_work(asyncio.get_running_loop().time())
 
     async def read_many(self, names: Iterable[str]) -> dict[str, Answer]:
         """Ask for many objects at once and return, by the names given and in their order, readings or their errors.
@@ -219,9 +245,12 @@ class Client:
         request.attempts -= 1
         request.sent = loop.time()
         self._flying[request] = loop.call_later(self._timeout, self._expire, request)
-        self._link.send(request.frame.encode())
+        data = request.frame.encode()
+        self._link.send(data)
         self.counters.requests += 1
-        self._not_before = request.sent + self._pace.gap
+        self.counters.bytes_sent += len(data)
+        self._others.asked(request.info.object_id, request.sent)
+        self._not_before = request.sent + max(self._pace.gap, Others.GAP if self.sees_others else 0.0)
         self._pump()
 
     def _pump_again(self) -> None:
@@ -232,7 +261,7 @@ class Client:
         """Whether the window has a place. A page of history is asked for alone: the next request would cut it."""
         if request.info.is_query or any(other.info.is_query for other in self._flying):
             return not self._flying
-        return len(self._flying) < int(self._pace.window)
+        return len(self._flying) < (1 if self.sees_others else int(self._pace.window))
 
     def _expire(self, request: _Request) -> None:
         self.counters.timeouts += 1
@@ -297,6 +326,7 @@ class Client:
                             if not ready.done():
                                 ready.set_result(None)
                         case Chunk():
+                            self.counters.bytes_received += len(event.data)
                             for found in streams.feed(event):
                                 self._take(found.event, found.time)
                             self._pump()
@@ -380,8 +410,11 @@ class Client:
             return
         if request is None:
             self.counters.foreign_frames += 1
+            self._others.came(reading.object, asyncio.get_running_loop().time())
         else:
             self._answer(request, reading)
+        for hear in self._hearers:
+            hear(reading)
         for queue in self._listeners:
             if queue.full():
                 queue.get_nowait()
@@ -417,13 +450,15 @@ def connect(
     tries: int | None = 3,
     pause: Callable[[int], float] = backoff,
     clock: Callable[[], int] = time.time_ns,
+    ticking: Callable[[], float] = ticking,
 ) -> Client:
     """Return a client for the inverter at a host, to be entered with ``async with``.
 
     ``name`` is what its readings call the inverter, the host if left out. ``timeout`` is how many seconds to wait for
     an answer before asking again, ``attempts`` how often to ask. ``tries`` is how many failed connections in a row end
     it with LinkError; with None it never ends, entering it does not wait for the connection, and reading without one
-    raises LinkError. ``pause`` gives the seconds between tries, ``clock`` the time of a reading in UTC nanoseconds.
+    raises LinkError. ``pause`` gives the seconds between tries, ``clock`` the time of a reading in UTC nanoseconds,
+    ``ticking`` seconds that go on while the machine sleeps.
     """
-    link = Link(host, port, tries=tries, pause=pause, clock=clock)
+    link = Link(host, port, tries=tries, pause=pause, clock=clock, ticking=ticking)
     return Client(link, name=name, timeout=timeout, attempts=attempts)

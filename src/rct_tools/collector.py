@@ -1,162 +1,235 @@
-"""The main job: read what the plan says when it says, and hand it to the sinks."""
+"""Inverters into sinks, for years: each inverter has a poller, each sink an outbox, and none holds up another."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Final
 
-from rct_tools.errors import LinkError, NoAnswer
-from rct_tools.plan import Field, Group, Plan
+from rct_tools.client import Client, connect
+from rct_tools.errors import ConfigError, SinkError
+from rct_tools.link import PORT
+from rct_tools.outbox import Outbox
+from rct_tools.plan import Expected, Plan, Source
+from rct_tools.poller import Poller
 from rct_tools.reading import Reading
 from rct_tools.sinks import Sink
-from rct_tools.sinks.outbox import Outbox
-from rct_tools.times import SECOND
+from rct_tools.vitals import INTERVAL, VITALS
 
 logger = logging.getLogger(__name__)
 
-LAST_TRY: Final = 5.0  # seconds that the sinks get at the end, for what they have not taken yet
+LAST_TRY: Final = 5.0  # seconds that sinks have, at the end, for what they have not taken yet
 
 
-class Source(Protocol):
-    """What readings are asked of; a Client is one."""
+@dataclass(frozen=True, slots=True)
+class InverterSetup:
+    """An inverter to be read, and what of it how often."""
 
-    @property
-    def peer(self) -> str:
-        """``host:port``, for messages."""
+    name: str
+    host: str
+    plan: Plan
+    port: int = PORT
+    zone: str = "UTC"  # the time zone of its clock
+    has: frozenset[str] | None = None  # its components, as in Schedule
 
-    async def read_many(self, names: Iterable[str]) -> Mapping[str, Reading | NoAnswer | LinkError]:
-        """Return what came for each name.
 
-        Raises LinkError while there is no connection; the source makes it again, and says when it goes and comes.
-        """
+@dataclass(frozen=True, slots=True)
+class SinkSetup:
+    """A destination, and what it gets."""
+
+    label: str  # how messages call it; no other has the same
+    open: Callable[[Sequence[Source]], Sink] = field(compare=False)
+    settings: object = None  # what tells whether it is still the same after a change
+    objects: tuple[str, ...] = ("*",)  # names; * stands for anything
+    names: Mapping[str, str] = field(default_factory=dict)  # what it calls objects, by their names
+
+    def sources(self, inverters: Iterable[InverterSetup]) -> list[Source]:
+        """Return what it may expect of some inverters."""
+        return [Source(inverter.name, inverter.zone, self._expects(inverter.plan)) for inverter in inverters]
+
+    def _expects(self, plan: Plan) -> Mapping[str, Expected]:
+        vitals = {info.name: Expected(info, info.name, INTERVAL) for info in VITALS}
+        return {
+            name: Expected(e.info, self.names.get(name, e.name), e.interval, self.names.get(name, e.field))
+            for name, e in (dict(plan.expects) | vitals).items()
+            if any(_matches(name, pattern) for pattern in self.objects)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """All that a collector does."""
+
+    inverters: tuple[InverterSetup, ...]
+    sinks: tuple[SinkSetup, ...]
 
 
 class Collector:
-    """Reads each group of a plan at its interval and gives what came to every sink.
+    """Does what a setup says until cancelled. It may be changed while it runs, without losing a reading."""
 
-    Cycles keep to a fixed grid: they neither drift nor overlap, and one that is missed is left out. An object that does
-    not answer costs nobody else anything, and nothing is written in its place; when it stops and when it is back is
-    said once. While the inverter is away, nothing is written, and it is asked again at each cycle.
-    """
+    def __init__(self, setup: Setup, *, connect: Callable[[InverterSetup], Awaitable[Client]] | None = None) -> None:
+        """``connect`` gives the client of an inverter, entered; the default does not wait for a connection."""
+        self.setup = setup
+        self.watched: dict[str, Watched] = {}
+        self.lanes: dict[str, Lane] = {}
+        self._connect = connect or _connect
+        self._routes: dict[tuple[str, str], tuple[Outbox, ...]] = {}
+        self._ended: asyncio.Future[None] | None = None
+        self._changing = asyncio.Lock()
 
-    def __init__(
-        self,
-        source: Source,
-        plan: Plan,
-        sinks: Mapping[str, Sink],
-        *,
-        clock: Callable[[], int] = time.monotonic_ns,
-        sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
-    ) -> None:
-        """``sinks`` are named as in messages, by URL; the collector closes them."""
-        self.outboxes = tuple(Outbox(label, sink.write, sleep=sleep) for label, sink in sinks.items())
-        self.cycles = 0
-        self.missed = 0  # cycles left out because an earlier one took too long
-        self._source = source
-        self._plan = plan
-        self._sinks = tuple(sinks.values())
-        self._clock = clock
-        self._sleep = sleep
-        self._silent_since: int | None = None
-        self._missing: set[str] = set()
-        self._late: set[str] = set()  # names of groups
+    async def run(self, started: Callable[[], None] = lambda: None) -> None:
+        """Collect until cancelled; then let the sinks take what they have not taken yet, and close them.
 
-    async def run(self) -> None:
-        """Collect until cancelled; then let the sinks take what they have not taken yet, and close them."""
-        jobs = [asyncio.create_task(job) for job in (self._poll(), *(outbox.run() for outbox in self.outboxes))]
+        ``started`` is called when all sinks are open. Raises ConfigError and SinkError when a sink cannot be opened.
+        """
+        self._ended = asyncio.get_running_loop().create_future()
         try:
-            # None of them ends by itself: the first that does has met a bug, or standard output is gone.
-            ended, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+            await self.change(self.setup)
+            started()
+            # No job ends by itself: the first that does has met a bug, or standard output is gone.
+            await self._ended
         finally:
-            await self._end(jobs[0], jobs[1:])
-        for job in ended:
-            job.result()
+            await self._end_inverters(self.watched.values())
+            await _end_lanes(self.lanes.values())
 
-    async def _end(self, poll: asyncio.Task[None], writers: Sequence[asyncio.Task[None]]) -> None:
-        poll.cancel()
-        for outbox in self.outboxes:
-            outbox.finish()
-        if writers:
-            await asyncio.wait(writers, timeout=LAST_TRY)
-        for writer in writers:
-            writer.cancel()
-        await asyncio.gather(poll, *writers, return_exceptions=True)
-        for sink in self._sinks:
-            await sink.close()
+    async def change(self, setup: Setup) -> None:
+        """Do what another setup says from now on; what is the same in both goes on undisturbed.
 
-    async def _poll(self) -> None:
-        start = self._clock()
-        due = dict.fromkeys(self._plan.groups, start)
-        while True:
-            now = self._clock()
-            ready = [group for group, when in due.items() if when <= now]
-            if not ready:
-                await self._sleep((min(due.values()) - now) / SECOND)
-                continue
-            came = await self._cycle(ready)
-            now = self._clock()
-            for group in ready:
-                following = start + ((now - start) // group.interval + 1) * group.interval
-                missed = (following - due[group]) // group.interval - 1
-                due[group] = following
-                self.missed += missed
-                if missed and came:
-                    self._say_late(group)
+        Raises ConfigError and SinkError, and goes on as before, when a new sink cannot be opened.
+        """
+        async with self._changing:
+            sources = {sink.label: sink.sources(setup.inverters) for sink in setup.sinks}
+            kept = {
+                label: lane
+                for sink in setup.sinks
+                if (lane := self.lanes.get(label := sink.label))
+                and lane.setup == sink
+                and lane.sources == sources[label]
+            }
+            new = {sink.label: Lane(sink, sources[sink.label]) for sink in setup.sinks if sink.label not in kept}
+            try:
+                for label, lane in new.items():
+                    if label not in self.lanes:
+                        lane.open()
+            except (ConfigError, SinkError):
+                await _end_lanes(new.values())
+                raise
+            old = [lane for label, lane in self.lanes.items() if label not in kept]
+            self.lanes = {sink.label: (kept | new)[sink.label] for sink in setup.sinks}
+            self._routes = _routes(self.lanes.values())
+            await _end_lanes(old)
+            for label, lane in new.items():
+                try:
+                    lane.open()  # what has the label of one that had to be closed first
+                except (ConfigError, SinkError) as exc:
+                    logger.error("%s; left out until the next change", exc)
+                    del self.lanes[label]
+                    self._routes = _routes(self.lanes.values())
+                else:
+                    lane.job = self._start(lane.outbox.run())
+            await self._change_inverters(setup.inverters)
+            self.setup = setup
 
-    async def _cycle(self, groups: Iterable[Group]) -> bool:
-        """Read some groups and hand on what came; return whether anything did."""
-        self.cycles += 1
-        fields = [field for group in groups for field in group.fields]
-        names = list(dict.fromkeys(info.name for field in fields for info in field.objects))
-        asked = self._clock()
-        try:
-            answers = await self._source.read_many(names)
-        except LinkError:
-            return False  # the source has said so
-        came = {name: answer for name, answer in answers.items() if isinstance(answer, Reading)}
-        took = (self._clock() - asked) / SECOND
-        logger.info("%s: %d of %d objects answered, in %.2f s", self._source.peer, len(came), len(names), took)
-        silent = {name for name, answer in answers.items() if isinstance(answer, NoAnswer)}
-        self._say_missing(len(names), silent, came)
-        readings = [reading for field in fields if (reading := _field_reading(field, came)) is not None]
-        for outbox in self.outboxes:
-            outbox.put(readings)
-        return bool(came)
+    async def _change_inverters(self, setups: Iterable[InverterSetup]) -> None:
+        wanted = {setup.name: setup for setup in setups}
+        await self._end_inverters([w for name, w in self.watched.items() if wanted.get(name) != w.setup])
+        for name, setup in wanted.items():
+            if name not in self.watched:
+                client = await self._connect(setup)  # it is closed in _end_inverters
+                poller = Poller(client, setup.plan, self._deliver, has=setup.has)
+                self.watched[name] = Watched(setup, client, poller, self._start(poller.run()))
 
-    def _say_late(self, group: Group) -> None:
-        if group.name not in self._late:
-            self._late.add(group.name)
-            text = "%s: group %s takes longer than its interval of %g s; cycles are left out"
-            logger.warning(text, self._source.peer, group.name, group.interval / SECOND)
+    async def _end_inverters(self, watched: Iterable[Watched]) -> None:
+        for one in list(watched):
+            del self.watched[one.setup.name]
+            one.job.cancel()
+            await asyncio.wait([one.job])
+            await one.client.close()
 
-    def _say_missing(self, asked: int, missing: set[str], came: Mapping[str, Reading]) -> None:
-        if not came:
-            if self._silent_since is None:
-                self._silent_since = self._clock()
-                text = "%s: silent: no answer for any of %d objects; will keep asking"
-                logger.warning(text, self._source.peer, asked)
+    def _start(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(job)
+        task.add_done_callback(self._look_at_end)
+        return task
+
+    def _look_at_end(self, job: asyncio.Task[None]) -> None:
+        if job.cancelled() or self._ended is None or self._ended.done():
             return
-        if self._silent_since is not None:
-            silent = (self._clock() - self._silent_since) // SECOND
-            logger.warning("%s: answers again, after %d s", self._source.peer, silent)
-            self._silent_since = None
-        if new := missing - self._missing:
-            logger.warning("%s: no answer for %s; will keep asking", self._source.peer, ", ".join(sorted(new)))
-        if back := self._missing & set(came):
-            logger.warning("%s: answered again: %s", self._source.peer, ", ".join(sorted(back)))
-        self._missing = (self._missing | missing) - set(came)
+        if (error := job.exception()) is not None:
+            self._ended.set_exception(error)
+
+    def _deliver(self, readings: Sequence[Reading]) -> None:
+        for reading in readings:
+            for outbox in self._routes.get((reading.inverter, reading.object.name), ()):
+                outbox.put((reading,))
 
 
-def _field_reading(field: Field, came: Mapping[str, Reading]) -> Reading | None:
-    """Return the reading of a field; None when an object of it did not answer."""
-    parts = [came[info.name] for info in field.objects if info.name in came]
-    if len(parts) < len(field.objects):
-        return None
-    if len(parts) == 1:
-        return parts[0]
-    newest = max(parts, key=lambda part: part.time)
-    total = sum(part.value for part in parts if isinstance(part.value, int | float))
-    return Reading(newest.time, newest.inverter, field.info, float(total))
+@dataclass(slots=True)
+class Watched:
+    """An inverter at work."""
+
+    setup: InverterSetup
+    client: Client
+    poller: Poller
+    job: asyncio.Task[None]
+
+
+class Lane:
+    """A sink at work: its outbox takes readings from the beginning, also before the sink can be opened."""
+
+    def __init__(self, setup: SinkSetup, sources: list[Source]) -> None:
+        self.setup = setup
+        self.sources = sources
+        self.outbox = Outbox(setup.label, self._write)
+        self.job: asyncio.Task[None] | None = None
+        self._sink: Sink | None = None
+
+    def open(self) -> None:
+        """Open the sink, if that was not done. Raises ConfigError, SinkError."""
+        if self._sink is None:
+            self._sink = self.setup.open(self.sources)
+
+    async def close(self) -> None:
+        """Close the sink, whatever its outbox still has."""
+        if self.job is not None:
+            self.job.cancel()
+            await asyncio.wait([self.job])
+        if self._sink is not None:
+            await self._sink.close()
+
+    async def _write(self, readings: Sequence[Reading]) -> None:
+        assert self._sink is not None, "the outbox runs once the sink is open"  # noqa: S101  # for the type checker
+        await self._sink.write(readings)
+
+
+async def _end_lanes(lanes: Iterable[Lane]) -> None:
+    """Let sinks take what they have not taken yet, for a while; then close them."""
+    lanes = list(lanes)
+    jobs = [lane.job for lane in lanes if lane.job is not None]
+    for lane in lanes:
+        lane.outbox.finish()
+    if jobs:
+        await asyncio.wait(jobs, timeout=LAST_TRY)
+    for lane in lanes:
+        await lane.close()
+
+
+def _routes(lanes: Iterable[Lane]) -> dict[tuple[str, str], tuple[Outbox, ...]]:
+    """Return who gets the readings of an object, by its inverter and its name."""
+    routes: dict[tuple[str, str], tuple[Outbox, ...]] = {}
+    for lane in lanes:
+        for source in lane.sources:
+            for name in source.expects:
+                key = (source.inverter, name)
+                routes[key] = (*routes.get(key, ()), lane.outbox)
+    return routes
+
+
+async def _connect(setup: InverterSetup) -> Client:
+    return await connect(setup.host, setup.port, name=setup.name, tries=None).__aenter__()
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern.replace("[", "[[]"))  # the brackets are those of the object's name

@@ -1,141 +1,335 @@
-"""Configuration files become the arguments of the services."""
+"""``rct.toml`` becomes the setup of a collector. docs/configuration.md is made from the types here and in the sinks."""
 
 from __future__ import annotations
 
 import difflib
-import re
-from importlib.resources import files
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from rct_tools.errors import ConfigError, UnknownObject
-from rct_tools.objects import ObjectInfo, registry
-from rct_tools.plan import Field, Group, Plan
-from rct_tools.times import parse_duration
-from rct_tools.values import DataType
+from rct_tools.collector import InverterSetup, Setup, SinkSetup
+from rct_tools.components import COMPONENTS
+from rct_tools.errors import ConfigError
+from rct_tools.groups import GroupTable, Readings, build_plan, group_text
+from rct_tools.link import PORT
+from rct_tools.plan import Plan
+from rct_tools.settings import Duration, Size, Table, decode, unknown_key
+from rct_tools.sinks import SinkSettings, open_sink, settings_for, sink_keys
+from rct_tools.sinks.sqlite import path_in_url
+from rct_tools.times import local_zone
 
-_NUMBERS: Final = frozenset(
-    {
-        DataType.UINT8,
-        DataType.INT8,
-        DataType.UINT16,
-        DataType.INT16,
-        DataType.UINT32,
-        DataType.INT32,
-        DataType.FLOAT,
-    }
-)
+FILE_VARIABLE: Final = "RCT_CONFIG"
+KEY_PREFIX: Final = "RCT_"
+STATUS_ADDRESS: Final = "127.0.0.1:9832"
 
-
-class _Group(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
-    interval: str
-    fields: dict[str, object]  # checked below: msgspec does not name the key of a wrong value
+_SPOOL_SIZE: Final = Size(1_000_000_000)
+_SPOOL_AGE: Final = Duration(90 * 86_400 * 10**9)
 
 
-class _Readings(msgspec.Struct, forbid_unknown_fields=True):
-    group: list[_Group]
+class InverterTable(Table, frozen=True):
+    """An inverter to be read."""
+
+    host: Annotated[str, msgspec.Meta(description="its name or address in the network")]
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535, description="its TCP port")] = PORT
+    name: Annotated[str, msgspec.Meta(description="what readings call it; the host without")] = ""
+    time_zone: Annotated[
+        str, msgspec.Meta(description='the time zone of its clock, as in "Europe/Berlin"; that of this machine without')
+    ] = ""
+    groups: Annotated[
+        tuple[str, ...] | None, msgspec.Meta(description="names of the groups that are read; all without")
+    ] = None
+    has: Annotated[
+        tuple[str, ...] | None,
+        msgspec.Meta(description="the components that it has (docs/configuration.md lists them); without, it is asked"),
+    ] = None
+
+
+class SinkTable(Table, frozen=True):
+    """What every sink may have beside the keys of its kind."""
+
+    url: Annotated[str, msgspec.Meta(description="where readings go, and what kind of sink it is")]
+    label: Annotated[str, msgspec.Meta(description="how messages call it; the URL without")] = ""
+    objects: Annotated[
+        tuple[str, ...], msgspec.Meta(description="what it gets: names of objects, or patterns with *")
+    ] = ("*",)
+    names: Annotated[
+        dict[str, str], msgspec.Meta(description="what it calls objects: object = name; others keep their names")
+    ] = msgspec.field(default_factory=dict)
+    spool_size: Annotated[
+        Size, msgspec.Meta(description="how much is kept on disk while a server is away; beyond it, the oldest goes")
+    ] = _SPOOL_SIZE
+    spool_age: Annotated[Duration, msgspec.Meta(description="how long it is kept on disk while a server is away")] = (
+        _SPOOL_AGE
+    )
+
+
+class StatusTable(Table, frozen=True):
+    """The address at which the collector says how it is."""
+
+    listen: Annotated[str, msgspec.Meta(description='ADDRESS:PORT of /healthz and /status; "" for none')] = (
+        STATUS_ADDRESS
+    )
+
+
+class File(Table, frozen=True):
+    """The whole file."""
+
+    inverter: Annotated[tuple[InverterTable, ...], msgspec.Meta(description="one table each")]
+    sink: Annotated[
+        tuple[dict[str, Any], ...], msgspec.Meta(description="one table each; a SQLite file without any")
+    ] = ()
+    group: Annotated[
+        tuple[GroupTable, ...], msgspec.Meta(description="what is read how often, beside the default groups")
+    ] = ()
+    default_groups: Annotated[
+        bool, msgspec.Meta(description="whether the groups that `rct readings` prints are read, too")
+    ] = True
+    status: StatusTable = StatusTable()
+    data: Annotated[
+        str,
+        msgspec.Meta(description="folder for what is kept on disk; without, $STATE_DIRECTORY, else your data folder"),
+    ] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a file says: what the collector does, and what is around it."""
+
+    setup: Setup
+    listen: str  # of the status page; "" for none
+    data: str  # folder; "" for the default
+    file: File
+    sinks: tuple[SinkSettings, ...]  # as in ``setup``, for those who want to show them
+
+
+# --- groups alone ---------------------------------------------------------------------------------------------------
 
 
 def default_readings() -> str:
     """Return the text of the readings file that is used when none is given."""
-    return files("rct_tools").joinpath("readings.toml").read_text(encoding="utf-8")
+    return group_text("readings")
 
 
-def load_plan(path: Path | None = None) -> Plan:
-    """Return the plan in a readings file; without one, the default.
+def load_plan(path: Path | None = None, default: str = "readings") -> Plan:
+    """Return the plan in a readings file; without one, that of a file that comes with this program.
 
     Raises ConfigError with the file, the key and what was expected there.
     """
     if path is None:
-        return parse_plan(default_readings(), "readings.toml")
+        return parse_plan(group_text(default), f"{default}.toml")
+    return parse_plan(_read(path), str(path))
+
+
+def parse_plan(text: str, source: str) -> Plan:
+    """Return the plan in the text of a readings file; ``source`` is its name in errors. Raises ConfigError."""
+    readings = decode(_parse(text, source), Readings, source)
+    if not readings.group:
+        raise ConfigError(f"{source}: group: expected at least one")
+    return build_plan(readings.group, source)
+
+
+# --- the arguments of a command ---------------------------------------------------------------------------------------
+
+
+def sink_of(url: str) -> SinkSetup:
+    """Return the setup of a sink that a URL says everything about. Raises ConfigError."""
+    settings = settings_for(url)
+    return SinkSetup(_label(url), partial(open_sink, settings), settings)
+
+
+def _label(url: str) -> str:
+    """Return how a sink is called in messages: a database by its file, so that people find it."""
+    return str(path_in_url(url)) if url.startswith("sqlite:") else url.removesuffix(":")
+
+
+# --- the whole file -------------------------------------------------------------------------------------------------
+
+
+def find_config(environment: Mapping[str, str] | None = None) -> Path | None:
+    """Return the first configuration there is: $RCT_CONFIG, rct.toml here, the user's, the machine's."""
+    environment = os.environ if environment is None else environment
+    if given := environment.get(FILE_VARIABLE):
+        return Path(given)
+    return next((path for path in search_path(environment) if path.exists()), None)
+
+
+def search_path(environment: Mapping[str, str] | None = None) -> Sequence[Path]:
+    """Return where a configuration is looked for, in this order."""
+    environment = os.environ if environment is None else environment
+    home = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return Path("rct.toml"), home / "rct-tools" / "rct.toml", Path("/etc/rct-tools/rct.toml")
+
+
+def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Return what a file says, with the keys that the environment has (``RCT_SINK__0__PASSWORD``) in place of its own.
+
+    Raises ConfigError with the file, the key, and what was expected there.
+    """
+    return parse_config(_read(path), str(path), os.environ if environment is None else environment)
+
+
+def parse_config(text: str, source: str, environment: Mapping[str, str]) -> Config:
+    """Return what the text of a file says; ``source`` is its name in errors. Raises ConfigError."""
+    tree = _parse(text, source)
+    _overlay(tree, environment)
+    file = decode(tree, File, source)
+    if not file.inverter:
+        raise ConfigError(f"{source}: inverter: expected at least one")
+    defaults = load_plan() if file.default_groups else None
+    if not file.group and defaults is None:
+        raise ConfigError(f"{source}: group: expected at least one, as default_groups is false")
+    plan = build_plan(file.group, source, defaults)
+    inverters = _inverters(file, plan, source)
+    sinks, settings = _sinks(file, plan, source)
+    return Config(Setup(inverters, sinks), file.status.listen, file.data, file, settings)
+
+
+def _inverters(file: File, plan: Plan, source: str) -> tuple[InverterSetup, ...]:
+    setups: dict[str, InverterSetup] = {}
+    for index, table in enumerate(file.inverter):
+        place = f"{source}: inverter[{index}]"
+        name = table.name or table.host
+        if not table.host:
+            raise ConfigError(f"{place}.host: is empty")
+        if name in setups:
+            first = list(setups).index(name)
+            raise ConfigError(f"{place}.name: {name!r} is there already, at inverter[{first}]")
+        groups = plan.groups
+        if table.groups is not None:
+            known = {group.name: group for group in plan.groups}
+            groups = tuple(_choose(known, wanted, f"{place}.groups", "group") for wanted in table.groups)
+            if not groups:
+                raise ConfigError(f"{place}.groups: expected at least one")
+        has = table.has
+        if has is not None:
+            for component in has:
+                _choose(COMPONENTS, component, f"{place}.has", "component")
+        setups[name] = InverterSetup(
+            name, table.host, Plan(groups), table.port, _zone(table.time_zone, f"{place}.time_zone"),
+            None if has is None else frozenset(has),
+        )  # fmt: skip
+    return tuple(setups.values())
+
+
+def _sinks(file: File, plan: Plan, source: str) -> tuple[tuple[SinkSetup, ...], tuple[SinkSettings, ...]]:
+    common = frozenset(field.encode_name for field in msgspec.structs.fields(SinkTable))
+    setups: dict[str, SinkSetup] = {}
+    every = []
+    trees: tuple[dict[str, Any], ...] = file.sink or ({"url": "sqlite:"},)
+    for index, tree in enumerate(trees):
+        place = f"{source}: sink[{index}]"
+        # A text under ``names`` is a set of names that the sink knows.
+        ours = {k: v for k, v in tree.items() if k in common and not (k == "names" and isinstance(v, str))}
+        table = decode(ours, SinkTable, place)
+        rest = {k: v for k, v in tree.items() if k not in ours}
+        try:
+            known = common | sink_keys(table.url)
+        except ConfigError as exc:
+            raise ConfigError(f"{place}.url: {exc}") from exc
+        for key in rest.keys() - known:
+            raise ConfigError(f"{place}.{key}: {unknown_key(key, sorted(known))}")
+        settings = settings_for(table.url, place, **rest)
+        label = table.label or _label(table.url)
+        if label in setups:
+            raise ConfigError(f"{place}.label: {label!r} is there already, at sink[{list(setups).index(label)}]")
+        _check_names(table, plan, place)
+        setups[label] = SinkSetup(
+            label, partial(open_sink, settings), (settings, table.spool_size, table.spool_age), table.objects,
+            table.names,
+        )  # fmt: skip
+        every.append(settings)
+    return tuple(setups.values()), tuple(every)
+
+
+def _check_names(table: SinkTable, plan: Plan, place: str) -> None:
+    for name in table.names:
+        _choose(plan.expects, name, f"{place}.names", "object that is read")
+
+
+def _choose(known: Mapping[str, Any], wanted: str, place: str, kind: str) -> Any:
+    if wanted in known:
+        return known[wanted]
+    near = difflib.get_close_matches(wanted, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(list(known)[:20])}"
+    raise ConfigError(f"{place}: {wanted!r} is no {kind}; {hint}")
+
+
+def _zone(name: str, place: str) -> str:
+    if not name:
+        return local_zone()
     try:
-        return parse_plan(path.read_text(encoding="utf-8"), str(path))
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise ConfigError(f"{place}: {name!r} is no time zone; expected a name such as Europe/Berlin") from exc
+    return name
+
+
+# --- text and environment -------------------------------------------------------------------------------------------
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path}: byte {exc.start} is not UTF-8") from exc
 
 
-def parse_plan(text: str, source: str) -> Plan:
-    """Return the plan in the text of a readings file; ``source`` is its name in errors. Raises ConfigError."""
+def _parse(text: str, source: str) -> dict[str, Any]:
     try:
-        readings = msgspec.toml.decode(text, type=_Readings)
-    except msgspec.ValidationError as exc:
-        raise ConfigError(f"{source}: {_explain(str(exc))}") from exc
-    except msgspec.DecodeError as exc:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{source}: not TOML: {exc}") from exc
-    if not readings.group:
-        raise ConfigError(f"{source}: group: expected at least one")
-    taken: dict[str, str] = {}  # names of groups, fields, and objects that are fields -> the key that has it
-    groups = [_group(group, f"{source}: group[{index}]", taken) for index, group in enumerate(readings.group)]
-    return Plan(tuple(groups))
 
 
-def _group(group: _Group, place: str, taken: dict[str, str]) -> Group:
+def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Put the keys of the environment into a tree: RCT_SINK__0__URL is ``url`` of the first ``[[sink]]``.
+
+    Raises ConfigError for a variable that leads nowhere.
+    """
+    known = [field.encode_name for field in msgspec.structs.fields(File)]
+    for variable in sorted(environment):
+        path = variable.removeprefix(KEY_PREFIX).lower().split("__")
+        if not variable.startswith(KEY_PREFIX) or (len(path) == 1 and path[0] not in known):
+            continue  # of something else, or of ours but no key: RCT_CONFIG
+        if path[0] not in known:
+            raise ConfigError(f"{variable}: {unknown_key(path[0], known)}")
+        node: Any = tree
+        for step, following in pairwise(path):
+            node = _enter(node, step, [] if following.isdigit() else {}, variable)
+        if not isinstance(node, dict):
+            raise ConfigError(f"{variable}: expected a key behind the number of a table, as in RCT_SINK__0__URL")
+        node[path[-1]] = _from_text(environment[variable])
+
+
+def _enter(node: Any, step: str, new: Any, variable: str) -> Any:
+    """Return what is at a step below a node, made when missing."""
+    match node:
+        case dict():
+            return node.setdefault(step, new)
+        case list() if step.isdigit() and int(step) <= len(node):
+            if int(step) == len(node):
+                node.append(new)
+            return node[int(step)]
+        case list():
+            raise ConfigError(f"{variable}: expected the number of a table, 0 to {len(node)}, got {step!r}")
+    raise ConfigError(f"{variable}: there is no table for {step!r}")
+
+
+def _from_text(text: str) -> Any:
+    """Return the value that a text writes in TOML, if that loses nothing; else the text: a password may be digits."""
     try:
-        interval = parse_duration(group.interval)
-    except ConfigError as exc:
-        raise ConfigError(f"{place}.interval: {exc}") from exc
-    if not interval:
-        raise ConfigError(f"{place}.interval: expected more than {group.interval}")
-    if f"group {group.name}" in taken:
-        raise ConfigError(f"{place}.name: {group.name!r} is there already")
-    taken[f"group {group.name}"] = place
-    if not group.fields:
-        raise ConfigError(f"{place}.fields: expected at least one")
-    fields = []
-    for name, value in group.fields.items():
-        key = f"{place}.fields.{name}"
-        if not name.strip():
-            raise ConfigError(f"{place}.fields: expected a name before = {value!r}")
-        field = Field(name, _objects(value, key))
-        for used in dict.fromkeys((name, field.info.name)):
-            if used in taken:
-                raise ConfigError(f"{key}: {used} is there already, at {taken[used].partition(': ')[2]}")
-            taken[used] = key
-        fields.append(field)
-    return Group(group.name, interval, tuple(fields))
-
-
-def _objects(value: object, key: str) -> tuple[ObjectInfo, ...]:
-    given = value if isinstance(value, list) else [value]
-    names = [name for name in given if isinstance(name, str)]
-    if not names or len(names) < len(given):
-        raise ConfigError(f"{key}: expected the name of an object, or a list of names, got {value!r}")
-    infos = tuple(_object(name, key) for name in names)
-    for info in infos:
-        if info.is_query:
-            raise ConfigError(f"{key}: {info.name} is history, and not a value that can be polled")
-        if len(infos) > 1 and info.data_type not in _NUMBERS:
-            raise ConfigError(f"{key}: {info.name} is {info.data_type.name}, and cannot be added up")
-        if info.unit != infos[0].unit:
-            units = f"{info.name} is in {info.unit or 'no unit'}, {infos[0].name} in {infos[0].unit or 'no unit'}"
-            raise ConfigError(f"{key}: {units}: they cannot be added up")
-    if len(infos) > 1 and key.rpartition(".fields.")[2] in registry:
-        raise ConfigError(f"{key}: a sum cannot have the name of an object")
-    return infos
-
-
-def _object(name: str, key: str) -> ObjectInfo:
-    # No prefixes here: what is unique today need not be with the next object table.
-    try:
-        return registry.find(name) if name[:2].lower() == "0x" else registry[name]
-    except UnknownObject as exc:
-        raise ConfigError(f"{key}: {exc}") from exc
-
-
-def _explain(message: str) -> str:
-    """Return msgspec's message as ``place: what``."""
-    what, _, path = message.partition(" - at `$")
-    place = path.rstrip("`").lstrip(".")
-    if match := re.fullmatch("Object contains unknown field `(.*)`", what):
-        known = (_Group if place else _Readings).__struct_fields__
-        near = difflib.get_close_matches(match[1], known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
-        return f"{place}{'.' * bool(place)}{match[1]}: unknown key, {hint}"
-    if match := re.fullmatch("Object missing required field `(.*)`", what):
-        return f"{place}{'.' * bool(place)}{match[1]}: missing"
-    return f"{place}: {what[0].lower()}{what[1:].replace('`', '')}"
+        value = tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, KeyError):
+        return text
+    exact = isinstance(value, list | dict) or (isinstance(value, str) and text[:1] in ("'", '"'))
+    return value if exact or str(value) == text or text in ("true", "false") else text

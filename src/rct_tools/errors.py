@@ -86,8 +86,8 @@ class NoAnswer(RctError):
 class SinkError(RctError):
     """A destination did not take the readings.
 
-    ``permanent`` means that asking again with the same readings cannot help; ``retry_after`` is in how many seconds the
-    destination wants to be asked again, None when it does not say.
+    ``permanent`` means that asking again with the same readings cannot help; ``retry_after`` is for how many seconds
+    the destination wants to be left alone, None when it did not say.
     """
 
     def __init__(self, message: str, *, permanent: bool = False, retry_after: float | None = None) -> None:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 PORT: Final = 8899
 CONNECT_TIMEOUT: Final = 5.0
-LONGEST_PAUSE: Final = 60.0
+LONGEST_PAUSE: Final = 300.0  # an inverter without a battery is off all night
 SETTLED: Final = 10.0  # seconds that a connection has to last before the failures until then are forgotten
 STANDSTILL: Final = 2.0  # seconds this program may stand still before what was received meanwhile has no known time
 _READ_SIZE: Final = 65536
@@ -46,8 +46,13 @@ LinkEvent: TypeAlias = Chunk | Up | Down
 
 
 def backoff(failures: int) -> float:
-    """Return how long to wait, in seconds, after so many failures in a row: doubling, with jitter, to a minute."""
-    return float(min(LONGEST_PAUSE, 0.25 * 2**failures)) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+    """Return how long to wait, in seconds, after so many failures in a row: doubling, with jitter, to five minutes."""
+    return float(min(LONGEST_PAUSE, 0.25 * 2 ** min(failures, 16))) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+
+
+def ticking() -> float:
+    """Return seconds that go on while the machine is suspended, where the system tells them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Link:
@@ -67,6 +72,7 @@ class Link:
         pause: Callable[[int], float] = backoff,
         clock: Callable[[], int] = time.time_ns,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        ticking: Callable[[], float] = ticking,
         settled: float = SETTLED,
         keep_late: bool = False,
     ) -> None:
@@ -78,6 +84,7 @@ class Link:
         self._pause = pause
         self._clock = clock
         self._sleep = sleep
+        self._ticking = ticking
         self._settled = settled
         self._keep_late = keep_late
         self._writer: asyncio.StreamWriter | None = None
@@ -102,15 +109,15 @@ class Link:
                 self._dropped = ""
                 self.reconnects += connected
                 connected = True
-                since = _ticking()
+                since = self._ticking()
                 try:
                     _keep_alive(writer)
                     yield Up()
                     while data := await self._read(reader):
-                        if _ticking() - since >= self._settled:
+                        if self._ticking() - since >= self._settled:
                             failures = 0
                         if away_since is not None:
-                            away = _ticking() - away_since
+                            away = self._ticking() - away_since
                             logger.log(self._level(), "%s: there again after %.0f s", self.peer, away)
                             away_since = None
                         yield Chunk(self._clock(), Direction.RECEIVED, data, self.reconnects)
@@ -127,7 +134,7 @@ class Link:
                     f"{self.peer}: {reason} (tried {failures} times)" if failures > 1 else f"{self.peer}: {reason}"
                 )
             if away_since is None:
-                away_since = _ticking()
+                away_since = self._ticking()
                 logger.log(self._level(), "%s: %s; trying again", self.peer, reason)
             yield Down(reason, failures)
             await self._sleep(self._pause(failures))
@@ -135,13 +142,13 @@ class Link:
     async def _read(self, reader: asyncio.StreamReader) -> bytes:
         """Return what came, unless this program or machine was asleep since: then nobody knows when it came."""
         while True:
-            looked = _ticking()
+            looked = self._ticking()
             try:
                 async with asyncio.timeout(1.0):
                     data = await reader.read(_READ_SIZE)
             except TimeoutError:
                 data = None
-            if not self._keep_late and (asleep := _ticking() - looked - 1.0) > STANDSTILL:
+            if not self._keep_late and (asleep := self._ticking() - looked - 1.0) > STANDSTILL:
                 self._dropped = f"this program stood still for {asleep:.0f} s"
                 return b""
             if data is not None:
@@ -161,11 +168,6 @@ class Link:
         if self._writer is not None:
             self._dropped = reason
             self._writer.transport.abort()
-
-
-def _ticking() -> float:
-    """Return seconds that go on while the machine is suspended, where the system tells them."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _keep_alive(writer: asyncio.StreamWriter) -> None:

@@ -35,6 +35,7 @@ class ObjectInfo:
     labels: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)  # value -> what it means
     bits: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)  # number of a bit -> what it means
     private: bool = False  # whether its value tells whose inverter it is
+    reported: bool = False  # whether newer firmware tells it every half a minute without being asked
 
     @property
     def is_query(self) -> bool:
@@ -163,6 +164,7 @@ def load_registry() -> Registry:
         for info in REGISTRY.all()
     }
     _correct(objects, extra["private"], private=True)
+    _correct(objects, extra["reported"], reported=True)
     for unit, patterns in extra["units"].items():
         _correct(objects, patterns, unit=unit)
     for data_type, patterns in extra["types"].items():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Final
+
+from rct_tools.objects import ObjectInfo
 
 
 class Pace:
@@ -39,3 +42,41 @@ class Pace:
         """Take note of an answer that did not come, or came cut."""
         self._care = min(2 * self._care, self.MOST_CAREFUL) or 4
         self.window = max(1.0, self.window / 2)
+
+
+class Others:
+    """Whether other clients are at work on the same inverter, told from what comes unasked.
+
+    Then it is asked one thing at a time, with gaps: a request of ours would cut the answer to theirs. All times are in
+    seconds, of any steady clock.
+    """
+
+    LEFT: Final = 10.0  # seconds after their last sign until they are taken to be gone
+    GAP: Final = 0.25  # seconds between two requests while they are there
+    OURS: Final = 30.0  # seconds after our question in which an answer may still be for us
+    AGAIN: Final = 20.0  # seconds: what the inverter says by itself does not come again sooner
+    _MOST: Final = 4096  # objects remembered; there are 895
+
+    def __init__(self) -> None:
+        self._asked: dict[int, float] = {}  # id of an object -> when we asked for it last
+        self._unasked: OrderedDict[int, float] = OrderedDict()  # the same -> when it last came unasked
+        self._seen = float("-inf")
+
+    def at_work(self, now: float) -> bool:
+        """Return whether there was a sign of them in the last seconds."""
+        return now - self._seen < self.LEFT
+
+    def asked(self, object_id: int, now: float) -> None:
+        """Take note of a question of ours, whose answer may come late."""
+        self._asked[object_id] = now
+
+    def came(self, info: ObjectInfo, now: float) -> None:
+        """Take note of an object that came unasked."""
+        if now - self._asked.get(info.object_id, float("-inf")) < self.OURS:
+            return
+        last = self._unasked.pop(info.object_id, float("-inf"))
+        self._unasked[info.object_id] = now
+        if len(self._unasked) > self._MOST:
+            self._unasked.popitem(last=False)
+        if not info.reported or now - last < self.AGAIN:
+            self._seen = now

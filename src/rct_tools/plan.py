@@ -39,8 +39,9 @@ class Expected:
     """One object of one inverter, as a sink will be given it."""
 
     info: ObjectInfo
-    name: str  # what databases without object names call it
+    name: str  # what the sink is told to call it; by default as the inverter does
     interval: int  # ns between two readings, while all is well
+    field: str = ""  # what readings files call it, for databases that have such names
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Plan:
     def expects(self) -> Mapping[str, Expected]:
         """What sinks may expect, by the name of the object."""
         return {
-            field.info.name: Expected(field.info, field.name, group.interval)
+            field.info.name: Expected(field.info, field.info.name, group.interval, field.name)
             for group in self.groups
             for field in group.fields
         }

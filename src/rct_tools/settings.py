@@ -10,7 +10,7 @@ import os
 import re
 import ssl
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -65,6 +65,8 @@ class Secret:
         match value:
             case str():
                 return cls(value)
+            case bool() | int() | float():  # digits without quotes
+                return cls(str(value).lower())
             case {"file": str(path), **rest} if not rest:
                 return cls(file=path)
             case {"env": str(name), **rest} if not rest:
@@ -126,11 +128,24 @@ class Tls(Table, frozen=True):
 
 
 def decode(value: object, kind: type[T], place: str = "") -> T:
-    """Return a tree of TOML as a structure of ``kind``; ``place`` stands before keys in errors. Raises ConfigError."""
+    """Return a tree of TOML as a structure of ``kind``.
+
+    ``place`` is a file, or a table in it such as ``rct.toml: sink[0]``, and stands before keys in errors.
+    Raises ConfigError.
+    """
     try:
         return msgspec.convert(value, kind, dec_hook=_read)
     except msgspec.ValidationError as exc:
-        raise ConfigError(": ".join(filter(None, (place, _explain(str(exc), kind))))) from exc
+        key, what = _explain(str(exc), kind)
+        where = f"{place}.{key}" if key and place.endswith("]") else ": ".join(filter(None, (place, key)))
+        raise ConfigError(f"{where}: {what}" if where else what) from exc
+
+
+def unknown_key(key: str, known: Sequence[str]) -> str:
+    """Return what is said about a key that does not exist."""
+    near = difflib.get_close_matches(key, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+    return f"unknown key, {hint}"
 
 
 def _read(kind: type, value: object) -> object:
@@ -140,19 +155,16 @@ def _read(kind: type, value: object) -> object:
         raise ValueError(str(exc)) from exc  # msgspec adds the key
 
 
-def _explain(message: str, kind: type) -> str:
-    """Return msgspec's message as ``key: what``."""
+def _explain(message: str, kind: type) -> tuple[str, str]:
+    """Return the key that msgspec's message is about, "" for the whole, and what is wrong with it."""
     what, _, path = message.partition(" - at `$")
-    place = path.rstrip("`").lstrip(".")
-    dot = "." if place else ""
+    key = path.rstrip("`").lstrip(".")
+    dot = "." if key else ""
     if match := re.fullmatch("Object contains unknown field `(.*)`", what):
-        known = _keys_at(kind, place)
-        near = difflib.get_close_matches(match[1], known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
-        return f"{place}{dot}{match[1]}: unknown key, {hint}"
+        return f"{key}{dot}{match[1]}", unknown_key(match[1], _keys_at(kind, key))
     if match := re.fullmatch("Object missing required field `(.*)`", what):
-        return f"{place}{dot}{match[1]}: missing"
-    return f"{place}: {what[:1].lower() + what[1:]}" if place else what[:1].lower() + what[1:]
+        return f"{key}{dot}{match[1]}", "missing"
+    return key, what[:1].lower() + what[1:]
 
 
 def _keys_at(kind: Any, place: str) -> list[str]:

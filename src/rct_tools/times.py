@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
+from zoneinfo import available_timezones
 
 from rct_tools.errors import ConfigError
 
@@ -55,6 +58,12 @@ def parse_iso_time(text: str) -> int | None:
         return None
     seconds = _whole_seconds(match[1] + match[3])
     return None if seconds is None else seconds * SECOND + int((match[2] or "0").ljust(9, "0"))
+
+
+def local_zone() -> str:
+    """Return the name of the time zone of this machine, such as Europe/Berlin; UTC when it tells none."""
+    candidates = (os.environ.get("TZ", "").lstrip(":"), str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2])
+    return next((name for name in candidates if name in available_timezones()), "UTC")
 
 
 @lru_cache(maxsize=16)  # times that are read one after the other are mostly of the same second

@@ -1,24 +1,20 @@
-"""rct collect: what the plan says, from the inverter into every sink."""
+"""rct collect: what the plan says, from inverters into every sink."""
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import click
 
-from rct_tools.cli.options import host_option, port_option, verbose_option
+from rct_tools.cli.options import not_empty, port_option, verbose_option
 from rct_tools.cli.run import run_async
-from rct_tools.client import Client, connect
-from rct_tools.collector import Collector
-from rct_tools.config import load_plan
-from rct_tools.plan import Plan, Source
-from rct_tools.sinks import Sink, open_sink, settings_for
-from rct_tools.sinks.sqlite import path_in_url
+from rct_tools.collector import Collector, InverterSetup, Setup
+from rct_tools.config import load_plan, sink_of
+from rct_tools.times import local_zone
 
 
 @click.command(epilog="Example: rct collect --host 192.0.2.7 --sink sqlite: --sink influx://localhost/photovoltaic")
-@host_option
+@click.option("--host", required=True, callback=not_empty, help="Name or address of the inverter.")
 @port_option
 @click.option("--name", default="", help="What the readings call the inverter.  [default: the host]")
 @click.option(
@@ -36,31 +32,23 @@ def collect(host: str, port: int, name: str, urls: tuple[str, ...], readings: Pa
 
     While the inverter or a sink is away, it goes on trying; readings that a sink cannot take yet are kept.
     """
-    plan = load_plan(readings)
-    run_async(_collect(connect(host, port, name=name, tries=None), plan, urls))
+    inverter = InverterSetup(name or host, host, load_plan(readings), port, local_zone())
+    run_async(_collect(Setup((inverter,), tuple(map(sink_of, dict.fromkeys(urls))))))
 
 
-async def _collect(client: Client, plan: Plan, urls: tuple[str, ...]) -> None:
-    sinks: dict[str, Sink] = {}
-    async with AsyncExitStack() as opened:
-        for url in dict.fromkeys(urls):
-            sink = open_sink(settings_for(url), [Source(client.name, "UTC", plan.expects)])
-            opened.push_async_callback(sink.close)
-            sinks[_label(url)] = sink
-        opened.pop_all()  # from here on they are the collector's
-    collector = Collector(client, plan, sinks)
-    _say(f"{client.peer}: collecting {len(plan.field_names)} values into {', '.join(sinks)}")
+async def _collect(setup: Setup) -> None:
+    collector = Collector(setup)
+
+    def started() -> None:
+        sinks = ", ".join(collector.lanes)
+        for name, watched in collector.watched.items():
+            _say(f"{watched.client.peer}: collecting {len(watched.setup.plan.expects)} values of {name} into {sinks}")
+
     try:
-        async with client:
-            await collector.run()
+        await collector.run(started)
     finally:
-        for outbox in collector.outboxes:
-            _say(f"{outbox.label}: {outbox.written} readings stored, {outbox.lost} lost")
-
-
-def _label(url: str) -> str:
-    """Return how a sink is called in messages: a database by its file, so that people find it."""
-    return str(path_in_url(url)) if url.startswith("sqlite:") else url.removesuffix(":")
+        for lane in collector.lanes.values():
+            _say(f"{lane.outbox.label}: {lane.outbox.written} readings stored, {lane.outbox.lost} lost")
 
 
 def _say(line: str) -> None:

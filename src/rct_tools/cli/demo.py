@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import cycle
 from pathlib import Path
@@ -24,8 +23,7 @@ from rich.logging import RichHandler
 from rct_tools.cli.flows import OBJECTS, WIDTH, Flows, FlowTable, find_flows, flow_line
 from rct_tools.cli.options import verbose_option
 from rct_tools.cli.run import run_async
-from rct_tools.client import connect
-from rct_tools.collector import Collector
+from rct_tools.collector import Collector, InverterSetup, Setup, SinkSetup
 from rct_tools.objects import registry
 from rct_tools.plan import Field, Group, Plan
 from rct_tools.reading import Reading
@@ -40,16 +38,20 @@ PLAN: Final = Plan(
 PER_COLUMN: Final = 5  # cycles; 600 times as fast, the curves hold a day
 
 
-@dataclass(frozen=True, slots=True)
 class Screen:
-    """A sink that shows power flows."""
+    """A sink that shows power flows, whenever all that makes them has come anew."""
 
-    show: Callable[[Flows], None]
+    def __init__(self, show: Callable[[Flows], None]) -> None:
+        self._show = show
+        self._parts: dict[str, Reading] = {}
 
     async def write(self, readings: Sequence[Reading]) -> None:
-        """Show the newest flows."""
-        if flows := find_flows(readings):
-            self.show(flows)
+        """Show the newest flows, once they are whole."""
+        for reading in readings:
+            self._parts[reading.object.name] = reading
+            if flows := find_flows(self._parts.values()):
+                self._show(flows)
+                self._parts.clear()
 
     async def close(self) -> None:
         """The terminal stays open."""
@@ -80,18 +82,20 @@ def demo(seconds: float | None, speed: float, store: str | None) -> None:
 
 
 async def _demo(path: Path, speed: float, seconds: float | None) -> None:
-    sink = SqliteSink(path)
     began = time.time_ns()
     try:
         async with Simulator(port=0, speed=speed, start=START) as simulator:
             click.echo(
                 f"A simulated inverter listens on {simulator.host}:{simulator.port}. What it says is stored in\n{path}"
             )
-            async with connect(simulator.host, simulator.port, name="demo") as inverter:
-                with suppress(TimeoutError), _screen(speed) as show:
-                    collector = Collector(inverter, PLAN, {str(path): sink, "screen": Screen(show)})
-                    async with asyncio.timeout(seconds):
-                        await collector.run()
+            inverter = InverterSetup("demo", simulator.host, PLAN, simulator.port)
+            with suppress(TimeoutError), _screen(speed) as show:
+                sinks = (
+                    SinkSetup(str(path), lambda _: SqliteSink(path), objects=tuple(OBJECTS.values())),
+                    SinkSetup("screen", lambda _: Screen(show), objects=tuple(OBJECTS.values())),
+                )
+                async with asyncio.timeout(seconds):
+                    await Collector(Setup((inverter,), sinks)).run()
     finally:
         _summarize(path, began)
 

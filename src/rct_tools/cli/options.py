@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from rct_tools.cli.run import set_verbosity
+from rct_tools.cli.run import LOG_FORMATS, set_log_format, set_verbosity
 from rct_tools.errors import ConfigError, UnknownObject
 from rct_tools.link import PORT
 from rct_tools.objects import ObjectInfo, registry
@@ -79,6 +79,10 @@ timeout_option = click.option(
 verbose_option = click.option(
     "-v", "--verbose", count=True, expose_value=False, callback=set_verbosity, is_eager=True,
     help="Say more on stderr; twice for everything, tracebacks too.",
+)  # fmt: skip
+log_format_option = click.option(
+    "--log-format", type=click.Choice(list(LOG_FORMATS)), default="text", show_default=True, expose_value=False,
+    callback=set_log_format, is_eager=True, help="How log lines on stderr are written; json is one object a line.",
 )  # fmt: skip
 
 

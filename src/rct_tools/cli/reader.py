@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NoReturn
@@ -17,16 +18,14 @@ from rct_tools.cli.rows import READING_COLUMNS, reading_line, reading_row
 from rct_tools.cli.run import run_async, run_command
 from rct_tools.cli.traffic import show_traffic
 from rct_tools.client import Client, connect
-from rct_tools.collector import Collector
-from rct_tools.config import load_plan
+from rct_tools.collector import Collector, InverterSetup, Setup
+from rct_tools.config import load_plan, sink_of
 from rct_tools.display import show_value
 from rct_tools.errors import DecodeError, NoAnswer, RctError
 from rct_tools.link import Link
 from rct_tools.objects import ObjectInfo, registry
-from rct_tools.plan import Plan, Source
 from rct_tools.reading import Reading
-from rct_tools.sinks import Sink, open_sink, settings_for
-from rct_tools.times import iso_time
+from rct_tools.times import iso_time, local_zone
 from rct_tools.values import Event, EventTable, TimeSeries
 
 INVERTER: Final = "RCT"
@@ -93,21 +92,26 @@ def reader(
         case ["--read-all"]:
             run_async(_read_all(connect(host, port)))
         case _:
-            plan = load_plan(readings)
+            plan = load_plan(readings, "ancestor")
             urls = ["console:"]
             if influx_host:
                 user = f"{influx_user}@" if influx_user else ""
                 server = f"[{influx_host}]" if ":" in influx_host else influx_host
                 urls.append(f"influx://{user}{server}:{influx_port}/{influx_db}")
-            sources = [Source(INVERTER, "UTC", plan.expects)]
-            sinks = {url: open_sink(settings_for(url), sources) for url in urls}
-            run_async(_collect(Link(host, port), plan, sinks))
+            inverter = InverterSetup(INVERTER, host, plan, port, local_zone())
+            sinks = tuple(replace(sink_of(url), objects=tuple(plan.expects)) for url in urls)
+            run_async(_collect(Setup((inverter,), sinks)))
 
 
-async def _collect(link: Link, plan: Plan, sinks: Mapping[str, Sink]) -> None:
-    async with Client(link, name=INVERTER) as inverter:
-        link.tries = None  # there is an inverter: from now on it is worth waiting for
-        await Collector(inverter, plan, sinks).run()
+async def _collect(setup: Setup) -> None:
+    await Collector(setup, connect=_connect).run()
+
+
+async def _connect(setup: InverterSetup) -> Client:
+    link = Link(setup.host, setup.port)
+    client = await Client(link, name=setup.name).__aenter__()
+    link.tries = None  # there is an inverter: from now on it is worth waiting for
+    return client
 
 
 # --- one object -----------------------------------------------------------------------------------------------------

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
+import re
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import Any, NoReturn, TextIO
+from typing import Any, Final, NoReturn, TextIO
 
 import click
 
 from rct_tools.errors import ConfigError, EncodeError, RctError, UnknownObject
+from rct_tools.times import iso_time
+
+logger = logging.getLogger(__name__)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -84,6 +89,10 @@ def describe_os_error(exc: OSError) -> str:
 
 
 def _fail(message: str, code: int) -> int:
+    if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
+        # Who reads lines of JSON must not meet one that is none.
+        logger.error(message, exc_info=logger.isEnabledFor(logging.DEBUG))
+        return code
     if logging.getLogger().isEnabledFor(logging.DEBUG):
         import traceback
 
@@ -92,12 +101,49 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def set_verbosity(_ctx: click.Context, _param: click.Parameter, count: int) -> None:
+def set_verbosity(ctx: click.Context, _param: click.Parameter, count: int) -> None:
     """Send log lines to stderr: warnings, with ``-v`` information, with ``-vv`` everything."""
-    level = logging.WARNING if count == 0 else logging.INFO if count == 1 else logging.DEBUG
+    ctx.meta[_LEVEL] = logging.WARNING if count == 0 else logging.INFO if count == 1 else logging.DEBUG
+    _set_up_log(ctx)
+
+
+def set_log_format(ctx: click.Context, _param: click.Parameter, name: str) -> None:
+    """Choose how log lines are written, by a name of LOG_FORMATS."""
+    ctx.meta[_FORMAT] = name
+    _set_up_log(ctx)
+
+
+def _set_up_log(ctx: click.Context) -> None:
     handler = _Stderr()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    handler.setFormatter(LOG_FORMATS[ctx.meta.get(_FORMAT, "text")])
+    logging.basicConfig(level=ctx.meta.get(_LEVEL, logging.WARNING), handlers=[handler], force=True)
+
+
+class JsonFormatter(logging.Formatter):
+    """A log line as one JSON object: time (UTC), level, logger, peer when it is about one, message, traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        line = {
+            "time": iso_time(int(record.created * 1e6) * 1000),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        if peer := _PEER.match(message):
+            line["peer"] = peer[1]
+        line["message"] = message
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+_PEER: Final = re.compile(r"([^\s/]+:\d{1,5}): ")  # messages about a peer begin with it: "192.0.2.7:8899: …"
+_LEVEL: Final = f"{__name__}.level"
+_FORMAT: Final = f"{__name__}.format"
+LOG_FORMATS: Final[Mapping[str, logging.Formatter]] = {
+    "text": logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"),
+    "json": JsonFormatter(),
+}
 
 
 class _Stderr(logging.StreamHandler[TextIO]):

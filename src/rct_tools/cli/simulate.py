@@ -7,7 +7,7 @@ from functools import partial
 
 import click
 
-from rct_tools.cli.options import DurationType, verbose_option
+from rct_tools.cli.options import DurationType, log_format_option, verbose_option
 from rct_tools.cli.run import run_async
 from rct_tools.cli.serving import serve
 from rct_tools.link import PORT
@@ -32,6 +32,7 @@ from rct_tools.simulator.house import PEAK_POWER, PLANES
     help="How fast the clock of the house runs: 600 is a day in 2.4 minutes.",
 )  # fmt: skip
 @verbose_option
+@log_format_option
 def simulate(host: str, port: int, seed: int, latency: float, no_broadcast: bool, speed: float) -> None:
     """Be an inverter in a house that adds up, until Ctrl-C or SIGTERM.
 

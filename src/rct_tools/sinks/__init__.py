@@ -39,6 +39,8 @@ SINKS: Final[Mapping[str, tuple[str, str]]] = {  # scheme: (module, how its URL 
     "jsonl": ("lines", "jsonl:PATH"),
     "csv": ("lines", "csv:PATH"),
     "parquet": ("parquet", "parquet:FOLDER"),
+    "mqtt": ("mqtt", "mqtt://[USER@]HOST[:1883]/[PREFIX]"),
+    "mqtts": ("mqtt", "mqtts://[USER@]HOST[:8883]/[PREFIX]"),
     "console": ("console", "console:"),
 }
 """Each module has ``Settings``, whose keys beside ``url`` are those of a ``[[sink]]``, and ``open_sink`` for them."""
@@ -56,6 +58,11 @@ def settings_for(url: str, /, place: str = "", **keys: object) -> SinkSettings:
     """Return the settings of the sink that a URL names, with more keys as in a configuration. Raises ConfigError."""
     settings: SinkSettings = decode({"url": url, **keys}, _module(url).Settings, place)
     return settings
+
+
+def sink_keys(url: str) -> frozenset[str]:
+    """Return the keys that the sink of a URL has. Raises ConfigError."""
+    return frozenset(_module(url).Settings.__struct_fields__)
 
 
 def open_sink(settings: SinkSettings, sources: Sequence[Source] = ()) -> Sink:

@@ -78,7 +78,12 @@ class Target:
 
 def open_sink(settings: Settings, sources: Sequence[Source]) -> InfluxSink:
     """Return the sink for ``influx://…`` or ``influx2://…``, with an ``s`` behind it for TLS. Raises ConfigError."""
-    names = {(source.inverter, name): expected.name for source in sources for name, expected in source.expects.items()}
+    is_pv = settings.schema == "pv"  # whose fields have the names that readings files give them
+    names = {
+        (source.inverter, name): (is_pv and expected.field) or expected.name
+        for source in sources
+        for name, expected in source.expects.items()
+    }
     return InfluxSink(_target(settings), settings.schema, names)
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
+from rct_tools.database import file_error, has_schema
 from rct_tools.errors import ConfigError, SinkError, UnknownObject
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
@@ -57,16 +58,6 @@ COMMIT;
 _BUSY: Final = 1.0  # seconds to wait for another program's lock; the readings are kept and come again
 _OLDEST, _NEWEST = -(2**63), 2**63 - 1  # ns: what an INTEGER holds
 _SCALARS: Final = (bool, int, float, str, bytes)
-
-# What people can do something about; everything else is said in SQLite's own words.
-_REASONS: Final[Mapping[int, str]] = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_BUSY: "locked by another program",
-    sqlite3.SQLITE_READONLY: "cannot be written: it is read-only",
-    sqlite3.SQLITE_NOTADB: "not a SQLite database",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened; does its folder exist, and may you write there?",
-}
 
 
 def default_path() -> Path:
@@ -120,12 +111,12 @@ class SqliteSink:
         try:
             self._database = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as exc:
-            raise _sink_error(path, exc) from exc
+            raise file_error(path, exc) from exc
         try:
             self._prepare()
         except sqlite3.Error as exc:
             self._database.close()
-            raise _sink_error(path, exc) from exc
+            raise file_error(path, exc) from exc
         except SinkError:
             self._database.close()
             raise
@@ -141,7 +132,7 @@ class SqliteSink:
         self._worker.shutdown()
 
     def _prepare(self) -> None:
-        if _version(self._database, self.path) == 0:
+        if not has_schema(self._database, self.path, APPLICATION_ID, SCHEMA_VERSION):
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.executescript(_SCHEMA)  # harmless when somebody else was quicker
         # Safe against our own end at any moment; a power cut may cost the last seconds, never the file.
@@ -160,7 +151,7 @@ class SqliteSink:
             self._series = known  # what was new in it was never stored
             if self._database.in_transaction:
                 self._database.rollback()
-            raise _sink_error(self.path, exc) from exc
+            raise file_error(self.path, exc) from exc
 
     def _series_id(self, reading: Reading) -> int:
         key = (reading.inverter, reading.object.name)
@@ -202,7 +193,7 @@ def query(
         raise SinkError(f"{path}: there is no such file")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=_BUSY, uri=True)) as database:
-            if _version(database, path) == 0:
+            if not has_schema(database, path, APPLICATION_ID, SCHEMA_VERSION):
                 raise SinkError(f"{path}: not a file of RCT Tools")
             series = _matching(database, path, pattern)
             marks = ", ".join("?" * len(series))
@@ -215,7 +206,7 @@ def query(
                 inverter, name, kind, unit = series[number]
                 yield StoredReading(time, inverter, name, _restored(kind, value), unit)
     except sqlite3.Error as exc:
-        raise _sink_error(path, exc) from exc
+        raise file_error(path, exc) from exc
 
 
 def _bound(time: int | None, default: int) -> int:
@@ -234,23 +225,6 @@ def _matching(database: sqlite3.Connection, path: Path, pattern: str) -> dict[in
     return {number: (row[0], row[1], row[2], row[3]) for number, row in rows.items() if row[1] in chosen}
 
 
-def _version(database: sqlite3.Connection, path: Path) -> int:
-    """Return the version of the schema, 0 for an empty file. Raises SinkError for a file that is not ours."""
-    application, version, size = database.execute(  # in one statement: somebody may be making the file right now
-        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
-        " FROM pragma_application_id, pragma_user_version"
-    ).fetchone()
-    if application != APPLICATION_ID:
-        if size or application or version:
-            raise SinkError(f"{path}: a database of another program", permanent=True)
-        return 0
-    if version != SCHEMA_VERSION:
-        raise SinkError(
-            f"{path}: has schema {version}, this version of RCT Tools knows {SCHEMA_VERSION}", permanent=True
-        )
-    return SCHEMA_VERSION
-
-
 def _stored(value: Value) -> bool | int | float | str | bytes:
     # SQLite makes NULL of NaN: never a number that nobody measured.
     return value if isinstance(value, _SCALARS) else json.dumps(plain(value), separators=(",", ":"))
@@ -265,8 +239,3 @@ def _restored(kind: str, value: Any) -> Any:
     if kind == DataType.BOOL.name:
         return bool(value)
     return plain(value) if kind in _SCALAR_TYPES else json.loads(value)
-
-
-def _sink_error(path: Path, exc: sqlite3.Error) -> SinkError:
-    code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the rest of the number is detail
-    return SinkError(f"{path}: {_REASONS.get(code, str(exc))}")

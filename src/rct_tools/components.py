@@ -1,0 +1,70 @@
+"""What an inverter may have or not: strings, battery, modules, power switch; and the object that tells.
+
+A row of COMPONENTS is all it takes for the collector to leave alone what is not there, and for ``rct init`` to name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from rct_tools.values import Value
+
+MODULES: Final = 7  # the longest tower
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A part that not every inverter has."""
+
+    name: str
+    proof: str  # an object whose value is neither zero nor empty where the part is there
+    objects: tuple[str, ...]  # what only makes sense with it; * stands for anything
+
+
+COMPONENTS: Final[Mapping[str, Component]] = {
+    component.name: component
+    for component in (
+        *(
+            Component(
+                f"string {letter}",
+                f"dc_conv.dc_conv_struct[{n}].enabled",
+                (f"dc_conv.dc_conv_struct[{n}].*", f"energy.e_dc_*[{n}]", f"g_sync.u_sg_avg[{n}]"),
+            )
+            for n, letter in enumerate("AB")
+        ),
+        Component("battery", "battery.bms_sn", ("battery.*",)),
+        *(
+            Component(
+                f"module {n}",
+                f"battery.module_sn[{n}]",
+                (f"battery.cells*[{n}]*", f"battery.stack_cycles[{n}]", f"battery.stack_software_version[{n}]"),
+            )
+            for n in range(MODULES)
+        ),
+        Component("power switch", "rb485.available", ("rb485.*",)),
+        Component("second battery", "battery_placeholder[0].bms_sn", ("battery_placeholder[0].*",)),
+    )
+}
+
+PROOFS: Final[Mapping[str, str]] = {component.proof: name for name, component in COMPONENTS.items()}
+"""The components, by the object that proves them."""
+
+
+def component_of(name: str) -> str | None:
+    """Return the component that an object makes sense with; None for what every inverter has, and for all proofs."""
+    if name in PROOFS:
+        return None
+    fits = [c for c in COMPONENTS.values() if any(_matches(name, pattern) for pattern in c.objects)]
+    return fits[-1].name if fits else None  # a module is more telling than its battery
+
+
+def proves(value: Value) -> bool:
+    """Return whether the value of a proof says that its component is there."""
+    return bool(value.strip("\0 ") if isinstance(value, str) else value)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern.replace("[", "[[]"))  # the brackets are those of the object's name

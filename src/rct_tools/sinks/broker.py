@@ -1,0 +1,65 @@
+"""A connection to an MQTT broker: aiomqtt's, which also tells what aiomqtt passes over. Needs the extra [mqtt]."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import aiomqtt
+
+from rct_tools.sinks.topics import Message
+
+WINDOW: Final = 20  # messages on their way at once: more, and Mosquitto ends the connection of an MQTT 5 client
+_CHATTER: Final = logging.getLogger(f"{__name__}.chatter")
+_CHATTER.setLevel(logging.CRITICAL)  # what goes wrong is told by exceptions, and said once by those who get them
+
+LOST: Final = "the connection was lost"
+HUNG_UP: Final = "the broker ends the connection without a word; does it want TLS, or a certificate of ours?"
+
+
+class Client(aiomqtt.Client):
+    """A client for one connection. ``ended`` says why it is over.
+
+    All else waits for a broker that is gone, for ever: whoever waits for an answer waits for ``ended`` too.
+    """
+
+    def __init__(self, *args: Any, refused: Callable[[str], None], **keys: Any) -> None:
+        """``refused`` is told why the broker did not take a message; only MQTT 5 has words for it."""
+        super().__init__(*args, logger=_CHATTER, timeout=math.inf, **keys)
+        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.pending_calls_threshold = WINDOW + 1  # up to there, aiomqtt need not warn
+        self._refused = refused
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Publish in order; return when the broker has taken all. Raises MqttError."""
+        waiting = iter(messages)
+
+        async def work() -> None:
+            for topic, payload, qos, retain in waiting:
+                await self.publish(topic, payload, qos, retain)
+
+        try:
+            async with asyncio.TaskGroup() as group:  # no task for each message
+                for _ in range(min(WINDOW, len(messages))):
+                    group.create_task(work())
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any = None) -> None:
+        if not self.ended.done():
+            text = str(reason).lower()
+            lost = LOST if self._connected.done() else HUNG_UP
+            self.ended.set_result(lost if text == "unspecified error" else text)
+        if self._connected.cancelled():
+            return  # nobody waits for it, and aiomqtt stumbles over it
+        super()._on_disconnect(client, userdata, flags, reason, properties)
+        if self._disconnected.done():
+            self._disconnected.exception()  # asyncio complains of what nobody looks at
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            self._refused(str(reason).lower())
+        super()._on_publish(client, userdata, mid, reason, properties)

@@ -1,0 +1,212 @@
+"""When what is asked: a pure plan of times, looked at for a day."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from rct_tools.components import COMPONENTS
+from rct_tools.config import load_plan, parse_plan
+from rct_tools.plan import Plan
+from rct_tools.schedule import GIVEN_UP, LONG, RARELY, Schedule
+from rct_tools.times import SECOND
+
+MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
+
+
+def plan(**intervals: str) -> Plan:
+    """A plan with one group for each interval, of one object each."""
+    names = iter(["g_sync.p_acc_lp", "g_sync.p_ac_sum_lp", "svnversion"])
+    groups = [
+        f'[[group]]\nname = "{name}"\ninterval = "{interval}"\nobjects = ["{next(names)}"]\n'
+        for name, interval in intervals.items()
+    ]
+    return parse_plan("".join(groups), "test")
+
+
+def asked(
+    schedule: Schedule,
+    until: int,
+    start: int = 0,
+    answers: Callable[[str, int], object] = lambda name, now: 1.0,
+    takes: int = SECOND // 20,
+) -> Iterator[tuple[int, str]]:
+    """Yield what is asked and when, as an inverter answers: a value, or None for silence."""
+    now = start
+    while (now := max(now, schedule.next())) <= until:
+        for entry in schedule.due(now):
+            name = entry.info.name
+            yield now, name
+            value = answers(name, now)
+            if value is None:
+                schedule.silent(name)
+            else:
+                schedule.arrived(name, value, now + takes)  # type: ignore[arg-type]  # of the right type where it matters
+
+
+def test_nothing_drifts_and_nothing_is_asked_twice() -> None:
+    schedule = Schedule(plan(a="5s", b="60s", c="1h"), 0)
+    times = defaultdict(list)
+    for now, name in asked(schedule, DAY):
+        times[name].append(now)
+    assert times["g_sync.p_acc_lp"] == list(range(0, DAY + 1, 5 * SECOND))
+    assert times["g_sync.p_ac_sum_lp"] == list(range(0, DAY + 1, MINUTE))
+    assert times["svnversion"] == list(range(0, DAY + 1, HOUR))
+    assert schedule.missed == 0
+
+
+def test_default_plan_is_spread_evenly() -> None:
+    schedule = Schedule(load_plan(), 0, frozenset(COMPONENTS))
+    seconds = Counter(now // SECOND for now, _ in asked(schedule, HOUR))
+    beginning = [seconds[s] for s in range(60)]
+    later = [seconds[s] for s in range(300, 3600)]
+    assert max(beginning) <= 7
+    assert max(later) <= 4
+    assert 1.5 < sum(later) / len(later) < 2.5
+
+
+def test_everything_is_asked_once_in_the_first_minute_also_what_is_read_daily() -> None:
+    schedule = Schedule(load_plan(), 0, frozenset(COMPONENTS))
+    first = {name for _, name in asked(schedule, MINUTE)}
+    assert first == schedule.entries.keys()
+
+
+def test_long_intervals_return_to_their_grid() -> None:
+    schedule = Schedule(load_plan(), 0, frozenset(COMPONENTS))
+    times = defaultdict(list)
+    for now, name in asked(schedule, 3 * HOUR):
+        times[name].append(now)
+    for name, entry in schedule.entries.items():
+        if LONG < entry.interval < HOUR:
+            gaps = {b - a for a, b in zip(times[name][1:], times[name][2:], strict=False)}
+            assert gaps == {entry.interval}
+            assert entry.interval // 2 <= times[name][1] - times[name][0] <= 3 * entry.interval // 2
+
+
+def test_parts_of_a_sum_are_asked_together() -> None:
+    schedule = Schedule(load_plan(), 0, frozenset(COMPONENTS))
+    for now, names in _by_time(asked(schedule, 20 * SECOND)):
+        strings = {name for name in names if name.endswith("].p_dc")}
+        assert len(strings) in (0, 2), now
+
+
+def _by_time(questions: Iterator[tuple[int, str]]) -> list[tuple[int, set[str]]]:
+    times: dict[int, set[str]] = defaultdict(set)
+    for now, name in questions:
+        times[now].add(name)
+    return list(times.items())
+
+
+# --- what comes by itself -------------------------------------------------------------------------------------------
+
+
+def test_what_came_by_itself_is_kept_and_not_asked() -> None:
+    schedule = Schedule(plan(a="60s"), 0)
+    assert [now for now, _ in asked(schedule, 0)] == [0]
+    name = "g_sync.p_acc_lp"
+    assert not schedule.arrived(name, 1.0, 20 * SECOND)  # too soon after the last one
+    assert schedule.arrived(name, 1.0, 31 * SECOND)
+    assert not schedule.arrived(name, 1.0, 32 * SECOND)
+    assert [now // SECOND for now, _ in asked(schedule, 3 * MINUTE)] == [120, 180]  # 60 is fresh enough
+    assert schedule.entries[name].unasked == 1
+    assert not schedule.arrived("battery.soc", 1.0, 0)  # nobody wants it
+
+
+def test_broadcast_takes_the_place_of_most_questions() -> None:
+    schedule = Schedule(plan(a="60s"), 0)
+    name, count = "g_sync.p_acc_lp", 0
+    for cycle in range(120):
+        count += sum(1 for _ in asked(schedule, cycle * 31 * SECOND))
+        schedule.arrived(name, 1.0, cycle * 31 * SECOND)
+    entry = schedule.entries[name]
+    assert count <= 120 // 2 // 10  # one in ten, when a report has just been missed
+    assert 55 <= entry.answered + entry.unasked <= 125
+
+
+# --- silence --------------------------------------------------------------------------------------------------------
+
+
+def test_object_that_never_answers_is_asked_rarely_and_known() -> None:
+    schedule = Schedule(plan(a="5s"), 0)
+    times = [now for now, _ in asked(schedule, 4 * HOUR, answers=lambda name, now: None)]
+    assert times[:GIVEN_UP] == [0, 5 * SECOND, 10 * SECOND]
+    assert all(b - a >= RARELY for a, b in zip(times[GIVEN_UP:], times[GIVEN_UP + 1 :], strict=False))
+    assert len(times) - GIVEN_UP + 1 >= 4 * HOUR // RARELY
+    entry = schedule.entries["g_sync.p_acc_lp"]
+    assert entry.is_mute
+    assert (entry.asked, entry.answered) == (len(times), 0)
+
+
+def test_object_that_answers_again_is_asked_as_before() -> None:
+    schedule = Schedule(plan(a="5s"), 0)
+    times = [now for now, _ in asked(schedule, 2 * HOUR, answers=lambda name, now: 1.0 if now > HOUR else None)]
+    assert times[-1] - times[-2] == 5 * SECOND
+    assert not schedule.entries["g_sync.p_acc_lp"].is_mute
+
+
+def test_question_that_is_still_open_is_not_asked_again() -> None:
+    schedule = Schedule(plan(a="5s"), 0)
+    assert len(schedule.due(0)) == 1
+    assert schedule.due(5 * SECOND) == []
+    assert schedule.missed == 1
+    schedule.lost("g_sync.p_acc_lp")
+    assert len(schedule.due(10 * SECOND)) == 1
+    assert schedule.entries["g_sync.p_acc_lp"].asked == 1  # what was lost with its connection does not count
+
+
+def test_cycles_that_were_missed_are_left_out() -> None:
+    schedule = Schedule(plan(a="5s"), 0)
+    list(asked(schedule, 0))
+    assert len(schedule.due(48 * SECOND)) == 1
+    assert schedule.missed == 8
+    assert schedule.next() == 55 * SECOND  # back on the grid, and not much too soon
+
+
+# --- components -----------------------------------------------------------------------------------------------------
+
+
+def test_only_what_is_there_is_asked() -> None:
+    schedule = Schedule(load_plan(), 0)
+    there = {"dc_conv.dc_conv_struct[0].enabled", "battery.bms_sn", "battery.module_sn[0]", "battery.module_sn[1]"}
+
+    def answers(name: str, now: int) -> object:
+        return "x" if name in there else "" if "_sn[" in name else 0
+
+    names = {name for _, name in asked(schedule, HOUR, answers=answers)}
+    assert {"battery.cells[0]", "battery.cells[1]", "dc_conv.dc_conv_struct[0].p_dc", "battery.soc"} <= names
+    assert not [n for n in names if n.startswith(("battery.cells[2]", "rb485.f", "dc_conv.dc_conv_struct[1].p"))]
+    assert schedule.absent == {"string B", "power switch", *(f"module {n}" for n in range(2, 7))}
+    assert schedule.is_there("second battery") is True  # nobody asks for what proves it
+
+
+def test_what_was_there_once_is_asked_for_ever_after() -> None:
+    schedule = Schedule(load_plan(), 0)
+    schedule.arrived("dc_conv.dc_conv_struct[1].enabled", True, 0)
+    schedule.arrived("dc_conv.dc_conv_struct[1].enabled", False, HOUR)  # at night
+    assert schedule.is_there("string B") is True
+
+
+def test_what_comes_later_is_found() -> None:
+    schedule = Schedule(load_plan(), 0)
+    schedule.arrived("rb485.available", False, 0)
+    assert schedule.is_there("power switch") is False
+    schedule.arrived("rb485.available", True, DAY)
+    assert schedule.is_there("power switch") is True
+
+
+def test_component_whose_proof_stays_silent_may_be_there() -> None:
+    schedule = Schedule(load_plan(), 0)
+    assert schedule.is_there("power switch") is None
+    for _ in range(GIVEN_UP):
+        schedule.silent("rb485.available")
+    assert schedule.is_there("power switch") is True
+
+
+@pytest.mark.parametrize("has", [frozenset[str](), frozenset({"string A"})])
+def test_components_that_were_named_are_believed(has: frozenset[str]) -> None:
+    schedule = Schedule(load_plan(), 0, has)
+    schedule.arrived("dc_conv.dc_conv_struct[1].enabled", True, 0)
+    assert [schedule.is_there(name) for name in ("string A", "string B")] == ["string A" in has, False]
+    assert schedule.is_there(None) is True

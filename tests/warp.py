@@ -1,0 +1,56 @@
+"""A day in seconds: an event loop whose clock jumps to the next timer whenever nothing else is going on.
+
+Sockets are real: simulators, clients and sinks work as ever. What other processes do takes real time, in which the
+clock of such a loop may jump far, so they have no place here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class _Selector(selectors.DefaultSelector):
+    loop: WarpLoop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        events = super().select(0)
+        if events or (timeout is not None and timeout <= 0):
+            return events
+        if self.loop.threads or timeout is None:
+            return super().select(0.001)
+        self.loop.skipped += timeout
+        return events
+
+
+class WarpLoop(asyncio.SelectorEventLoop):
+    """The loop; ``skipped`` is how many seconds its clock is ahead of any other."""
+
+    def __init__(self) -> None:
+        selector = _Selector()
+        selector.loop = self
+        self.skipped = 0.0
+        self.threads = 0  # jobs in threads, which take real time
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return super().time() + self.skipped
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        future = super().run_in_executor(executor, func, *args)
+        self.threads += 1
+        future.add_done_callback(self._done)
+        return future
+
+    def _done(self, _future: asyncio.Future[Any]) -> None:
+        self.threads -= 1
+
+
+def warp(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end on such a loop."""
+    with asyncio.Runner(loop_factory=WarpLoop) as runner:
+        return runner.run(main)
