@@ -217,7 +217,7 @@ async def test_read_all_names_those_that_stay_silent() -> None:
         (["--read-all", "--influx-host", "x"], "--read-all and --influx-host cannot go together"),
         (["--command", "batery.soc"], "unknown object 'batery.soc'; did you mean battery.soc, "),
         (["--readings", "{folder}/none.toml"], "none.toml: cannot be read"),
-        (["--influx-host", "x", "--influx-user", "me"], "user me needs a password in INFLUX_PASSWORD"),
+        (["--influx-host", "x", "--influx-user", "me"], "password of user me: the environment has no INFLUX_PASSWORD"),
         (["--influx-port", "99999"], "'--influx-port'"),
     ],
 )

@@ -14,36 +14,36 @@ from rct_tools.values import Cell, CellExtreme, CellStatistics, DataType, Value
 CELLS = (Cell(21, 3.305, 0), Cell(22, 3.306, 1))
 
 LINES: list[tuple[str, Value, list[str], list[str]]] = [  # object, value, lines of pv, lines of groups
-    ("battery.soc", 0.5, ["pv,inverter=roof NAME=0.5 7"], ["battery,inverter=roof,name=battery.soc value=0.5 7"]),
-    ("battery.soc", 7, ["pv,inverter=roof NAME=7.0 7"], ["battery,inverter=roof,name=battery.soc value=7.0 7"]),
+    ("battery.soc", 0.5, ["pv,inverter=roof NAME=0.5 7"], ["battery,inverter=roof,name=NAME value=0.5 7"]),
+    ("battery.soc", 7, ["pv,inverter=roof NAME=7.0 7"], ["battery,inverter=roof,name=NAME value=7.0 7"]),
     ("battery.soc", math.nan, [], []),
     ("battery.soc", -math.inf, [], []),
-    ("prim_sm.state", 13, ["pv,inverter=roof NAME=13i 7"], ["prim_sm,inverter=roof,name=prim_sm.state value=13.0 7"]),
+    ("prim_sm.state", 13, ["pv,inverter=roof NAME=13i 7"], ["prim_sm,inverter=roof,name=NAME value=13.0 7"]),
     (
         "fault[0].flt",
         0xFFFFFFFF,
         ["pv,inverter=roof NAME=4294967295i 7"],
-        ["fault,inverter=roof,name=fault[0].flt value=4294967295.0 7"],
+        ["fault,inverter=roof,name=NAME value=4294967295.0 7"],
     ),
     (
         "power_mng.use_grid_power_enable",
         True,
         ["pv,inverter=roof NAME=true 7"],
-        ["power_mng,inverter=roof,name=power_mng.use_grid_power_enable value=1.0 7"],
+        ["power_mng,inverter=roof,name=NAME value=1.0 7"],
     ),
     (
         "svnversion",
         'say "6a\\"',
         [r'pv,inverter=roof NAME="say \"6a\\\"" 7'],
-        [r'device,inverter=roof,name=svnversion text="say \"6a\\\"" 7'],
+        [r'device,inverter=roof,name=NAME text="say \"6a\\\"" 7'],
     ),
     (
         "battery.cells[3]",
         CELLS,
         [],
         [
-            "battery,inverter=roof,name=battery.cells[3],module=3,cell=0 voltage=3.305,temperature=21.0,status=0.0 7",
-            "battery,inverter=roof,name=battery.cells[3],module=3,cell=1 voltage=3.306,temperature=22.0,status=1.0 7",
+            "battery,inverter=roof,name=NAME,module=3,cell=0 voltage=3.305,temperature=21.0,status=0.0 7",
+            "battery,inverter=roof,name=NAME,module=3,cell=1 voltage=3.306,temperature=22.0,status=1.0 7",
         ],
     ),
     (
@@ -51,8 +51,8 @@ LINES: list[tuple[str, Value, list[str], list[str]]] = [  # object, value, lines
         (0.5, 0.25),
         [],
         [
-            "battery,inverter=roof,name=battery.cells_resist[0],module=0,cell=0 resistance=0.5 7",
-            "battery,inverter=roof,name=battery.cells_resist[0],module=0,cell=1 resistance=0.25 7",
+            "battery,inverter=roof,name=NAME,module=0,cell=0 resistance=0.5 7",
+            "battery,inverter=roof,name=NAME,module=0,cell=1 resistance=0.25 7",
         ],
     ),
     ("battery.cells_stat[0]", CellStatistics(*[CellExtreme(0, 0, 3.3)] * 4), [], []),
@@ -76,13 +76,13 @@ SERIES = [  # name of the object, inverter, its series in groups
 
 @pytest.mark.parametrize(("name", "inverter", "series"), SERIES)
 def test_series_of_an_object(name: str, inverter: str, series: str) -> None:
-    (row,) = SCHEMAS["groups"](Reading(7, inverter, ObjectInfo(0, name, DataType.FLOAT), 1.0), "NAME")
+    (row,) = SCHEMAS["groups"](Reading(7, inverter, ObjectInfo(0, name, DataType.FLOAT), 1.0), name)
     assert row.series == series
 
 
 def test_cells_of_an_object_that_is_not_one_of_several_have_no_module() -> None:
     (row, *_) = SCHEMAS["groups"](Reading(7, "roof", ObjectInfo(0, "battery.x", DataType.UNKNOWN), CELLS), "NAME")
-    assert row.series == "battery,inverter=roof,name=battery.x,cell=0"
+    assert row.series == "battery,inverter=roof,name=NAME,cell=0"
 
 
 def test_fields_of_one_time_are_one_point_and_the_last_value_of_a_field_stays() -> None:

@@ -27,7 +27,8 @@ from rct_tools.vitals import UP
 from servers import InfluxServer
 
 NAMES = {"g_sync.p_acc_lp": "power_battery", "battery.soc": "charge_battery"}
-SOURCE = Source("RCT", "UTC", {name: Expected(registry[name], field, SECOND) for name, field in NAMES.items()})
+EXPECTS = {name: Expected(registry[name], name, SECOND, field) for name, field in NAMES.items()}
+SOURCES = [Source("RCT", "UTC", EXPECTS), Source("roof", "UTC", EXPECTS)]
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ async def server(tmp_path: Path) -> AsyncIterator[InfluxServer]:
 
 @pytest.fixture
 async def sink(server: InfluxServer) -> AsyncIterator[InfluxSink]:
-    sink = open_sink(settings_for(f"influx://{server.address}/photovoltaic"), [SOURCE])
+    sink = open_sink(settings_for(f"influx://{server.address}/photovoltaic"), SOURCES)
     assert isinstance(sink, InfluxSink)
     yield sink
     await sink.close()
@@ -66,6 +67,22 @@ async def test_points_have_the_names_and_the_time_of_the_ancestor(sink: InfluxSi
         {"time": NOON + 1, "inverter": "RCT", "power_battery": None, "charge_battery": 0.25, "svnversion": None},
     ]
     assert len(await server.query("SELECT * FROM pv", "photovoltaic")) == 3
+
+
+async def test_names_are_those_of_the_inverter_or_its_plant(server: InfluxServer) -> None:
+    soc = registry["battery.soc"]
+    sources = [
+        Source(inverter, "UTC", {soc.name: Expected(soc, f"charge_{inverter}", SECOND)})
+        for inverter in ("roof", "barn")
+    ]
+    sink = open_sink(settings_for(f"influx://{server.address}/photovoltaic"), sources)
+    inverters = ("roof", "barn", "barn/0000002A", "shed")
+    await sink.write([reading(soc.name, 0.5, NOON + n, inverter) for n, inverter in enumerate(inverters)])
+    await sink.close()
+    rows = await server.query("SELECT * FROM pv", "photovoltaic")
+    assert [next(key for key in row if row[key] == 0.5) for row in rows] == [
+        "charge_roof", "charge_barn", "charge_barn", "battery.soc"
+    ]  # fmt: skip
 
 
 async def test_every_value_it_can_hold_comes_back(sink: InfluxSink, server: InfluxServer) -> None:
@@ -318,7 +335,7 @@ async def write_error(sink: Sink, readings: Sequence[Reading] = ()) -> SinkError
 
 async def test_groups_come_back(server: InfluxServer) -> None:
     cells = tuple(Cell(20 + n, 3.3 + n / 1000, 0) for n in range(24))
-    sink = open_sink(settings_for(f"influx://{server.address}/solar", schema="groups"), [SOURCE])
+    sink = open_sink(settings_for(f"influx://{server.address}/solar", schema="groups"), SOURCES)
     readings = [
         reading("battery.soc", 0.5),
         reading("battery.soc", 0.6, NOON + 1),
@@ -340,6 +357,16 @@ async def test_groups_come_back(server: InfluxServer) -> None:
     for measurement, key, value in (("prim_sm", "value", 13), ("device", "text", "6a"), ("link", "value", 1)):
         (row,) = await server.query(f"SELECT {key} FROM {measurement}", "solar")
         assert row[key] == value
+
+
+async def test_name_in_groups_is_what_the_sink_is_told_to_call_it(server: InfluxServer) -> None:
+    soc = registry["battery.soc"]
+    source = Source("roof", "UTC", {soc.name: Expected(soc, "charge", SECOND, "charge_battery")})
+    sink = open_sink(settings_for(f"influx://{server.address}/solar", schema="groups"), [source])
+    await sink.write([reading(soc.name, 0.5)])
+    await sink.close()
+    (row,) = await server.query("SELECT * FROM battery", "solar")
+    assert (row["name"], row["value"]) == ("charge", 0.5)
 
 
 async def test_group_with_a_field_of_another_type(server: InfluxServer) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from test_sinks import NOON, reading
-from test_sinks_influx import SOURCE, write_error
+from test_sinks_influx import SOURCES, write_error
 
 from rct_tools.errors import SinkError
 from rct_tools.sinks import open_sink, settings_for
@@ -45,7 +45,7 @@ VICTORIA = [  # url, schema, labels of all series, what battery.soc is
 async def test_victoria_metrics_gets_numbers_and_no_texts(
     url: str, schema: str, common: dict[str, str], labels: dict[str, str] | None, victoria: VictoriaServer
 ) -> None:
-    sink = open_sink(settings_for(url.format(victoria.address), schema=schema), [SOURCE])
+    sink = open_sink(settings_for(url.format(victoria.address), schema=schema), SOURCES)
     assert isinstance(sink, InfluxSink)
     readings = [reading("battery.soc", 0.5), reading("prim_sm.state", 13), reading("svnversion", "6a")]
     if labels is None:  # a path that it does not know
@@ -65,7 +65,7 @@ async def test_victoria_metrics_gets_numbers_and_no_texts(
 
 
 async def test_nothing_is_lost_while_victoria_metrics_is_down(victoria: VictoriaServer) -> None:
-    sink = open_sink(settings_for(f"influx://{victoria.address}/solar"), [SOURCE])
+    sink = open_sink(settings_for(f"influx://{victoria.address}/solar"), SOURCES)
     batches = [[reading("battery.soc", n / 40, NOON + 10**9 * (10 * n + k)) for k in range(10)] for n in range(40)]
     failed = []
     for n, batch in enumerate(batches):
@@ -86,7 +86,7 @@ async def test_nothing_is_lost_while_victoria_metrics_is_down(victoria: Victoria
 
 
 async def test_what_comes_back_may_be_another_server(victoria: VictoriaServer, tmp_path: Path) -> None:
-    sink = open_sink(settings_for(f"influx://{victoria.address}/solar"), [SOURCE])
+    sink = open_sink(settings_for(f"influx://{victoria.address}/solar"), SOURCES)
     assert isinstance(sink, InfluxSink)
     await sink.write([reading("svnversion", "6a")])
     victoria.stop()

@@ -52,14 +52,14 @@ def pv_rows(reading: Reading, name: str) -> list[Row]:
     return [Row(f"pv{_tag('inverter', reading.inverter)}", reading.time, name, value, reading.object.name)]
 
 
-def group_rows(reading: Reading, _name: str) -> list[Row]:
+def group_rows(reading: Reading, name: str) -> list[Row]:
     """Return the fields of a reading in the measurement of its group; none for what no field can hold.
 
-    The group is what stands before the first dot of the object's name. ``value`` holds numbers and flags, always as
+    The group is what stands before the first dot of the object's own name. ``value`` holds numbers and flags, always as
     float, so that types never conflict; ``text`` holds texts. Of battery modules, each cell is a point.
     """
     info, value = reading.object, reading.value
-    series = f"{_group(info.name)}{_tag('inverter', reading.inverter)}{_tag('name', info.name)}"
+    series = f"{_group(info.name)}{_tag('inverter', reading.inverter)}{_tag('name', name)}"
     match value:
         case bool() | int() | float():
             fields = [("", "value", float(value))]

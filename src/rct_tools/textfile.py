@@ -75,8 +75,8 @@ class TextFile:
         No file is overwritten, nor a compressed one.
         """
         target = self._free_name()
+        self.close()  # an open file cannot be given another name everywhere
         self.path.rename(target)
-        self.close()
         return target
 
     def close(self) -> None:

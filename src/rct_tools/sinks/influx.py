@@ -79,7 +79,11 @@ class Target:
 def open_sink(settings: Settings, sources: Sequence[Source]) -> InfluxSink:
     """Return the sink for ``influx://…`` or ``influx2://…``, with an ``s`` behind it for TLS. Raises ConfigError."""
     is_pv = settings.schema == "pv"  # whose fields have the names that readings files give them
-    names = {name: (is_pv and e.field) or e.name for source in sources for name, e in source.expects.items()}
+    names = {
+        (source.inverter, name): (is_pv and expected.field) or expected.name
+        for source in sources
+        for name, expected in source.expects.items()
+    }
     return InfluxSink(_target(settings), settings.schema, names)
 
 
@@ -148,9 +152,13 @@ class InfluxSink:
     """A database of InfluxDB, which is made when missing if it is of 1.x; or VictoriaMetrics."""
 
     def __init__(
-        self, target: Target, schema: str, names: Mapping[str, str], clock: Callable[[], float] = time.monotonic
+        self,
+        target: Target,
+        schema: str,
+        names: Mapping[tuple[str, str], str],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Nothing is sent yet; ``names`` are those of fields, by the object. Raises ConfigError without the extra."""
+        """Nothing is sent yet; ``names`` are those of fields, by inverter and object. Raises ConfigError."""
         try:
             import aiohttp
         except ImportError as exc:
@@ -196,7 +204,7 @@ class InfluxSink:
         """Yield the fields that the database can hold."""
         for reading in readings:
             name = reading.object.name
-            rows = self._to_rows(reading, self._names.get(name, name))
+            rows = self._to_rows(reading, self._field_name(reading.inverter, name))
             if not rows:
                 self._leave_out(f"{name} is nothing that a field can hold")
             for row in rows:
@@ -204,6 +212,10 @@ class InfluxSink:
                     self._leave_out(f"{name} is text, and VictoriaMetrics holds numbers only")
                 else:
                     yield row
+
+    def _field_name(self, inverter: str, name: str) -> str:
+        plant = inverter.rpartition("/")[0]  # whose member it may be
+        return self._names.get((inverter, name)) or self._names.get((plant, name), name)
 
     async def _write_points(self, points: Sequence[Point]) -> None:
         target = self._target
