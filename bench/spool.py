@@ -33,7 +33,7 @@ def measure(quick: bool) -> Iterator[Measurement]:
         yield Measurement(
             f"through the spool, {what}",
             f"{took / count * 1e6:.1f} ms a 1,000",
-            f"1 s, in which a fleet reads {FLEET:,}",
+            f"1 s, for {FLEET:,} of a fleet",
             took / count * FLEET,
             at_most=0.015,
         )
@@ -43,7 +43,7 @@ def measure(quick: bool) -> Iterator[Measurement]:
         yield Measurement(
             f"drain {waiting:,} readings into SQLite, {what}",
             f"{rate:,.0f} readings/s",
-            f"{live:,.0f} readings/s live, beside it",
+            f"{live:,.0f}/s live, beside it",
             rate / OBJECTS,
             at_least=20,
         )
