@@ -19,7 +19,7 @@ def test_every_part_gives_its_lines() -> None:
     assert head == ["what", "RCT Tools", "compared to", "ratio", "goal", ""]
     beginnings = (
         *("collect 30 objects", "parse 3,000 frames, one chunk", "2 MB to columns", "clean: find 200 intact frames"),
-        *("read 20 objects", "rct --help"),
+        *("read 20 objects", "through the spool", "drain ", "rct --help"),
     )
     for beginning in beginnings:
         assert any(line[0].startswith(beginning) for line in lines), beginning

@@ -71,6 +71,19 @@ async def test_oldest_are_dropped_beyond_the_limit_and_it_is_said_once(caplog: p
     ]
 
 
+async def test_dropping_is_said_anew_when_all_had_been_written(caplog: pytest.LogCaptureFixture) -> None:
+    outbox = Outbox("x", Shelf().write, limit=2)
+    job = asyncio.create_task(outbox.run())
+    for _ in range(2):
+        outbox.put(numbered(1, 2, 3))
+        outbox.put(numbered(4))
+        await until(lambda: not outbox.kept)
+    outbox.finish()
+    await job
+    assert (outbox.written, outbox.lost) == (4, 4)
+    assert caplog.messages == ["x: 2 readings are waiting, the oldest are dropped now"] * 2
+
+
 async def test_nothing_is_dropped_twice_when_the_limit_is_met_during_a_write() -> None:
     outbox: Outbox
 
@@ -195,6 +208,7 @@ async def test_refused_readings_are_singled_out(spooled: bool, path: Path, caplo
     assert (outbox.written, outbox.refused, outbox.lost, outbox.kept) == (996, 4, 0, 0)
     assert len(picky.sizes) < 80
     assert caplog.messages == ["x: refused for good: 4 readings, of battery.soc: x: 400 bad number 0"]
+    assert outbox._apart == {}
     if spooled:
         assert look(path, "SELECT time, reason FROM refused") == [
             (n, f"x: 400 bad number {n}") for n in sorted(picky.bad)
@@ -513,6 +527,19 @@ async def test_spool_at_its_limit_drops_the_oldest_and_says_so_once(
     ]
 
 
+async def test_backlog_that_was_dropped_is_passed_over(path: Path) -> None:
+    server, gate = Server(SinkError("x: away")), Gate()
+    outbox = Outbox("x", server.write, spool=Spool(path, size_limit=200_000), sleep=gate.sleep)
+    async with running(outbox):
+        outbox.put(numbered(*range(100)))
+        await until(lambda: gate.slept)
+        outbox.put(numbered(*range(100, 20_000)))
+        await until(lambda: outbox.lost)
+        server.error = None
+        await until(lambda: gate.wake() or not outbox.kept)
+    assert server.taken == list(range(outbox.lost, 20_000))
+
+
 async def test_dropped_on_the_way_to_the_sink_is_not_lost(path: Path) -> None:
     server = Server(hold=asyncio.Event())
     outbox = Outbox("x", server.write, spool=Spool(path, size_limit=200_000))
@@ -609,11 +636,32 @@ async def test_disk_that_cannot_be_written_holds_up_neither_new_readings_nor_the
         assert look(path, "SELECT count(*) FROM waiting") == [(3,)]  # written, but they cannot be removed
         spool.write_fails = False
         gate.wake()
-        await until(lambda: not outbox.status.disk_trouble)  # though there is nothing to commit
-        outbox.put(numbered(6))
-        await until(lambda: look(path, "SELECT count(*) FROM waiting") == [(0,)])
-    assert sorted(server.taken) == [1, 2, 3, 4, 5, 6]
+        await until(lambda: look(path, "SELECT count(*) FROM waiting") == [(0,)])  # though nothing new comes
+    assert not outbox.status.disk_trouble
+    assert sorted(server.taken) == [1, 2, 3, 4, 5]
     assert outbox.lost == 0
+
+
+async def test_what_cannot_be_removed_is_not_written_twice(path: Path) -> None:
+    server, gate, spool = Server(SinkError("x: away")), Gate(), Sick(path)
+    outbox = Outbox("x", server.write, spool=spool, sleep=gate.sleep)
+    async with running(outbox):
+        outbox.put(numbered(1))
+        await until(lambda: len(gate.slept) == 1)
+        outbox.put(numbered(2))
+        await until(lambda: outbox.status.spooled == 2)
+        spool.write_fails, server.error = True, None
+        await until(lambda: gate.wake() or not outbox.kept)  # both are written, and stay on disk
+        server.error = SinkError("x: away again")
+        outbox.put(numbered(3))
+        await until(lambda: gate.wake() or (outbox.status.trouble and outbox.status.disk_trouble))
+        spool.write_fails = False
+        await until(lambda: gate.wake() or outbox.status.spooled == 1)
+        server.error = None
+        await until(lambda: gate.wake() or not outbox.kept)
+    assert server.taken == [2, 1, 3]
+    assert look(path, "SELECT * FROM waiting") == []
+    assert (outbox.written, outbox.lost) == (3, 0)
 
 
 async def test_disk_that_cannot_be_read_is_said_once_and_tried_again(

@@ -318,6 +318,20 @@ def test_between_two_runs_of_the_machine_age_is_by_the_time_of_day(step: int, dr
     spool.close()
 
 
+def test_new_readings_are_never_older_than_those_before_them(path: Path) -> None:
+    clocks = Clocks()
+    spool = Spool(path, age=clocks.age())
+    spool.append(numbered(1))
+    clocks.steady += 50 * SECOND  # and no mark since
+    spool.append(numbered(2))
+    spool.close()
+    clocks.boot = "second"
+    spool = Spool(path, age=clocks.age())
+    spool.append(numbered(3))
+    assert column(path, "SELECT since FROM waiting ORDER BY seq") == [0, 50, 50]
+    spool.close()
+
+
 def test_age_never_goes_back() -> None:
     clocks = Clocks()
     age = clocks.age()
@@ -417,7 +431,7 @@ def test_read_only_file_can_still_be_read(path: Path) -> None:
     spool = Spool(path)
     spool.append(numbered(1))
     database_of(spool).execute("PRAGMA query_only = ON")
-    for change in (lambda: spool.append(numbered(2)), lambda: spool.settle([(0, 1)], {})):
+    for change in (lambda: spool.append(numbered(2)), lambda: spool.append([]), lambda: spool.settle([(0, 1)], {})):
         with pytest.raises(SinkError, match=r"influx\.spool: cannot be written: it is read-only"):
             change()
     assert waiting(spool) == numbered(1)
@@ -472,6 +486,22 @@ def test_path_in_the_way_is_trouble_that_may_pass(blocked: str, path: Path, tmp_
     obstacle.unlink()
     spool.append(numbered(1))
     assert waiting(spool) == numbered(1)
+    spool.close()
+
+
+def test_file_that_is_opened_late_goes_on_with_its_numbers(path: Path) -> None:
+    spool = Spool(path)
+    spool.append(numbered(1, 2))
+    spool.close()
+    lock = path.with_name(path.name + ".lock")
+    lock.unlink()
+    lock.mkdir()
+    spool = Spool(path)
+    assert (spool.kept, spool.last) == (0, 0)
+    lock.rmdir()
+    for number in (3, 4):
+        spool.append(numbered(number))
+    assert [number for number, _ in spool.take(0, spool.last, END)] == [1, 2, 3, 4]
     spool.close()
 
 
@@ -538,6 +568,7 @@ def test_damage_while_it_is_in_use(path: Path, caplog: pytest.LogCaptureFixture)
         spool.append(numbered(1))
         assert waiting(spool) == numbered(1)
         assert (spool.damaged, spool.kept, spool.last) == (1000, 1, 1001)
+        assert spool.take(0, END, 1) == [(1001, *numbered(1))]
         spool.settle([(0, spool.last)], {})
         spool.close()
         assert len(caplog.messages) == number

@@ -18,7 +18,7 @@ class Reading:
     inverter: str  # the name of the inverter; a member of a plant has its address behind it: "roof/0000002A"
     object: ObjectInfo  # name, unit and type
     value: Value  # in the unit of the object; never None
-    payload: bytes = field(default=b"", compare=False, repr=False)  # as it came; empty for what was calculated
+    payload: bytes = field(default=b"", compare=False, repr=False)  # as it came; empty when calculated or spooled
 
 
 @dataclass(frozen=True, slots=True)

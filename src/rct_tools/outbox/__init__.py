@@ -242,24 +242,34 @@ class Outbox:
         while True:
             self._ready.clear()
             last = self._finishing.is_set()
-            if self._spool and last:
-                await self._commit(self._spool)
-            if self._spool and self._regroup:
-                self._live.begin_behind(self._spool.last)
-                self._regroup = False
+            if self._spool:
+                await self._prepare(self._spool, last)
             try:
                 sent = await self._send_live()
             except SinkError as exc:
                 if last:
                     return
                 if self._spool:
-                    self._live.begin_behind(self._spool.last)
+                    self._move_border(self._spool)
                 await self._pause(self._live.failed(exc))
                 continue
             if last and not sent:
                 return
             if not last and not await self._send_backlog() and not sent:
                 await self._wait()
+
+    async def _prepare(self, spool: Spool, last: bool) -> None:
+        await self._remove(spool)  # what could not be removed before
+        if last:
+            await self._commit(spool)
+        if self._regroup:
+            self._move_border(spool)
+
+    def _move_border(self, spool: Spool) -> None:
+        """Make all that waits on disk backlog; later, while what is settled behind the border cannot be removed."""
+        self._regroup = self._live.settled > 0
+        if not self._regroup:
+            self._live.begin_behind(spool.last)
 
     async def _send_live(self) -> bool:
         """Write the next new readings; tell whether there were any. Raises SinkError."""

@@ -26,9 +26,8 @@ class Lane:
         self._chance = chance
 
     def begin_behind(self, number: int) -> None:
-        """Leave what is up to a number to others; what of it is settled and still there is written once more."""
+        """Leave what is up to a number to others."""
         self.start = self.done = number
-        self.settled = 0
 
     def split(self, count: int) -> None:
         """Note that so many at once were refused, or too many."""

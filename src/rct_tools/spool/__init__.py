@@ -160,10 +160,12 @@ class Spool:
                     series = self._series_id(database, reading)
                     rows.append((self.last + len(rows) + 1, series, reading.time, since, value))
             database.executemany("INSERT INTO waiting VALUES (?, ?, ?, ?, ?)", rows)
-            self._mark(database)
+            if not rows or self._age.now() >= self._mark_due:
+                self._mark(database)  # something is written in any case, so that success tells of a disk that works
             return len(rows)
 
-        self.last += self._write(insert)
+        added = self._write(insert)  # which may have to open the file first, and learn what the last one is
+        self.last += added
         return unfit
 
     def take(self, after: int, until: int, limit: int) -> list[Row]:
@@ -221,10 +223,9 @@ class Spool:
     # --- limits -----------------------------------------------------------------------------------------------------
 
     def _mark(self, database: sqlite3.Connection) -> None:
-        """Write down the age, every now and then, for the next start to go on from."""
-        if self._age.now() >= self._mark_due:
-            database.execute("INSERT OR REPLACE INTO age VALUES (1, ?, ?, ?, ?)", self._age.mark())
-            self._mark_due = self._age.now() + _MARK
+        """Write down the age, for the next start to go on from."""
+        database.execute("INSERT OR REPLACE INTO age VALUES (1, ?, ?, ?, ?)", self._age.mark())
+        self._mark_due = self._age.now() + _MARK
 
     def _drop(self, database: sqlite3.Connection) -> int:
         """Remove the oldest readings that are too old or too many; return how many."""
@@ -289,6 +290,8 @@ class Spool:
             self._undo()
             if error_code(exc) in damaged:
                 raise _Damaged(str(exc)) from exc
+            if error_code(exc) == sqlite3.SQLITE_FULL:
+                self._shorten_log()
             raise file_error(self.path, exc) from exc
 
     def _undo(self) -> None:
@@ -297,6 +300,12 @@ class Spool:
         with suppress(sqlite3.Error):
             if self._database is not None:
                 self._database.rollback()
+
+    def _shorten_log(self) -> None:
+        """Move changes from SQLite's log into the file: on a full disk that makes room even for removing something."""
+        with suppress(sqlite3.Error):
+            if self._database is not None:
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
