@@ -600,7 +600,7 @@ async def test_password_and_rights(
         for user, password, keys, said in cases:
             monkeypatch.setenv("MQTT_PASSWORD", password)
             sink = sink_for(f"mqtt://{user}{server.address}", **keys)
-            assert await write_error(sink) == (f"mqtt {server.address}: {said}" if said else "")
+            assert await write_error(sink) == (f"mqtt {server.address}: {said}" if said else ""), (user, password, keys)
         sink = sink_for(f"mqtt://me@{server.address}", password={"file": str(file)})
         file.unlink()
         assert (await write_error(sink)).startswith(f"mqtt {server.address}: {file}: cannot be read")

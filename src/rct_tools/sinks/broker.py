@@ -49,14 +49,20 @@ class Client(aiomqtt.Client):
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any = None) -> None:
         if not self.ended.done():
-            text = str(reason).lower()
-            lost = LOST if self._connected.done() else HUNG_UP
-            self.ended.set_result(lost if text == "unspecified error" else text)
+            self.ended.set_result(self._reason(reason))
         if self._connected.cancelled():
             return  # nobody waits for it, and aiomqtt stumbles over it
         super()._on_disconnect(client, userdata, flags, reason, properties)
         if self._disconnected.done():
             self._disconnected.exception()  # asyncio complains of what nobody looks at
+
+    def _reason(self, reason: Any) -> str:
+        accepted = self._connected
+        is_answered = accepted.done() and not accepted.cancelled()
+        if is_answered and isinstance(refusal := accepted.exception(), aiomqtt.MqttCodeError):
+            reason = refusal.rc  # known better than that it is over
+        text = str(reason).lower()
+        return text if text != "unspecified error" else LOST if is_answered else HUNG_UP
 
     def _on_socket_register_write(self, client: Any, _userdata: Any, sock: Any) -> None:
         # aiomqtt does so later and by number: that of a socket which may be closed by then, or be somebody else's.
