@@ -231,6 +231,7 @@ class MosquittoServer:
             f"listener {self.port} 127.0.0.1",
             "user root",  # counts only for root, who would become somebody without rights to the folder
             "set_tcp_nodelay true",
+            "max_queued_messages 100000",  # a slow subscriber loses nothing; 0 for no limit has a fault in 2.0.11
             f"allow_anonymous {str(users is None).lower()}",
             f"persistence {str(keeps).lower()}",
             f"persistence_location {folder.as_posix()}/",

@@ -12,7 +12,7 @@ import aiomqtt
 
 from rct_tools.sinks.topics import Message
 
-WINDOW: Final = 20  # messages on their way at once: more, and Mosquitto ends the connection of an MQTT 5 client
+WINDOW: Final = 20  # messages on their way at once: paho has no more, and Mosquitto announces that it takes as many
 _CHATTER: Final = logging.getLogger(f"{__name__}.chatter")
 _CHATTER.setLevel(logging.CRITICAL)  # what goes wrong is told by exceptions, and said once by those who get them
 
@@ -30,7 +30,6 @@ class Client(aiomqtt.Client):
         """``refused`` is told why the broker did not take a message; only MQTT 5 has words for it."""
         super().__init__(*args, logger=_CHATTER, timeout=math.inf, **keys)
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.pending_calls_threshold = WINDOW + 1  # up to there, aiomqtt need not warn
         self._refused = refused
 
     async def send(self, messages: Sequence[Message]) -> None:
@@ -50,14 +49,33 @@ class Client(aiomqtt.Client):
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any = None) -> None:
         if not self.ended.done():
-            text = str(reason).lower()
-            lost = LOST if self._connected.done() else HUNG_UP
-            self.ended.set_result(lost if text == "unspecified error" else text)
+            self.ended.set_result(self._reason(reason))
         if self._connected.cancelled():
             return  # nobody waits for it, and aiomqtt stumbles over it
         super()._on_disconnect(client, userdata, flags, reason, properties)
         if self._disconnected.done():
             self._disconnected.exception()  # asyncio complains of what nobody looks at
+
+    def _reason(self, reason: Any) -> str:
+        accepted = self._connected
+        is_answered = accepted.done() and not accepted.cancelled()
+        if is_answered and isinstance(refusal := accepted.exception(), aiomqtt.MqttCodeError):
+            reason = refusal.rc  # known better than that it is over
+        text = str(reason).lower()
+        return text if text != "unspecified error" else LOST if is_answered else HUNG_UP
+
+    def _on_socket_register_write(self, client: Any, _userdata: Any, sock: Any) -> None:
+        # aiomqtt does so later and by number: that of a socket which may be closed by then, or be somebody else's.
+        def register() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), client.loop_write)
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # while paho connects, in a thread
+            self._loop.call_soon_threadsafe(register)
+        else:
+            register()
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
         if reason.is_failure:

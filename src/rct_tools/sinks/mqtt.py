@@ -260,16 +260,15 @@ class MqttSink:
 
     async def _while_connected(self, client: Client, work: Coroutine[Any, Any, object]) -> None:
         """Do something with a connection. Raises SinkError when it fails, ends or hangs; it is given up then."""
-        from aiomqtt.exceptions import MqttConnectError, MqttError
+        from aiomqtt import MqttError
 
         job = await _until_ended(client, work, _TIMEOUT)
         exc = None if job.cancelled() else job.exception()
         if not job.cancelled() and exc is None:
             return
-        if client.ended.done() and not isinstance(exc, MqttConnectError):
+        why = _why(exc) if exc else f"no answer in {_TIMEOUT:.0f} s"
+        if client.ended.done():
             why = client.ended.result()
-        else:
-            why = _why(exc) if exc else f"no answer in {_TIMEOUT:.0f} s"
         # A broker that only slept would take our going for a farewell, and not speak our will.
         await self._leave(client, [self._topics.status(online=False, qos=0)] if client is self._client else [])
         if exc and not isinstance(exc, MqttError | UnicodeError):  # UnicodeError: of a name that no host can have
