@@ -773,14 +773,13 @@ async def test_home_assistant_is_told_what_it_asks_for(
             "rct/roof/homeassistant/battery.soc",
             "rct/roof/late",
         ]
+        await ha.until("ha/sensor/old/config", "")
         assert announced in await ha.until_now()
         await ha.client.publish("ha/status", "offline", 1)
         await ha.client.publish("ha/status", "online", 1)
-        await until(lambda: sink._is_reborn)
-        await sink.write([reading("battery.soc", 0.5, NOON + 1)])
-        told = await ha.until_now()
-        assert told[:2] == [("ha/status", "offline"), ("ha/status", "online")]
-        assert told[-1] == announced
+        await ha.until(*announced)
+        told = [("ha/status", "offline"), ("ha/status", "online"), announced]
+        assert await ha.until_now() == told
         await sink.write([reading("battery.soc", 0.5, NOON + 2)])
         assert await ha.until_now() == []  # nobody asked
     states = await retained(server)
@@ -794,12 +793,6 @@ async def test_home_assistant_is_told_what_it_asks_for(
         await sink.write([reading("battery.soc", 0.5, NOON + 3)])
         await ha.until(*announced)
     await sink.close()
-
-
-async def until(is_so: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not is_so():  # noqa: ASYNC110  # nobody tells
-            await asyncio.sleep(0)
 
 
 def test_home_assistant_is_real_without_being_asked_for() -> None:

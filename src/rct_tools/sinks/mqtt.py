@@ -150,6 +150,7 @@ class MqttSink:
             qos=settings.qos,
         )
         self._topics = Topics(self._broker.prefix, sources, rules, self._home)
+        self._publishing = asyncio.Lock()  # what was known earlier must not come after what is new
         self._is_reborn = False
         self._stale: set[str] = set()  # topics
 
@@ -157,10 +158,11 @@ class MqttSink:
         """Publish the readings; return when the broker has taken all. Raises SinkError, and forgets the connection."""
         if not readings:
             return
-        client = await self._connected()
-        messages, states = self._topics.take(readings, self._clock())
-        await self._publish(client, [*self._asked_for(), *messages])
-        self._topics.keep(states)
+        async with self._publishing:
+            client = await self._connected()
+            messages, states = self._topics.take(readings, self._clock())
+            await self._publish(client, messages)
+            self._topics.keep(states)
 
     async def close(self) -> None:
         """Say that everything is offline, and disconnect."""
@@ -246,13 +248,16 @@ class MqttSink:
         )
 
     async def _listen(self, client: Client, home: HomeAssistant) -> None:
-        """Hear what Home Assistant says, until the connection ends: MqttError."""
+        """Hear what Home Assistant says, and do as it asks, until the connection ends: MqttError."""
         async for message in client.messages:
             topic, payload = str(message.topic), bytes(message.payload).decode(errors="replace")
             if topic == self._birth:
                 self._is_reborn |= payload == "online"
             elif payload and home.is_stale(topic, payload):
                 self._stale.add(topic)
+            if not len(client.messages):  # no more for now
+                async with self._publishing:
+                    await _until_ended(client, client.send(self._asked_for()), _TIMEOUT)
 
     async def _publish(self, client: Client, messages: Sequence[Message]) -> None:
         for begin in range(0, len(messages), _BUNDLE):
