@@ -1,4 +1,4 @@
-"""Write docs/commands.md, objects.md, metrics.md and the tables of rct.lua from the code: python docs/generate.py"""
+"""Write what is made from the code, the pages in PAGES and the tables of rct.lua: python docs/generate.py"""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from rct_tools.objects import ObjectInfo, registry
 from rct_tools.values import Cell, DataType, Value
 from rct_tools.vitals import VITALS
 from rct_tools.wireshark import dissector
+
+from configuration_page import configuration_page
 
 NOTE = "<!-- Written by docs/generate.py: do not edit. -->"
 
@@ -168,6 +170,7 @@ def _labels(metric: Metric) -> Iterator[str]:
 
 PAGES = {
     "commands.md": commands_page,
+    "configuration.md": configuration_page,
     "objects.md": objects_page,
     "metrics.md": metrics_page,
     "../src/rct_tools/wireshark/rct.lua": dissector,
