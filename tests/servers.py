@@ -109,3 +109,46 @@ class InfluxServer:
             for series in result.get("series", [])
             for row in series["values"]
         ]
+
+
+class MosquittoServer:
+    """Mosquitto that can be stopped and started again with its retained messages."""
+
+    def __init__(self, folder: Path) -> None:
+        self._program = require("mosquitto")
+        (self.port,) = free_ports(1)
+        self._config = folder / "mosquitto.conf"
+        lines = [
+            f"listener {self.port} 127.0.0.1",
+            "user root",  # counts only for root, who would become somebody without rights to the folder
+            "set_tcp_nodelay true",
+            "allow_anonymous true",
+            "persistence true",
+            f"persistence_location {folder.as_posix()}/",
+        ]
+        self._config.write_text("\n".join(lines) + "\n")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start, and return when it answers."""
+        self._process = subprocess.Popen(  # noqa: ASYNC220  # it is stopped by synchronous code
+            [self._program, "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        async with asyncio.timeout(_READY):
+            while self._process.poll() is None:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                except OSError:
+                    await asyncio.sleep(0.02)
+                else:
+                    writer.close()
+                    await writer.wait_closed()
+                    return
+        pytest.fail("mosquitto ended at once")
+
+    def stop(self) -> None:
+        """Stop, and return when it has ended."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(_READY)
+            self._process = None

@@ -48,9 +48,9 @@ class HomeAssistant:
         self._sources = {source.inverter: source for source in sources}
         self._inverters = {name: Inverter(source, prefix) for name, source in self._sources.items()}
         self._held: set[str] = set()  # discovery topics of ours that may yet belong to one of the inverters
-        birth = dict.fromkeys(("homeassistant/status", f"{discovery}/status"))
-        self.subscriptions: tuple[str, ...] = (*birth, *(f"{discovery}/{name}/+/+/config" for name in _COMPONENTS))
-        """Where Home Assistant says ``online`` when it has started (``born``), and what stands in discovery topics
+        configs = (f"{discovery}/{component}/+/+/config" for component in _COMPONENTS)
+        self.subscriptions: tuple[str, ...] = (f"{discovery}/status", *configs)
+        """Where Home Assistant says ``online`` when it has started (``born``); where devices are announced
         (``is_stale``)."""
 
     def take(self, reading: Reading) -> list[Message]:

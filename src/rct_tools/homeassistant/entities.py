@@ -75,6 +75,7 @@ class State:
     view: str  # a name in views.VIEWS
     precision: int  # decimals
     resets: str  # "day", "month", "year"; "" for never
+    needs_all: bool  # the objects, and not only those that are collected
     entities: tuple[Entity, ...]
 
     @property
@@ -96,6 +97,7 @@ class Catalogue:
             replace(state, objects=objects)
             for state in self.states
             if (objects := tuple(name for name in state.objects if name in infos))
+            and (objects == state.objects or not state.needs_all)
         ]
         shown = {name for state in self.states for name in state.objects}
         others = [state for name, info in infos.items() if name not in shown and (state := _other(info)) is not None]
@@ -158,7 +160,7 @@ def _state(row: dict[str, Any], device: str) -> State:
     objects = row.pop("object")
     key, name, parts = row.pop("key"), row.pop("name"), row.pop("parts", 0)
     view, precision, resets = row.pop("view", "number"), row.pop("precision", None), row.pop("resets", "")
-    component = row.pop("component", "sensor")
+    component, needs_all = row.pop("component", "sensor"), row.pop("needs_all", False)
     row.pop("kind", None)
     names = (objects,) if isinstance(objects, str) else tuple(objects)
     if precision is not None and component == "sensor":
@@ -174,14 +176,17 @@ def _state(row: dict[str, Any], device: str) -> State:
             )
             for n in range(1, parts + 1)
         ]
-    return State(key, device, names, view, precision or 0, resets, tuple(entities))
+    return State(key, device, names, view, precision or 0, resets, needs_all, tuple(entities))
 
 
 def _other(info: ObjectInfo) -> State | None:
-    """Return the state of an object that has no row: by its unit or type; None for structures and for sums."""
+    """Return the state of an object that has no row: by its unit or type.
+
+    None for structures, for sums, and for what is private: nothing is shown around that nobody asked to be shown.
+    """
     table = _table()
     match info.data_type:
-        case _ if not info.object_id or info.is_query:
+        case _ if not info.object_id or info.private:
             return None
         case DataType.BOOL:
             kind = "flag"
@@ -191,8 +196,6 @@ def _other(info: ObjectInfo) -> State | None:
             return None
         case _ if info.labels:
             kind = "label"
-        case _ if info.bits:
-            kind = "bits"
         case _:
             kind = table["units"].get(info.unit, "number")
     row = table["kinds"][kind] | {"key": key_of(info.name), "name": info.name, "object": info.name}

@@ -22,13 +22,14 @@ SERIAL_NUMBER: Final = "inverter_sn"
 REFRESH: Final = 300 * SECOND
 """A state that does not change is told again after this time."""
 
+_FORBIDDEN: Final = re.compile(r"^\$|[+#/\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _EXPIRY: Final = 3  # times that a state may be missed before it is said to be unavailable
 _BELIEVED: Final = 3  # times in a row that another serial number is read before it is another inverter
 
 
 def topic_level(name: str) -> str:
-    """Return a name as one level of an MQTT topic: what is forbidden there becomes ``_``."""
-    return re.sub(r"[+#/\0]|^\$", "_", name)
+    """Return a name as one level of an MQTT topic: what MQTT or a broker forbids there becomes ``_``."""
+    return _FORBIDDEN.sub("_", name) or "_"
 
 
 def node_of(text: str) -> str:
