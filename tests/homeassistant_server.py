@@ -19,10 +19,22 @@ import aiohttp
 import pytest
 
 BUILD = Path(__file__).parent.parent / "build"
-_RECORDER_2024_3 = ["SQLAlchemy==2.0.27", "fnv-hash-fast==0.5.0", "psutil-home-assistant==0.0.1"]
 VERSIONS = {  # version: the Python it runs on, what is installed
-    "2025.4": ("3.13", ["homeassistant==2025.4.4", "paho-mqtt==2.1.0"]),
-    "2024.3": ("3.11", ["homeassistant==2024.3.3", "paho-mqtt==1.6.1", "josepy<2", *_RECORDER_2024_3]),
+    "2025.4": ("3.13", ["homeassistant==2025.4.4", "home-assistant-frontend==20250411.0", "paho-mqtt==2.1.0"]),
+    "2024.3": (
+        "3.11",
+        [
+            "homeassistant==2024.3.3",
+            "home-assistant-frontend==20240307.0",  # without it there is recovery mode only
+            "paho-mqtt==1.6.1",
+            "SQLAlchemy==2.0.27",  # these are what the manifests of its components name
+            "fnv-hash-fast==0.5.0",
+            "psutil-home-assistant==0.0.1",
+            "janus==1.0.0",
+            "Pillow==10.2.0",
+            "josepy<2",
+        ],
+    ),
 }
 
 _READY = 90.0  # seconds; the first start takes 15 on a machine with nothing else to do
@@ -104,8 +116,8 @@ class HomeAssistantServer:
         log.close()
         async with asyncio.timeout(_READY), aiohttp.ClientSession(self._url) as session:
             while not await self._is_running(session):
-                if self._process.poll() is not None:
-                    pytest.fail(f"Home Assistant ended at once: {self.log()[-2000:]}")
+                if self._process.poll() is not None or "Activating recovery mode" in self.log():
+                    pytest.fail(f"Home Assistant does not start: {self.log()[-2000:]}")
                 await asyncio.sleep(0.1)
 
     def stop(self) -> None:

@@ -332,7 +332,7 @@ def test_an_announcement_in_full() -> None:
     shown = json.loads(config.payload)
     assert shown.pop("origin").keys() == {"name", "sw_version"}
     assert shown == {
-        "name": "Charge",
+        "name": "State of charge",
         "unique_id": "rct_siminv0001_battery_charge",
         "state_topic": "rct/roof/homeassistant/battery_charge",
         "device_class": "battery",
