@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ VERSIONS = {  # version: the Python it runs on, what is installed
 
 _READY = 90.0  # seconds; the first start takes 15 on a machine with nothing else to do
 _STOP = 30.0
+_ENTRY = "0123456789abcdef0123456789abcdef"
 _CLIENT_ID = "http://127.0.0.1/"
 _CONFIG = """
 homeassistant:
@@ -77,7 +79,8 @@ def require(version: str) -> Path:
 class HomeAssistantServer:
     """Home Assistant on a broker; its API is asked as a user."""
 
-    def __init__(self, version: str, folder: Path, port: int, broker_port: int, discovery: str) -> None:
+    def __init__(self, version: str, folder: Path, port: int, broker_port: int) -> None:
+        self.version = version
         self._program = require(version)
         self._folder = folder
         self._url = f"http://127.0.0.1:{port}"
@@ -87,16 +90,11 @@ class HomeAssistantServer:
         storage = folder / ".storage"
         storage.mkdir()
         entry = {
-            "entry_id": "0123456789abcdef0123456789abcdef",
+            "entry_id": _ENTRY,
             "version": 1,
             "domain": "mqtt",
             "title": "broker",
-            "data": {
-                "broker": "127.0.0.1",
-                "port": broker_port,
-                "discovery": True,
-                "discovery_prefix": discovery,
-            },
+            "data": {"broker": "127.0.0.1", "port": broker_port, "discovery": True},
             "options": {},
             "pref_disable_new_entities": False,
             "pref_disable_polling": False,
@@ -170,20 +168,55 @@ class HomeAssistantServer:
 
     async def ask(self, kind: str, **arguments: Any) -> Any:
         """Return what a command of the WebSocket gives, such as config/entity_registry/list."""
+        (result,) = await self._ask_all([{"type": kind, **arguments}])
+        return result
+
+    async def _ask_all(self, commands: Sequence[Mapping[str, Any]]) -> list[Any]:
         async with aiohttp.ClientSession(self._url) as session, session.ws_connect("/api/websocket") as socket:
             await socket.receive_json()
             await socket.send_json({"type": "auth", "access_token": self._token})
             assert (await socket.receive_json())["type"] == "auth_ok"
-            await socket.send_json({"id": 1, "type": kind, **arguments})
-            answer = await socket.receive_json()
-            assert answer["success"], answer
-            return answer["result"]
+            results = []
+            for number, command in enumerate(commands, 1):
+                await socket.send_json({"id": number, **command})
+                answer = await socket.receive_json()
+                assert answer["success"], answer
+                results.append(answer["result"])
+            return results
+
+    async def entities(self) -> dict[str, dict[str, Any]]:
+        """Return the entities that came over MQTT, by unique id, with those that are switched off."""
+        registry = await self.ask("config/entity_registry/list")
+        short = {entry["entity_id"]: entry for entry in registry if entry["platform"] == "mqtt"}
+        commands = [{"type": "config/entity_registry/get", "entity_id": entity_id} for entity_id in short]
+        return {entry["unique_id"]: entry for entry in await self._ask_all(commands)}
+
+    async def until_found(self, unique_ids: Collection[str], seconds: float = 60.0) -> dict[str, dict[str, Any]]:
+        """Return the entities that came over MQTT, when they are those of some ids."""
+        async with asyncio.timeout(seconds):
+            while (found := await self.entities()).keys() != unique_ids:  # noqa: ASYNC110
+                await asyncio.sleep(0.5)
+        return found
+
+    async def enable(self, entity_ids: Iterable[str]) -> None:
+        """Switch entities on, and look for devices again, as its owner would."""
+        update = {"type": "config/entity_registry/update", "disabled_by": None}
+        await self._ask_all([{**update, "entity_id": entity_id} for entity_id in entity_ids])
+        async with aiohttp.ClientSession(self._url) as session:
+            url = f"/api/config/config_entries/entry/{_ENTRY}/reload"
+            async with session.post(url, headers=self._headers()) as response:
+                response.raise_for_status()
 
     async def until(self, condition: Callable[[dict[str, dict[str, Any]]], bool], seconds: float = 60.0) -> None:
         """Return when a condition holds for the states."""
         async with asyncio.timeout(seconds):
             while not condition(await self.states()):  # noqa: ASYNC110  # another program's
                 await asyncio.sleep(0.1)
+
+    def complaints(self) -> list[str]:
+        """Return what it had to say against anything that came over MQTT."""
+        ours = r"homeassistant\.(?:components\.(?:mqtt|sensor|binary_sensor)|helpers\.(?:entity|device_registry|frame))"
+        return re.findall(rf"^.*(?:WARNING|ERROR|CRITICAL) .*\[{ours}.*$", self.log(), re.MULTILINE)
 
     def log(self) -> str:
         """Return what it logged, since it was made."""
