@@ -40,6 +40,7 @@ VERSIONS = {  # version: the Python it runs on, what is installed
 
 _READY = 90.0  # seconds; the first start takes 15 on a machine with nothing else to do
 _STOP = 30.0
+_ANSWER = 60.0
 _ENTRY = "0123456789abcdef0123456789abcdef"
 _CLIENT_ID = "http://127.0.0.1/"
 _CONFIG = """
@@ -160,6 +161,7 @@ class HomeAssistantServer:
     async def states(self) -> dict[str, dict[str, Any]]:
         """Return all states, by the id of the entity."""
         async with (
+            asyncio.timeout(_ANSWER),
             aiohttp.ClientSession(self._url) as session,
             session.get("/api/states", headers=self._headers()) as response,
         ):
@@ -172,7 +174,11 @@ class HomeAssistantServer:
         return result
 
     async def _ask_all(self, commands: Sequence[Mapping[str, Any]]) -> list[Any]:
-        async with aiohttp.ClientSession(self._url) as session, session.ws_connect("/api/websocket") as socket:
+        async with (
+            asyncio.timeout(_ANSWER),
+            aiohttp.ClientSession(self._url) as session,
+            session.ws_connect("/api/websocket") as socket,
+        ):
             await socket.receive_json()
             await socket.send_json({"type": "auth", "access_token": self._token})
             assert (await socket.receive_json())["type"] == "auth_ok"
@@ -202,7 +208,7 @@ class HomeAssistantServer:
         """Switch entities on, and look for devices again, as its owner would."""
         update = {"type": "config/entity_registry/update", "disabled_by": None}
         await self._ask_all([{**update, "entity_id": entity_id} for entity_id in entity_ids])
-        async with aiohttp.ClientSession(self._url) as session:
+        async with asyncio.timeout(_ANSWER), aiohttp.ClientSession(self._url) as session:
             url = f"/api/config/config_entries/entry/{_ENTRY}/reload"
             async with session.post(url, headers=self._headers()) as response:
                 response.raise_for_status()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -70,7 +71,8 @@ class Feed:
 @asynccontextmanager
 async def feed(broker: MosquittoServer, *sources: Source) -> AsyncIterator[Feed]:
     """The one place that knows how readings come to the broker."""
-    async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+    at_once = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+    async with aiomqtt.Client("127.0.0.1", broker.port, socket_options=at_once) as client:
         sink = Feed(client, sources)
         ear = asyncio.create_task(sink.run())
         try:
