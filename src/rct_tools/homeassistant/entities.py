@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -91,17 +91,13 @@ class Catalogue:
     devices: Mapping[str, Device]
     states: tuple[State, ...]
 
-    def of(self, infos: Mapping[str, ObjectInfo]) -> tuple[State, ...]:
-        """Return the states that can be made of some objects; those without a row get one of their own."""
-        known = [
-            replace(state, objects=objects)
-            for state in self.states
-            if (objects := tuple(name for name in state.objects if name in infos))
-            and (objects == state.objects or not state.needs_all)
-        ]
-        shown = {name for state in self.states for name in state.objects}
-        others = [state for name, info in infos.items() if name not in shown and (state := _other(info)) is not None]
-        return (*known, *others)
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What can be made of the objects that are collected of an inverter."""
+
+    states: tuple[State, ...]
+    entities: frozenset[tuple[str, str]]  # component and key of each
 
 
 def key_of(text: str) -> str:
@@ -130,6 +126,25 @@ def catalogue() -> Catalogue:
                 parts = [_fill(kind | row, *part) for part in _members(row, table)]
                 states += [_state(_fill(part, *member), device.key) for part in parts]
     return Catalogue(devices, tuple(states))
+
+
+@lru_cache(maxsize=64)
+def select(infos: tuple[ObjectInfo, ...]) -> Selection:
+    """Return what can be made of some objects; those without a row get a state of their own.
+
+    Inverters of which the same is collected, as those of a fleet, share it.
+    """
+    names = {info.name for info in infos}
+    known = [
+        replace(state, objects=objects)
+        for state in catalogue().states
+        if (objects := tuple(name for name in state.objects if name in names))
+        and (objects == state.objects or not state.needs_all)
+    ]
+    shown = {name for state in catalogue().states for name in state.objects}
+    others = [state for info in infos if info.name not in shown and (state := _other(info)) is not None]
+    states = (*known, *others)
+    return Selection(states, frozenset((e.component, e.key) for state in states for e in state.entities))
 
 
 @cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from rct_tools.homeassistant.entities import INVERTER, Device, State, catalogue, key_of
+from rct_tools.homeassistant.entities import INVERTER, Device, State, catalogue, key_of, select
 from rct_tools.homeassistant.totals import Total
 from rct_tools.homeassistant.views import VIEWS, Seen, decimal
 from rct_tools.objects import ObjectInfo
@@ -97,6 +97,8 @@ class Inverter:
             self.node = node_of(source.inverter)
         self.devices = catalogue().devices
         expects = {info.name: Expected(info, info.name, INTERVAL) for info in VITALS} | dict(source.expects)
+        selection = select(tuple(expected.info for expected in expects.values()))
+        self.entities = selection.entities
         self.lives = [
             Live(
                 state,
@@ -104,9 +106,8 @@ class Inverter:
                 max(expects[name].interval for name in state.objects),
                 Total(self.zone, state.resets) if state.is_total else None,
             )
-            for state in catalogue().of({name: expected.info for name, expected in expects.items()})
+            for state in selection.states
         ]
-        self.entities = frozenset((e.component, e.key) for live in self.lives for e in live.state.entities)
         self.by_object: dict[str, list[Live]] = {}
         for live in self.lives:
             for name in live.state.objects:
