@@ -81,6 +81,7 @@ STAIRS = {
     "capture": ("chunk", "compression", "ip", "tcp", "packets"),
     "spool": ("age", "row"),
     "outbox": ("lane", "trouble"),
+    "homeassistant": ("totals", "views", "entities", "inverter"),
     "cli": ("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
     "sinks": ("topics", "broker"),
     "simulator": ("noise", "sky", "household", "battery", "house", "history", "objects", "line", "server", "recorded"),
