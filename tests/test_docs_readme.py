@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from rct_tools.capture import Chunk, read_capture
-from rct_tools.errors import SinkError
+from rct_tools.errors import SinkError, UnknownObject
 from rct_tools.simulator import Simulator
 from rct_tools.sinks.sqlite import query
 
@@ -58,9 +58,9 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def stored(folder: Path) -> bool:
-    """Return whether there is a database in the folder, and something in it."""
-    with suppress(SinkError):  # it is just being made
-        return any(True for path in folder.rglob("readings.db") for _ in query(path))
+    """Return whether there is a database in the folder, and in it what is asked for later."""
+    with suppress(SinkError, UnknownObject):  # it is just being made
+        return any(True for path in folder.rglob("readings.db") for _ in query(path, "battery.soc"))
     return False
 
 

@@ -10,7 +10,7 @@ import pytest
 from rct_tools.components import COMPONENTS
 from rct_tools.config import load_plan, parse_plan
 from rct_tools.plan import Plan
-from rct_tools.schedule import GIVEN_UP, LONG, RARELY, Schedule
+from rct_tools.schedule import FIRST_GAP, GIVEN_UP, LONG, RARELY, Schedule
 from rct_tools.times import SECOND
 
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
@@ -53,7 +53,7 @@ def test_nothing_drifts_and_nothing_is_asked_twice() -> None:
         times[name].append(now)
     assert times["g_sync.p_acc_lp"] == list(range(0, DAY + 1, 5 * SECOND))
     assert times["g_sync.p_ac_sum_lp"] == list(range(0, DAY + 1, MINUTE))
-    assert times["svnversion"] == list(range(0, DAY + 1, HOUR))
+    assert times["svnversion"] == [FIRST_GAP, *range(HOUR, DAY + 1, HOUR)]  # at first, one after the other
     assert schedule.missed == 0
 
 

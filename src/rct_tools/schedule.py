@@ -20,8 +20,9 @@ from rct_tools.values import Value
 
 GIVEN_UP: Final = 3  # questions in a row without an answer, after which an object is asked rarely
 RARELY: Final = 900 * SECOND
-LONG: Final = 60 * SECOND  # objects with longer intervals are all asked once at the beginning
+LONG: Final = 10 * SECOND  # what has a longer interval is asked once at the beginning, before it goes to its grid
 FIRST_GAP: Final = 3 * SECOND // 10  # between two of them
+OFTEN: Final = 60 * SECOND  # up to this interval they come first
 _LOOK_AGAIN: Final = SECOND  # for what waits until it is known whether its component is there
 
 _NEVER: Final = -(2**62)
@@ -179,11 +180,11 @@ class Schedule:
             yield _Slot(place, group.interval, phase, phase)
 
 
-def _urgency(slot: _Slot) -> tuple[int, int]:
-    """Return what sorts slots: what proves components comes first, then what is read most rarely."""
+def _urgency(slot: _Slot) -> tuple[int, bool, int]:
+    """Return what sorts slots at the beginning: what proves components, what is read often, then most rarely."""
     proofs = list(PROOFS)
     places = [proofs.index(entry.info.name) for entry in slot.entries if entry.info.name in PROOFS]
-    return min(places, default=len(proofs)), -slot.interval
+    return min(places, default=len(proofs)), slot.interval > OFTEN, -slot.interval
 
 
 def _following(slot: _Slot, now: int) -> int:
