@@ -15,7 +15,7 @@ from typing import Any
 import aiomqtt
 import pytest
 
-from rct_tools.homeassistant import HomeAssistant, topic_level
+from rct_tools.homeassistant import HomeAssistant, Message, topic_level
 from rct_tools.homeassistant.entities import Entity, catalogue
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
@@ -26,6 +26,8 @@ from one_house import readings, source, values
 from servers import MosquittoServer, free_ports
 
 pytestmark = pytest.mark.timeout(300)
+
+_BUNDLE = 20  # messages on their way: what paho lets out at once
 
 HOUSE: dict[str, Value] = {  # what is not plain in the simulated house
     "fault[0].flt": 1 << 13,
@@ -43,29 +45,37 @@ class Feed:
         self._home = HomeAssistant(sources, prefix="rct")
 
     async def write(self, readings: Sequence[Reading]) -> None:
+        messages = []
         for reading in readings:
             if reading.object.name == "link.up":
-                await self._status(f"rct/{topic_level(reading.inverter)}/status", is_online=bool(reading.value))
-            for message in self._home.take(reading):
-                await self._client.publish(message.topic, message.payload, qos=1, retain=message.retain)
+                messages.append(
+                    self._status(f"rct/{topic_level(reading.inverter)}/status", is_online=bool(reading.value))
+                )
+            messages += self._home.take(reading)
+        await self._publish(messages)
 
-    async def _status(self, topic: str, *, is_online: bool) -> None:
-        await self._client.publish(topic, "online" if is_online else "offline", qos=1, retain=True)
+    def _status(self, topic: str, *, is_online: bool) -> Message:
+        return Message(topic, "online" if is_online else "offline", retain=True)
+
+    async def _publish(self, messages: Sequence[Message]) -> None:
+        async with asyncio.timeout(60):
+            for begin in range(0, len(messages), _BUNDLE):  # they leave in order, and are waited for together
+                bundle = messages[begin : begin + _BUNDLE]
+                await asyncio.gather(*(self._client.publish(t, payload, 1, retain) for t, payload, retain in bundle))
 
     async def run(self) -> None:
         for topic in self._home.subscriptions:
             await self._client.subscribe(topic, qos=1)
-        await self._status("rct/status", is_online=True)
+        await self._publish([self._status("rct/status", is_online=True)])
         async for message in self._client.messages:
             topic, payload = str(message.topic), bytes(message.payload).decode()
             if topic == "homeassistant/status" and payload == "online":
-                for told in self._home.born():
-                    await self._client.publish(told.topic, told.payload, qos=1, retain=told.retain)
+                await self._publish(self._home.born())
             elif self._home.is_stale(topic, payload):
-                await self._client.publish(topic, "", qos=1, retain=True)
+                await self._publish([Message(topic, "", retain=True)])
 
     async def close(self) -> None:
-        await self._status("rct/status", is_online=False)
+        await self._publish([self._status("rct/status", is_online=False)])
 
 
 @asynccontextmanager
