@@ -39,9 +39,14 @@ class HomeAssistant:
     entity before it has a state.
     """
 
-    def __init__(self, sources: Sequence[Source], *, prefix: str, discovery: str = "homeassistant") -> None:
-        """``prefix`` begins all topics of states, ``discovery`` those where Home Assistant looks for devices."""
-        self._bridge = f"{prefix}/status"
+    def __init__(
+        self, sources: Sequence[Source], *, prefix: str, bridge: str = "", discovery: str = "homeassistant"
+    ) -> None:
+        """``prefix`` begins all topics of states, ``discovery`` those where Home Assistant looks for devices.
+
+        ``bridge`` is the topic that says whether this program is there, ``PREFIX/status`` without.
+        """
+        self._bridge = bridge or f"{prefix}/status"
         self._prefix = prefix
         self._discovery = discovery
         self._origin = {"name": ORIGIN, "sw_version": version("rct-tools")}
