@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from rct_tools.objects import ObjectInfo, registry
-from rct_tools.values import DataType
+from rct_tools.values import NUMBERS, DataType
 
 INVERTER: Final = "inverter"
 """The device that all others are behind, and that has what belongs to no other."""
@@ -22,18 +22,7 @@ INVERTER: Final = "inverter"
 OTHER: Final = "other"
 """The option of an enum for numbers without a label: Home Assistant takes no state that is not among the options."""
 
-NUMBERS: Final = frozenset(
-    {
-        DataType.UINT8,
-        DataType.INT8,
-        DataType.UINT16,
-        DataType.INT16,
-        DataType.UINT32,
-        DataType.INT32,
-        DataType.ENUM,
-        DataType.FLOAT,
-    }
-)
+NUMERIC: Final = NUMBERS | {DataType.ENUM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +196,7 @@ def _other(info: ObjectInfo) -> State | None:
             kind = "flag"
         case DataType.STRING:
             kind = "text"
-        case _ if info.data_type not in NUMBERS:
+        case _ if info.data_type not in NUMERIC:
             return None
         case _ if info.labels:
             kind = "label"
