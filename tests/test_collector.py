@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rct_tools.client import connect
-from rct_tools.collector import Collector, InverterSetup, Setup, SinkSetup
+from rct_tools.collector import Collector, InverterSetup, Setup, SinkSetup, SpoolSetup
 from rct_tools.config import parse_plan, sink_of
 from rct_tools.errors import ConnectFailed, SinkError
 from rct_tools.plan import Plan, Source
@@ -255,3 +255,32 @@ async def test_into_a_file(tmp_path: Path) -> None:
         ("roof", "battery.voltage"),
     }
     assert [r.value for r in query(path, UP.name)][:2] == [False, True]
+
+
+def test_half_a_day_without_a_server_costs_nothing_and_loses_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> tuple[Shelf, Shelf, int]:
+        now = asyncio.get_running_loop().time
+        down, back = now() + 600, now() + 600 + 12 * 3600
+
+        def fails(_attempt: int) -> SinkError | None:
+            return SinkError("x: away") if down <= now() < back else None
+
+        witness, away = Shelf(), Shelf(fails=fails)
+        remote = replace(away.setup("x"), spool=SpoolSetup(tmp_path / "spool" / "x.db"))
+        slow = plan("battery.voltage", "g_sync.p_acc_lp", interval="60s")
+        async with (
+            Simulator(port=0, speed=0, broadcast=False) as roof,
+            collecting(inverter(roof, of=slow), to=[witness.setup("witness"), remote]),
+        ):
+            await asyncio.sleep(600 + 12 * 3600)
+            attempts = away.attempts
+            await asyncio.sleep(1800)
+        return witness, away, attempts
+
+    witness, away, attempts = warp(main())
+    assert sorted(away.readings, key=repr) == sorted(witness.readings, key=repr)
+    assert len({(r.time, r.object.name) for r in away.readings}) == len(away.readings) > 2 * 12 * 60
+    assert attempts < 600 + 12 * 3600 / 150 + 20  # once a second while all is well; every five minutes, with jitter
+    assert [message.partition(":")[2].partition(";")[0] for message in caplog.messages] == [" away", " works again"]
