@@ -271,6 +271,13 @@ class MosquittoServer:
                     return
         pytest.fail("mosquitto ended at once")
 
+    def kill(self) -> None:
+        """End it as a power cut would, at once."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
     def freeze(self) -> None:
         """Stand still: connections stay, and nobody answers."""
         assert self._process is not None
@@ -343,9 +350,14 @@ class PrometheusServer:
     def stop(self) -> None:
         """Stop, and return when it has ended."""
         if self._process is not None:
-            self._process.kill()  # its data is of no use to anybody
-            self._process.wait()
-            self._process = None
+            self.kill()  # its data is of no use to anybody
+
+    def kill(self) -> None:
+        """End it as a power cut would, at once."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
 
     async def get(self, path: str, **parameters: str) -> Any:
         """Return the data that a call of its API gives; fails with its own error."""
