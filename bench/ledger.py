@@ -17,11 +17,14 @@ import aiohttp
 import aiomqtt
 
 from rct_tools.homeassistant import topic_level
+from rct_tools.metrics import naming
+from rct_tools.objects import registry
 from rct_tools.sinks.sqlite import query
 from rct_tools.times import parse_iso_time
 from rct_tools.vitals import UP
 
 MILLISECOND: Final = 1_000_000  # ns
+CLOCKS: Final = 0.1  # seconds: Prometheus notes when it began to ask, which is before it is answered
 VISIBLE: Final = 1.0  # seconds: VictoriaMetrics finds what it was given only after about one, even if told to flush
 
 
@@ -132,8 +135,7 @@ class Listener:
         topics = {self._topic(inverter, name): (inverter, name) for inverter, name in objects if name != UP.name}
         for heard in self.heard:
             if heard.topic in topics and not heard.is_old:
-                document = json.loads(heard.payload)
-                yield _entry(*topics[heard.topic], document)
+                yield from _entries(*topics[heard.topic], json.loads(heard.payload))
 
     def late(self) -> Iterator[Entry]:
         """Yield the readings that came late."""
@@ -141,7 +143,7 @@ class Listener:
             _, inverter, *rest = heard.topic.split("/")
             if rest == ["late"]:
                 document = json.loads(heard.payload)
-                yield _entry(inverter, document["object"], document)
+                yield from _entries(inverter, document["object"], document)
 
     def _topic(self, inverter: str, name: str) -> str:
         group, _, rest = name.partition(".")
@@ -149,10 +151,37 @@ class Listener:
         return "/".join([self.prefix, topic_level(inverter), *map(topic_level, levels)])
 
 
-def _entry(inverter: str, name: str, document: Mapping[str, object]) -> Entry:
+def _entries(inverter: str, name: str, document: Mapping[str, object]) -> Iterator[Entry]:
     moment, value = parse_iso_time(str(document["time"])), document["value"]
-    assert moment is not None
-    return Key(inverter, name, moment), float(value) if isinstance(value, int | float) else math.nan
+    if moment is not None and isinstance(value, int | float):
+        yield Key(inverter, name, moment), float(value)
+
+
+class Sample(NamedTuple):
+    """What Prometheus was told of one object."""
+
+    object: str
+    when: float  # seconds since 1970
+    value: float
+
+
+async def prometheus(port: int, inverter: str, objects: Iterable[str], past: str) -> list[Sample]:
+    """Return what Prometheus has of some objects, over a time such as ``10m``."""
+    found: list[Sample] = []
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        for name in objects:
+            for metric in naming("own").metrics(registry[name]):
+                labels = {"inverter": inverter, **metric.labels}
+                match = ",".join(f'{label}="{value}"' for label, value in labels.items())
+                question = {"query": f"{metric.family.name}{{{match}}}[{past}]"}
+                async with session.get("/api/v1/query", params=question) as response:
+                    answer = await response.json()
+                found += [
+                    Sample(name, when, float(value))
+                    for series in answer["data"]["result"]
+                    for when, value in series["values"]
+                ]
+    return found
 
 
 # --- compared -------------------------------------------------------------------------------------------------------
@@ -202,6 +231,21 @@ def overtaken(entries: Iterable[Entry]) -> list[Key]:
             old.append(key)
         newest[key[:2]] = max(newest[key[:2]], key.time)
     return old
+
+
+def unread(samples: Iterable[Sample], read: Iterable[Entry], lasts: float) -> list[Sample]:
+    """Return the samples that were not read in the last seconds before: frozen, or made up."""
+    values: dict[str, dict[float, list[float]]] = {}
+    for key, value in read:
+        values.setdefault(key.object, {}).setdefault(value, []).append(key.time / 1e9)
+    return [
+        sample
+        for sample in samples
+        if not any(
+            sample.when - lasts < time < sample.when + CLOCKS
+            for time in values.get(sample.object, {}).get(sample.value, ())
+        )
+    ]
 
 
 def _ordered(keys: Iterable[Key]) -> list[Key]:

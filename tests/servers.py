@@ -316,8 +316,8 @@ class PrometheusServer:
 
     def __init__(self, folder: Path, target: str) -> None:
         self._program = require("prometheus")
-        (port,) = free_ports(1)
-        self.address = f"127.0.0.1:{port}"
+        (self.port,) = free_ports(1)
+        self.address = f"127.0.0.1:{self.port}"
         self._folder = folder
         self._config = folder / "prometheus.yml"
         self._config.write_text(_PROMETHEUS_CONFIG.format(target=target))

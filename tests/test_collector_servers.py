@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import signal
 import sqlite3
 import sys
@@ -21,7 +20,7 @@ from typing import Protocol
 import aiohttp
 import pytest
 
-from bench.ledger import Entry, Key, Listener, compare, influx, overtaken, victoria, witness
+from bench.ledger import Entry, Key, Listener, compare, influx, overtaken, prometheus, unread, victoria, witness
 from rct_tools.metrics import naming
 from rct_tools.objects import registry
 from rct_tools.outbox import GATHER
@@ -164,7 +163,12 @@ class Station:
                     if not sink["waiting"] and not sink["trouble"] and sink["written"]:
                         busy.discard(sink["label"])
                 await asyncio.sleep(0.05)
-            while [value for _, value in await self.prometheus.query("up")] != [1.0]:
+        await self.scraped(True)
+
+    async def scraped(self, well: bool) -> None:
+        """Wait until Prometheus says that it has come, or that it cannot."""
+        async with asyncio.timeout(60):
+            while [value for _, value in await self.prometheus.query("up")] != [well]:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
     async def exposed(self) -> list[str]:
@@ -191,14 +195,14 @@ async def station(tmp_path: Path) -> AsyncIterator[Station]:
             if name != "mosquitto":
                 await station.start(name)
         listening = asyncio.create_task(station.listener.run())
-        stack.push_async_callback(ended, listening)
+        stack.push_async_callback(_ended, listening)
         await station.start("mosquitto")
         await station.start("collector")
         await station.read()
         yield station
 
 
-async def ended(task: asyncio.Task[None]) -> None:
+async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
@@ -238,7 +242,7 @@ async def test_killed(victims: Sequence[str], station: Station) -> None:
                 await station.start(victim)
     await station.read()
     await station.settled()
-    samples = await scraped(station)
+    samples = await prometheus(station.prometheus.port, "roof", OBJECTS, "10m")
     done = await station.stop()
     assert done.code == 0
     assert [line for line in done.err.splitlines() if "lost" in line and ", 0 lost" not in line] == []
@@ -269,17 +273,18 @@ async def test_killed(victims: Sequence[str], station: Station) -> None:
     assert overtaken(states) == []
     late = {key for key, _ in listener.late()}
     assert bool(late) == ("mosquitto" in victims)
-    check_samples(samples, read)
+    assert {sample.object for sample in samples} == {*OBJECTS}
+    assert unread(samples, read, FRESH * INTERVAL + SLACK / SECOND + 1) == []
     if is_collector_killed:
-        assert not [moment for _, moment, _ in samples if killed < moment * SECOND < back]
+        assert not [sample for sample in samples if killed < sample.when * SECOND < back]
 
 
 async def until_blind(station: Station, victims: Sequence[str]) -> None:
     """Wait until those who are still there say that the collector is not."""
     if "mosquitto" not in victims:
         await until(lambda: station.listener.latest("status") == "offline")
-    while "prometheus" not in victims and any(value for _, value in await station.prometheus.query("up")):
-        await asyncio.sleep(0.05)
+    if "prometheus" not in victims:
+        await station.scraped(False)
 
 
 def check_end(keys: Sequence[Key], others: Iterable[Entry], killed: int) -> None:
@@ -290,28 +295,40 @@ def check_end(keys: Sequence[Key], others: Iterable[Entry], killed: int) -> None
         assert killed - key.time < COMMIT * SECOND
 
 
-Sample = tuple[str, float, float]  # of which object, when (seconds since 1970), what
+# --- away -----------------------------------------------------------------------------------------------------------
 
 
-async def scraped(station: Station) -> list[Sample]:
-    """Return all that Prometheus has of the objects of the inverter."""
-    found: list[Sample] = []
-    for name in OBJECTS:
-        for metric in naming("own").metrics(registry[name]):
-            (sample,) = list(metric.samples(0.0)) or [None]
-            labels = {"inverter": "roof", **(sample.labels if sample else {})}
-            match = ",".join(f'{label}="{value}"' for label, value in labels.items())
-            answer = await station.prometheus.get("query", query=f"{metric.family.name}{{{match}}}[10m]")
-            found += [(name, at, float(value)) for series in answer["result"] for at, value in series["values"]]
-    return found
+async def test_inverter_that_goes_away_is_shown_nowhere_until_it_is_back(station: Station) -> None:
+    listener, port = station.listener, station.simulator.port
+    assert (listener.latest("status"), listener.latest("roof/status")) == ("online", "online")
+    await until_exposed(station, LIVE)
+    await station.simulator.close()
+    await until(lambda: listener.latest("roof/status") == "offline")
+    assert listener.latest("status") == "online"
+    lines = await until_exposed(station, set())
+    assert 'rct_up{inverter="roof"} 0.0' in lines
+    away = time.time_ns()
+    count = station.count()
+    async with Simulator(port=port, latency=0.001, broadcast=False):
+        await until(lambda: listener.latest("roof/status") == "online")
+        await until_exposed(station, LIVE)
+        await station.read()
+        assert (await station.stop()).code == 0
+    back = min(key.time for key, _ in witness(station.readings) if key.time > away and key.object in OBJECTS)
+    samples = await prometheus(station.prometheus.port, "roof", OBJECTS, "10m")
+    assert not [sample for sample in samples if away < sample.when * SECOND < back]
+    assert unread(samples, witness(station.readings), FRESH * INTERVAL + SLACK / SECOND + 1) == []
+    assert station.count() > count
 
 
-def check_samples(samples: Sequence[Sample], read: Sequence[Entry]) -> None:
-    """Check that each sample was read, and not long before."""
-    values: dict[str, list[tuple[float, float]]] = {}
-    for key, value in read:
-        values.setdefault(key.object, []).append((key.time / 1e9, value))
-    lasts = FRESH * INTERVAL + SLACK / SECOND + 1.0
-    assert len({name for name, _, _ in samples}) == len(OBJECTS)
-    for name, moment, value in samples:
-        assert any(moment - lasts < t < moment + 0.1 and math.isclose(value, v) for t, v in values[name]), name
+LIVE = {metric.family.name for name in OBJECTS for metric in naming("own").metrics(registry[name])}
+
+
+async def until_exposed(station: Station, names: set[str]) -> list[str]:
+    """Wait until of the objects of the inverter just these metrics are exposed; return all lines."""
+    async with asyncio.timeout(60):
+        while True:
+            lines = await station.exposed()
+            if LIVE & {line.partition("{")[0] for line in lines} == names:
+                return lines
+            await asyncio.sleep(0.05)

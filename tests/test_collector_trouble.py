@@ -1,4 +1,4 @@
-"""The whole collector beside a sink in trouble: the good one gets everything, one line says it, and what waits arrives."""
+"""The whole collector beside a sink in trouble: the good one gets everything, one line says it, what waits arrives."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def logged(err: str) -> list[str]:
-    """Return what a collector has logged, without the time of day; what it says at its start and end is no such line."""
+    """Return what a collector has logged, without the time of day. What it says at its start and end is none of it."""
     return [match[1] for line in err.splitlines() if (match := re.fullmatch(r"\d\d:\d\d:\d\d (.*)", line))]
 
 
