@@ -29,7 +29,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.fleet import Program, Usage, free_ports, listening, mosquitto, victoria_metrics
+from bench.fleet import Program, free_ports, listening, mosquitto, victoria_metrics
 from bench.ledger import Account, Key, Listener, compare, influx, overtaken, prometheus, unread, victoria, witness
 from rct_tools.sinks.prometheus import FRESH, SLACK
 from rct_tools.times import SECOND
@@ -104,9 +104,9 @@ class Station:
     programs: dict[str, Program]
     ports: Mapping[str, int]
     listener: Listener
-    usage: Usage = field(default_factory=Usage)  # of the collector
     worst: dict[str, float] = field(default_factory=dict)  # lag by sink, in seconds
     killed: float = 0.0  # when the collector was, in seconds since 1970
+    lives: list[list[int]] = field(default_factory=lambda: [[]])  # bytes of memory of each collector, each minute
 
     @property
     def readings(self) -> Path:
@@ -152,12 +152,13 @@ class Station:
             return sinks
         return []
 
-    def memory(self) -> int:
-        """Return the bytes of memory that the collector has now; 0 while there is none."""
+    def look(self) -> int:
+        """Note the bytes of memory that the collector has, and return them; 0 while there is none."""
         process = self.programs["collector"].process
         with suppress(OSError, StopIteration):
             lines = Path(f"/proc/{process.pid if process else 0}/status").read_text().splitlines()
-            return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmRSS:")))
+            self.lives[-1].append(1024 * int(next(line.split()[1] for line in lines if line.startswith("VmRSS:"))))
+            return self.lives[-1][-1]
         return 0
 
 
@@ -230,7 +231,6 @@ def found(program: str) -> str:
 class Result:
     """What a run has shown."""
 
-    read: int
     accounts: Mapping[str, Account]  # by store
     cut_off: Mapping[str, int]  # of what is missing: read in the last moment before the collector was killed
     late: int
@@ -238,7 +238,7 @@ class Result:
     samples: int
     unread: int  # of the samples
     worst: Mapping[str, float]
-    memory: tuple[int, int]  # of the collector, when it was warm and at the end
+    lives: Sequence[Sequence[int]]  # bytes of memory of each collector, each minute
     cpu: float  # part of one core
     code: int | None
 
@@ -253,24 +253,23 @@ async def run(minutes: float, seed: int, console: Console, folder: Path) -> Resu
             console.print(f"planned: {outage.victim}, after {outage.begin:.0f} s for {outage.seconds:.0f} s")
         events: list[str] = []
         killing = asyncio.create_task(_kill(station, plan, began, events))
-        memory: list[int] = []
         cpu = 0.0
         for minute in range(1, max(1, round(minutes)) + 1):
             end = began + min(60 * minute, 60 * minutes)
             while (left := end - time.monotonic()) > 0:
                 await asyncio.sleep(min(1.0, left))
                 await station.status()
-                _look(station)
+                for program in station.programs.values():
+                    program.look()  # who has ended by itself is an error
                 if killing.done():
                     killing.result()
-            memory.append(station.memory())
-            console.print(_line(minute, await station.status(), memory[-1], station.usage.seconds - cpu, events))
-            cpu = station.usage.seconds
+            memory, before, cpu = station.look(), cpu, station.programs["collector"].usage.seconds
+            console.print(_line(minute, await station.status(), memory, cpu - before, events))
             events.clear()
         await killing
         seconds = time.monotonic() - began
         await _settled(station)
-        memory.append(station.memory())
+        station.look()
         samples = await prometheus(station.ports["prometheus"], "roof", OBJECTS, f"{minutes * 60 + DRAINED:.0f}s")
         await station.programs["collector"].end()
         process = station.programs["collector"].process
@@ -286,7 +285,6 @@ async def run(minutes: float, seed: int, console: Console, folder: Path) -> Resu
         }
         spans = [(station.killed - COMMIT, station.killed)]
         return Result(
-            read=len(read),
             accounts=accounts,
             cut_off={name: len(a.missing) - len(a.missing_outside(spans)) for name, a in accounts.items()},
             late=len(late),
@@ -294,8 +292,8 @@ async def run(minutes: float, seed: int, console: Console, folder: Path) -> Resu
             samples=len(samples),
             unread=len(unread(samples, read, FRESH + SLACK / SECOND + 1)),
             worst=station.worst,
-            memory=(next(filter(None, memory)), memory[-1]),
-            cpu=station.usage.seconds / seconds,
+            lives=station.lives,
+            cpu=station.programs["collector"].usage.seconds / seconds,
             code=process.returncode if process else None,
         )
 
@@ -307,18 +305,10 @@ async def _kill(station: Station, plan: Sequence[Outage], began: float, events: 
         await station.programs[outage.victim].end(signal.SIGKILL)
         if outage.victim == "collector":
             station.killed = time.time()
+            station.lives.append([])
         await asyncio.sleep(began + outage.begin + outage.seconds - time.monotonic())
         await station.start(outage.victim)
         events.append(f"{outage.victim} back")
-
-
-def _look(station: Station) -> None:
-    """See that all who should be there are, and what the collector has used."""
-    for program in station.programs.values():
-        program.look()
-    process = station.programs["collector"].process
-    if process is not None and process.returncode is None:
-        station.usage.look(process.pid)
 
 
 async def _settled(station: Station) -> None:
@@ -344,11 +334,14 @@ def tables(result: Result) -> Iterator[Table]:
     """Yield what is to be shown."""
     counts = Table("readings", *result.accounts, box=box.MARKDOWN)
     accounts = result.accounts.items()
-    counts.add_row("read, as the witness says", *(f"{result.read:,}" for _ in accounts))
+    counts.add_row("read, as the witness says", *(f"{account.read:,}" for _, account in accounts))
     counts.add_row("found", *(f"{account.found:,}" for _, account in accounts))
     counts.add_row("missing: read just before the collector was killed", *map(str, result.cut_off.values()))
     counts.add_row("missing otherwise", *(str(len(a.missing) - result.cut_off[n]) for n, a in accounts))
-    counts.add_row("doubled", *(str(len(account.doubled)) for _, account in accounts))
+    counts.add_row(
+        "twice; on MQTT, states told again to a broker that was away",
+        *(str(len(account.doubled)) for _, account in accounts),
+    )
     counts.add_row("with another value", *(str(len(account.untrue)) for _, account in accounts))
     counts.add_row("found and not read", *(str(len(account.strange)) for _, account in accounts))
     yield counts
@@ -359,7 +352,9 @@ def tables(result: Result) -> Iterator[Table]:
     rest.add_row("Prometheus: frozen or made up", str(result.unread))
     for label, lag in result.worst.items():
         rest.add_row(f"worst lag of {label}", f"{lag:.1f} s")
-    rest.add_row("memory of the collector, first and last", " and ".join(f"{m / 1e6:.1f} MB" for m in result.memory))
+    for life in filter(None, result.lives):
+        text = f"{life[0] / 1e6:.1f} MB, {life[-1] / 1e6:.1f} MB"
+        rest.add_row("memory of a collector, after its first minute and at its end", text)
     rest.add_row("CPU of the collector, of one core", f"{result.cpu:.1%}")
     rest.add_row("its exit code", str(result.code))
     yield rest

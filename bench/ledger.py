@@ -191,6 +191,7 @@ async def prometheus(port: int, inverter: str, objects: Iterable[str], past: str
 class Account:
     """How a store compares with the witness."""
 
+    read: int
     found: int
     missing: Sequence[Key]  # in the order of time, as all others
     doubled: Sequence[Key]
@@ -214,6 +215,7 @@ def compare(read: Iterable[Entry], found: Iterable[Entry], *, coarse: bool = Fal
         if key in values and not any(math.isclose(value, known, rel_tol=1e-12) for known in values[key]):
             untrue.add(key)
     return Account(
+        read=len(values),
         found=len(times),
         missing=_ordered(values.keys() - times.keys()),
         doubled=_ordered(key for key, count in times.items() if count > 1),
