@@ -47,11 +47,7 @@ class SpoolSetup:
     age_limit: int = AGE_LIMIT  # ns
 
     def open(self) -> Spool:
-        """Open or make the file, and its folder. Raises SinkError."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            raise SinkError(f"{self.path.parent}: cannot be made: {exc.strerror}") from exc
+        """Open or make the file, and its folder. Raises SinkError for one that is in use, or is none of ours."""
         return Spool(self.path, size_limit=self.size_limit, age_limit=self.age_limit)
 
 
