@@ -51,11 +51,11 @@ class Case:
 
 
 CASES: Final = (
-    Case("fast", f"collect {OBJECTS} objects/s into SQLite", 0.03, fast=True),
-    Case("sent", f"collect {OBJECTS} objects/s into InfluxDB, with a spool", 0.03, fast=True, server="influxd"),
-    Case("plan", "collect the default plan into SQLite", 0.03),
-    Case("plan-sent", "collect the default plan into InfluxDB, with a spool", 0.03, server="influxd"),
-    Case("away", f"wait for an inverter that is away, {OBJECTS} objects/s", 0.01, fast=True, away=True),
+    Case("fast", f"rct collect, {OBJECTS} objects/s into SQLite", 0.03, fast=True),
+    Case("sent", f"rct collect, {OBJECTS} objects/s into InfluxDB, with a spool", 0.03, fast=True, server="influxd"),
+    Case("plan", "rct collect, the default plan into SQLite", 0.03),
+    Case("plan-sent", "rct collect, the default plan into InfluxDB, with a spool", 0.03, server="influxd"),
+    Case("away", f"rct collect, {OBJECTS} objects/s, the inverter away", 0.01, fast=True, away=True),
 )
 
 
@@ -77,7 +77,7 @@ def measure(quick: bool) -> Iterator[Measurement]:
             at_most=case.at_most,
         )
     took = statistics.median(asyncio.run(_first_stored()) for _ in range(1 if quick else STARTS))
-    yield Measurement("from rct collect to the first value stored", f"{took:.2f} s", "1 s", took, at_most=3)
+    yield Measurement("rct collect, until its first value is stored", f"{took:.2f} s", "1 s", took, at_most=3)
 
 
 async def _watch(cases: list[Case], warm_up: float, seconds: float) -> list[tuple[Case, float, float]]:
