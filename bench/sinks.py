@@ -32,7 +32,7 @@ from servers import InfluxServer, MosquittoServer, VictoriaServer
 
 READINGS: Final = 10_000
 MOST_WRITES: Final = 1_000
-NOON: Final = 1_782_043_200  # 2026-06-21 12:00 UTC
+NOON: Final = 1_782_043_200  # 2026-06-21 12:00 on the clock of the house
 STEP: Final = 5  # seconds of the house between two looks at it
 ROUNDS: Final = 5
 INVERTER: Final = "roof"
@@ -192,7 +192,8 @@ def _sources() -> list[Source]:
 
 
 def _stream(count: int) -> Iterator[Reading]:
-    """Yield what the default plan reads of a simulated inverter, in its order: single objects, no sums."""
+    """Yield what the default plan reads of a simulated inverter from now on, so that nothing is late; without sums."""
+    now = time.time_ns()
     inverter = Inverter.with_past(0, NOON)
     plan = load_plan()
     seconds = 0
@@ -202,7 +203,7 @@ def _stream(count: int) -> Iterator[Reading]:
         infos = [f.info for group in due for f in group.fields if len(f.objects) == 1][:count]
         for number, info in enumerate(infos):
             value = info.decode(inverter.payload(info))
-            yield Reading((NOON + seconds) * SECOND + number, INVERTER, info, value)
+            yield Reading(now + seconds * SECOND + number, INVERTER, info, value)
         count -= len(infos)
         seconds += STEP
 
