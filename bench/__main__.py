@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import bulk, memory, parsing, reading, recall, spool, starting
+from bench import bulk, collecting, memory, parsing, reading, recall, sinks, spool, starting
 
 # Memory first: what the others leave behind would hide what it looks for.
 PARTS = {
@@ -21,6 +21,8 @@ PARTS = {
     "recall": recall,
     "reading": reading,
     "spool": spool,
+    "sinks": sinks,
+    "collecting": collecting,
     "starting": starting,
 }
 

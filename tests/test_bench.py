@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,10 +19,14 @@ def test_every_part_gives_its_lines() -> None:
     head, _, *lines = rows
     assert head == ["what", "RCT Tools", "compared to", "ratio", "goal", ""]
     beginnings = (
-        *("collect 30 objects", "parse 3,000 frames, one chunk", "2 MB to columns", "clean: find 200 intact frames"),
-        *("read 20 objects", "through the spool", "drain ", "rct --help"),
+        *("collect the default plan into SQLite, 0.1 h", "collect 30 objects/s into SQLite, 0.0083 h"),
+        *("parse 3,000 frames, one chunk", "2 MB to columns", "clean: find 200 intact frames", "read 20 objects"),
+        *("through the spool", "drain ", "SQLite, 1 a write", "Prometheus, an answer", "rct --help"),
     )
-    for beginning in beginnings:
+    on_linux = ("rct collect, 30 objects/s into SQLite", "rct collect, until its first value is stored")
+    served = {"influxd": "InfluxDB 1.6, ", "victoria-metrics": "VictoriaMetrics, ", "mosquitto": "MQTT, on change, "}
+    servers = tuple(beginning for program, beginning in served.items() if shutil.which(program))
+    for beginning in beginnings + servers + on_linux * (sys.platform == "linux"):
         assert any(line[0].startswith(beginning) for line in lines), beginning
     for what, _, _, ratio, goal, verdict in lines:
         bound = float(goal[1:])

@@ -38,10 +38,38 @@ async def test_waits_between_attempts_double_up_to_five_minutes() -> None:
             await asyncio.sleep(0)
     outbox.finish()
     await job
-    assert clock.slept == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 1]
+    assert clock.slept == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, GATHER, 1, GATHER]
     assert [reading.time for reading in shelf.readings] == [1, 2]
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_readings_that_come_one_by_one_are_written_together() -> None:
+    """The first at once, the next after a moment, so that a thread is not woken for each."""
+    pauses: asyncio.Queue[asyncio.Event] = asyncio.Queue()
+
+    async def sleep(delay: float) -> None:
+        assert delay == GATHER
+        over = asyncio.Event()
+        pauses.put_nowait(over)
+        await over.wait()
+
+    shelf = Shelf()
+    outbox = Outbox("x", shelf.write, sleep=sleep)
+    job = asyncio.create_task(outbox.run())
+    outbox.put(numbered(1))
+    over = await pauses.get()
+    assert [reading.time for reading in shelf.readings] == [1]
+    for number in (2, 3):
+        outbox.put(numbered(number))
+    assert outbox.kept == 2
+    over.set()
+    await pauses.get()
+    assert ([reading.time for reading in shelf.readings], shelf.attempts) == ([1, 2, 3], 2)
+    outbox.put(numbered(4))
+    outbox.finish()  # ends the pause
+    await job
+    assert (outbox.written, outbox.kept) == (4, 0)
 
 
 async def test_oldest_are_dropped_beyond_the_limit_and_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -152,7 +180,7 @@ async def test_server_that_wants_to_be_left_alone_is(caplog: pytest.LogCaptureFi
     await until(lambda: outbox.written == 1)
     outbox.finish()
     await job
-    assert clock.slept == [0.5, 30, 300, 4]  # halves of 1, 2, 4 and 8 seconds, when nothing else is wished
+    assert clock.slept == [0.5, 30, 300, 4, GATHER]  # halves of 1, 2, 4 and 8 seconds, when nothing else is wished
     assert len(caplog.messages) == 2
 
 

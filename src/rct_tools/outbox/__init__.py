@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 LIMIT: Final = 100_000  # readings in memory: twelve hours of the default plan, in some 15 MB
 DRAIN_RATE: Final = 2000.0  # readings per second: a day of one inverter in three minutes
-GATHER: Final = 0.25  # seconds from one commit of the spool to the next
+GATHER: Final = 0.25  # seconds from one commit of the spool to the next, and from one write to the next without it
 
 _DISK_DELAY: Final = 10.0  # seconds until a disk in trouble is tried again
 _NAMES: Final = 5  # objects that one message names
@@ -255,8 +255,12 @@ class Outbox:
                 continue
             if last and not sent:
                 return
-            if not last and not await self._send_backlog() and not sent:
+            if last or await self._send_backlog():
+                continue
+            if not sent:
                 await self._wait()
+            elif not self._fresh and not self._on_spool:
+                await self._pause(GATHER)
 
     async def _prepare(self, spool: Spool, last: bool) -> None:
         await self._remove(spool)  # what could not be removed before
