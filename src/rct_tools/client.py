@@ -137,6 +137,13 @@ class Client:
             if not task.cancelled():
                 task.result()
 
+    async def ended(self) -> None:
+        """Wait until it has given up or is closed. Raises what else ended it: a mistake, in here or in who hears."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+            if not self._task.cancelled():
+                self._task.result()
+
     @property
     def connected(self) -> bool:
         """Whether there is a connection now."""

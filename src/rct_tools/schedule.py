@@ -70,7 +70,10 @@ class Schedule:
         self.missed = 0  # questions left out, since the one before was still open or the inverter could not keep up
         self._there: dict[str, bool] = {} if has is None else {name: name in has for name in COMPONENTS}
         self._fixed = has is not None
-        slots = [slot for group in plan.groups for slot in self._slots(group, start)]
+        self._owed: set[str] = set()  # what was lost, and has its next time only long after
+        # An object may stand in two groups, by itself and in a sum; so it is asked as often as either wants it.
+        groups = sorted(plan.groups, key=lambda group: group.interval)
+        slots = [slot for group in groups for slot in self._slots(group, start)]
         long = sorted((slot for slot in slots if slot.interval > LONG), key=_urgency)
         for number, slot in enumerate(long):
             slot.due = start + number * FIRST_GAP
@@ -109,6 +112,7 @@ class Schedule:
             return False
         entry.heard = now
         entry.silent = 0
+        self._owed.discard(name)
         if entry.open:
             entry.open = entry.by_itself = False
             entry.answered += 1
@@ -128,18 +132,36 @@ class Schedule:
         entry = self.entries[name]
         entry.open = False
         entry.silent += 1
+        if entry.interval > RARELY and not entry.is_mute:  # or it would take days to know that it never answers
+            self._owed.add(name)
 
     def forgive(self, since: int) -> None:
         """Forget the silence of objects that were heard until a time: it was that of the whole inverter."""
         for entry in self.entries.values():
             if entry.silent and entry.heard >= since - entry.interval:
                 entry.silent = 0
+                self._owe(entry)
 
     def lost(self, name: str) -> None:
         """Take note that a question was lost with the connection: nobody's fault."""
         entry = self.entries[name]
         entry.open = False
         entry.asked -= 1
+        self._owe(entry)
+
+    def resume(self, now: int) -> None:
+        """Ask for what was lost now, not at its next time, one after the other: there is an inverter again."""
+        owed = [slot for _, _, slot in self._heap if any(entry.info.name in self._owed for entry in slot.entries)]
+        self._owed.clear()
+        for number, slot in enumerate(sorted(owed, key=_urgency)):
+            slot.due = min(slot.due, now + number * FIRST_GAP)
+        if owed:
+            self._heap = [(slot.due, number, slot) for _, number, slot in self._heap]
+            heapq.heapify(self._heap)
+
+    def _owe(self, entry: Entry) -> None:
+        if entry.interval > LONG:
+            self._owed.add(entry.info.name)
 
     def is_there(self, component: str | None) -> bool | None:
         """Return whether a component is there; None while the object that proves it may still answer."""
