@@ -10,12 +10,13 @@ from itertools import pairwise
 
 import pytest
 
-from rct_tools.client import TIMEOUT, Client, Counters, connect
+from rct_tools.client import Client, connect
 from rct_tools.config import load_plan, parse_plan
 from rct_tools.errors import NoAnswer
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Plan
 from rct_tools.poller import OPEN, Poller
+from rct_tools.questions import TIMEOUT, Counters
 from rct_tools.reading import Reading
 from rct_tools.simulator import Simulator
 from rct_tools.times import SECOND

@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Final, Protocol
 
-from rct_tools.client import Counters
 from rct_tools.errors import LinkError, NoAnswer
 from rct_tools.objects import ObjectInfo
 from rct_tools.plan import Field, Plan
+from rct_tools.questions import Counters
 from rct_tools.reading import Reading
 from rct_tools.schedule import Entry, Schedule
 from rct_tools.times import SECOND
