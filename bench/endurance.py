@@ -343,7 +343,7 @@ def tables(result: Result) -> Iterator[Table]:
         *(str(len(account.doubled)) for _, account in accounts),
     )
     counts.add_row("with another value", *(str(len(account.untrue)) for _, account in accounts))
-    counts.add_row("found and not read", *(str(len(account.strange)) for _, account in accounts))
+    counts.add_row("found, unknown to the witness", *(str(len(account.strange)) for _, account in accounts))
     yield counts
     rest = Table("what", "", box=box.MARKDOWN)
     rest.add_row("MQTT: came late", f"{result.late:,}")
