@@ -782,6 +782,27 @@ async def test_cancelled_in_the_middle_of_a_write_it_keeps_what_was_not_taken(pa
     assert look(path, "SELECT time FROM waiting ORDER BY seq") == [(3,), (4,)]
 
 
+async def test_what_a_server_may_yet_lose_stays_in_the_spool_for_a_while(path: Path) -> None:
+    server = Server()
+    outbox = Outbox("x", server.write, spool=Spool(path), hold=600)
+    async with running(outbox):
+        outbox.put(numbered(1, 2, 3))
+        await until(lambda: outbox.written == 3)
+        assert (outbox.kept, outbox.status.oldest, outbox.status.spooled) == (0, None, 0)
+    assert outbox.lost == 0
+    assert look(path, "SELECT time FROM waiting ORDER BY seq") == [(1,), (2,), (3,)]
+    again = Outbox("x", server.write, spool=Spool(path), hold=0.01)  # it was killed, and the server with it
+    async with running(again):
+        again.put(numbered(4))
+        await until(lambda: again.written == 4)
+        await asyncio.sleep(0.02)
+        again.put(numbered(5))
+        await until(lambda: again.written == 5)
+        await until(lambda: look(path, "SELECT time FROM waiting") in ([], [(5,)]))
+    assert sorted(server.taken) == [1, 1, 2, 2, 3, 3, 4, 5]
+    assert again.lost == 0
+
+
 async def test_status(path: Path) -> None:
     server, gate = Server(SinkError("x: away")), Gate()
     outbox = Outbox("x", server.write, spool=Spool(path), sleep=gate.sleep, clock=lambda: 5)

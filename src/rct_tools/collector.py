@@ -45,6 +45,7 @@ class SpoolSetup:
     path: Path
     size_limit: int = SIZE_LIMIT  # bytes
     age_limit: int = AGE_LIMIT  # ns
+    hold: float = 0.0  # seconds for which what was written is kept
 
     def open(self) -> Spool:
         """Open or make the file, and its folder. Raises SinkError for one that is in use, or is none of ours."""
@@ -230,7 +231,8 @@ class Lane:
             sink = self.open_sink()
             if self.setup.spool:  # where a week may wait, which takes time to count
                 self._spool = await asyncio.to_thread(self.setup.spool.open)
-            self.outbox = Outbox(self.setup.label, sink.write, spool=self._spool)
+            hold = self.setup.spool.hold if self.setup.spool else 0.0
+            self.outbox = Outbox(self.setup.label, sink.write, spool=self._spool, hold=hold)
             self.outbox.put(self._early)
             self._early.clear()
 

@@ -24,7 +24,7 @@ from rct_tools.groups import GroupTable, Readings, build_plan, group_text
 from rct_tools.link import PORT
 from rct_tools.plan import Plan
 from rct_tools.settings import Duration, Secret, Size, Table, decode, unknown_key
-from rct_tools.sinks import is_remote, open_sink, settings_for, sink_keys
+from rct_tools.sinks import kind_of, open_sink, settings_for, sink_keys
 from rct_tools.sinks.sqlite import default_path, path_in_url
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT
 from rct_tools.times import local_zone
@@ -147,7 +147,9 @@ def sink_of(url: str, keeper: str = "") -> SinkSetup:
     """
     settings = settings_for(url)
     label = _label(url)
-    spool = SpoolSetup(_spool_path(_data_folder(""), f"{label} {keeper}")) if keeper and is_remote(url) else None
+    kind = kind_of(url)
+    path = _spool_path(_data_folder(""), f"{label} {keeper}")
+    spool = SpoolSetup(path, hold=kind.unsafe) if keeper and kind.is_remote else None
     return SinkSetup(label, partial(open_sink, settings), settings, spool=spool)
 
 
@@ -263,11 +265,10 @@ def _sinks(file: File, plan: Plan, source: str, keeper: str) -> tuple[tuple[Sink
         if label in setups:
             raise ConfigError(f"{place}.label: {label!r} is there already, at sink[{list(setups).index(label)}]")
         _check_names(table, plan, place)
-        spool = None
-        if is_remote(table.url):
-            spool = SpoolSetup(
-                _spool_path(_data_folder(file.data), f"{label} {keeper}"), table.spool_size, table.spool_age
-            )
+        spool, kind = None, kind_of(table.url)
+        if kind.is_remote:
+            path = _spool_path(_data_folder(file.data), f"{label} {keeper}")
+            spool = SpoolSetup(path, table.spool_size, table.spool_age, kind.unsafe)
         setups[label] = SinkSetup(label, partial(open_sink, settings), settings, table.objects, table.names, spool)
         every.append(settings)
     return tuple(setups.values()), tuple(every)

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from itertools import takewhile
+from typing import Any, Final, NamedTuple, TypeVar
 
 from rct_tools.errors import SinkError
 from rct_tools.outbox.lane import Lane
@@ -52,6 +53,15 @@ class OutboxStatus:
     disk_trouble: str  # why the spool is of no use; "" when it is
 
 
+class _Span(NamedTuple):
+    """Readings in the spool that are settled: those beyond a number, up to another one."""
+
+    when: float  # loop time
+    first: int
+    last: int
+    size: int  # readings
+
+
 class Outbox:
     """Readings on their way to one sink, kept until the sink has taken them.
 
@@ -59,7 +69,8 @@ class Outbox:
     is its end. Readings that the sink refuses for good are singled out and counted, and hold up no others.
 
     Without a spool, readings wait in memory, in order; beyond a limit the oldest go. With one they are committed to it
-    within a moment and written from there, and what waits at the end of the program waits for its next start. After
+    within a moment and written from there, and what waits at the end of the program waits for its next start. What the
+    sink has taken is held there for a while more, where a sink is known to say so too soon. After
     trouble there are two lanes, each in order: what is new goes at once, and beside it, at a limited rate, what had to
     wait. While the disk is in trouble, it goes on as without a spool.
     """
@@ -72,11 +83,15 @@ class Outbox:
         spool: Spool | None = None,
         limit: int = LIMIT,
         drain_rate: float = DRAIN_RATE,
+        hold: float = 0.0,
         sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         """``limit`` is that of memory, ``drain_rate`` of readings per second; ``chance`` gives 0 to 1, for jitter.
+
+        ``hold`` is for how many seconds the spool keeps what was written: a server that has it in memory at first may
+        lose it, and when this program ends at the same time, nobody else has it. It is written again then.
 
         The spool is this outbox's own from now on, and closed at the end of ``run``.
         """
@@ -87,6 +102,7 @@ class Outbox:
         self._spool = spool
         self._limit = limit
         self._drain_rate = drain_rate
+        self._hold = hold
         self._sleep = sleep
         self._lost = 0
         self._fresh: deque[Reading] = deque()  # in memory: not committed yet, or without a spool all
@@ -97,6 +113,8 @@ class Outbox:
         self._ready = asyncio.Event()  # something to write
         self._finishing = asyncio.Event()
         self._backlog, self._live = Lane(0, chance), Lane(spool.last if spool else 0, chance)
+        self._backlog.oldest = spool.oldest if spool else None
+        self._settled: deque[_Span] = deque()  # of the spool, oldest first: written or refused, and not removed yet
         self._regroup = False  # whether all that waits on disk is to become backlog
         self._nap: asyncio.Task[None] | None = None  # of the backlog
         self._apart: dict[int, str] = {}  # numbers of readings in the spool that were refused, and why
@@ -117,13 +135,14 @@ class Outbox:
 
     @property
     def _spooled(self) -> int:
-        return self._spool.kept - self._backlog.settled - self._live.settled if self._spool else 0
+        return self._spool.kept - sum(span.size for span in self._settled) if self._spool else 0
 
     @property
     def status(self) -> OutboxStatus:
         """How it is doing now."""
         memory = self._in_flight or self._fresh
-        oldest = self._spool.oldest if self._spool and self._spooled else memory[0].time if memory else None
+        waiting = [*(lane.oldest for lane in (self._backlog, self._live)), memory[0].time if memory else None]
+        oldest = min((time for time in waiting if time is not None), default=None)
         return OutboxStatus(
             self.label, self.written, self.kept, self._spooled, self._spool.size if self._spool else 0, oldest,
             self.lost, self.refused, self._trouble.text, self._trouble.since, "; ".join(self._disk_trouble.values()),
@@ -270,10 +289,11 @@ class Outbox:
             self._move_border(spool)
 
     def _move_border(self, spool: Spool) -> None:
-        """Make all that waits on disk backlog; later, while what is settled behind the border cannot be removed."""
-        self._regroup = self._live.settled > 0
-        if not self._regroup:
-            self._live.begin_behind(spool.last)
+        """Make all that waits on disk backlog."""
+        self._regroup = False
+        if self._backlog.oldest is None:
+            self._backlog.oldest = self._live.oldest
+        self._live.begin_behind(spool.last)
 
     async def _send_live(self) -> bool:
         """Write the next new readings; tell whether there were any. Raises SinkError."""
@@ -320,17 +340,20 @@ class Outbox:
             self._say_disk("read", exc)
             return []
         self._say_disk("read", None)
+        lane.oldest = rows[0][1].time if rows else None
         return rows
 
     async def _send_rows(self, spool: Spool, lane: Lane, rows: Sequence[Row]) -> None:
-        rest = iter(rows)
+        settled = 0
 
         def settle(count: int, reason: str) -> None:
-            for _ in range(count):
-                lane.done, _ = next(rest)
-                if reason:
-                    self._apart[lane.done] = reason
-            lane.settled += count
+            nonlocal settled
+            first, settled = lane.done, settled + count
+            lane.done, _ = rows[settled - 1]
+            lane.oldest = rows[settled][1].time if settled < len(rows) else None
+            self._settled.append(_Span(asyncio.get_running_loop().time(), first, lane.done, count))
+            if reason:
+                self._apart[lane.done] = reason
 
         try:
             await self._deliver(lane, [reading for _, reading in rows], settle)
@@ -338,20 +361,22 @@ class Outbox:
             await self._remove(spool)
 
     async def _remove(self, spool: Spool) -> None:
-        lanes = (self._backlog, self._live)
-        expected = sum(lane.settled for lane in lanes)
-        if not expected:
+        """Remove from the spool what was settled long enough ago."""
+        now = asyncio.get_running_loop().time()
+        due = list(takewhile(lambda span: now - span.when >= self._hold, self._settled))
+        if not due:
             return
+        apart = {n: reason for n, reason in self._apart.items() if any(span.first < n <= span.last for span in due)}
         try:
-            spans = [(lane.start, lane.done) for lane in lanes]
-            removed = await self._on_disk(spool.settle, spans, self._apart)
+            removed = await self._on_disk(spool.settle, [(span.first, span.last) for span in due], apart)
         except SinkError as exc:
             logger.debug("%s: spool %s; what is written is removed from it later", self.label, exc)
             return
-        for lane in lanes:
-            lane.settled = 0
-        self._apart = {}
-        self._lost -= expected - removed  # what was dropped while it was on its way is not lost
+        for _ in due:
+            self._settled.popleft()
+        for number in apart:
+            del self._apart[number]
+        self._lost -= sum(span.size for span in due) - removed  # what was dropped when it was written is not lost
 
     def _settle_in_memory(self, count: int, _reason: str) -> None:
         del self._in_flight[:count]

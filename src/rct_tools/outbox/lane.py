@@ -20,7 +20,7 @@ class Lane:
     def __init__(self, start: int, chance: Callable[[], float]) -> None:
         """``chance`` gives 0 to 1."""
         self.start = self.done = start  # settled are those beyond the one, up to the other
-        self.settled = 0  # how many of them are still in the spool
+        self.oldest: int | None = None  # the time of the next one, as far as that was looked at; UTC, ns
         self.size = BATCH  # of the next write; a server that is overloaded may like it smaller
         self._failures = 0
         self._chance = chance
@@ -28,6 +28,7 @@ class Lane:
     def begin_behind(self, number: int) -> None:
         """Leave what is up to a number to others."""
         self.start = self.done = number
+        self.oldest = None
 
     def split(self, count: int) -> None:
         """Note that so many at once were refused, or too many."""

@@ -36,14 +36,17 @@ class Kind(NamedTuple):
     module: str
     form: str  # how its URL is written
     is_remote: bool = False  # whether it may be away for hours, so that readings wait on disk
+    unsafe: float = 0.0  # seconds for which what it says to have taken may yet be lost with it
 
+
+_VICTORIA: Final = 10.0  # seconds: VictoriaMetrics has what is new in memory alone for up to 5
 
 SINKS: Final[Mapping[str, Kind]] = {
     "sqlite": Kind("sqlite", "sqlite:///PATH"),
-    "influx": Kind("influx", "influx://[USER@]HOST[:8086]/DATABASE", is_remote=True),
-    "influxs": Kind("influx", "influxs://[USER@]HOST[:8086]/DATABASE", is_remote=True),
-    "influx2": Kind("influx", "influx2://HOST[:8086]/BUCKET?org=ORG", is_remote=True),
-    "influx2s": Kind("influx", "influx2s://HOST[:8086]/BUCKET?org=ORG", is_remote=True),
+    "influx": Kind("influx", "influx://[USER@]HOST[:8086]/DATABASE", is_remote=True, unsafe=_VICTORIA),
+    "influxs": Kind("influx", "influxs://[USER@]HOST[:8086]/DATABASE", is_remote=True, unsafe=_VICTORIA),
+    "influx2": Kind("influx", "influx2://HOST[:8086]/BUCKET?org=ORG", is_remote=True, unsafe=_VICTORIA),
+    "influx2s": Kind("influx", "influx2s://HOST[:8086]/BUCKET?org=ORG", is_remote=True, unsafe=_VICTORIA),
     "jsonl": Kind("lines", "jsonl:PATH"),
     "csv": Kind("lines", "csv:PATH"),
     "parquet": Kind("parquet", "parquet:FOLDER"),
@@ -74,9 +77,9 @@ def sink_keys(url: str) -> frozenset[str]:
     return frozenset(_module(url).Settings.__struct_fields__)
 
 
-def is_remote(url: str) -> bool:
-    """Return whether the sink of a URL may be away for hours."""
-    return SINKS[url.partition(":")[0]].is_remote
+def kind_of(url: str) -> Kind:
+    """Return what is known of the sink of a URL, whose scheme is one of SINKS."""
+    return SINKS[url.partition(":")[0]]
 
 
 def open_sink(settings: SinkSettings, sources: Sequence[Source] = ()) -> Sink:
