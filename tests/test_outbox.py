@@ -803,6 +803,23 @@ async def test_what_a_server_may_yet_lose_stays_in_the_spool_for_a_while(path: P
     assert again.lost == 0
 
 
+async def test_what_stays_in_the_spool_is_not_written_again_after_trouble(path: Path) -> None:
+    server, gate = Server(), Gate()
+    outbox = Outbox("x", server.write, spool=Spool(path), hold=600, sleep=gate.sleep)
+    async with running(outbox):
+        for first in (1, 4):
+            outbox.put(numbered(first, first + 1))
+            await until(lambda: not outbox.kept)
+            server.error = SinkError("x: away")
+            outbox.put(numbered(first + 2))
+            await until(lambda: gate.slept)
+            server.error = None
+            await until(lambda: gate.wake() or not outbox.kept)
+            gate.slept.clear()
+    assert sorted(server.taken) == [1, 2, 3, 4, 5, 6]
+    assert (outbox.written, outbox.lost, outbox.kept) == (6, 0, 0)
+
+
 async def test_status(path: Path) -> None:
     server, gate = Server(SinkError("x: away")), Gate()
     outbox = Outbox("x", server.write, spool=Spool(path), sleep=gate.sleep, clock=lambda: 5)

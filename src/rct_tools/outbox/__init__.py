@@ -332,16 +332,25 @@ class Outbox:
         return True
 
     async def _take(self, spool: Spool, lane: Lane, until: int, limit: int) -> list[Row]:
-        if lane.done >= until:
-            return []
-        try:
-            rows = await self._on_disk(spool.take, lane.done, until, limit)
-        except SinkError as exc:
-            self._say_disk("read", exc)
-            return []
-        self._say_disk("read", None)
-        lane.oldest = rows[0][1].time if rows else None
-        return rows
+        while lane.done < until:
+            try:
+                rows = await self._on_disk(spool.take, lane.done, until, limit)
+            except SinkError as exc:
+                self._say_disk("read", exc)
+                return []
+            self._say_disk("read", None)
+            # Behind the border that a failure has moved, some may have been written before it.
+            held = list(takewhile(self._is_settled, rows))
+            waiting = [*takewhile(lambda row: not self._is_settled(row), rows[len(held) :])]
+            if held:
+                lane.done, _ = held[-1]
+            if waiting or not held:
+                lane.oldest = waiting[0][1].time if waiting else None
+                return waiting
+        return []
+
+    def _is_settled(self, row: Row) -> bool:
+        return any(span.first < row[0] <= span.last for span in self._settled)
 
     async def _send_rows(self, spool: Spool, lane: Lane, rows: Sequence[Row]) -> None:
         settled = 0
