@@ -64,11 +64,11 @@ def measure(quick: bool) -> Iterator[Measurement]:
     if sys.platform != "linux":
         print("collecting: is measured on Linux only", file=sys.stderr)
         return
-    seconds = 2.0 if quick else SECONDS
+    seconds = 1.0 if quick else SECONDS
     cases = [case for case in CASES if not case.server or shutil.which(case.server)]
     if len(cases) < len(CASES):
         print("collecting: influxd is not installed, so nothing is collected into it", file=sys.stderr)
-    for case, used, passed in asyncio.run(_watch(cases, 1.0 if quick else WARM_UP, seconds)):
+    for case, used, passed in asyncio.run(_watch(cases, 0.5 if quick else WARM_UP, seconds)):
         yield Measurement(
             case.what,
             f"{used / passed:.2%} of a core",
