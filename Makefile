@@ -4,10 +4,10 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-all lint check format bench fuzz lock clean
+.PHONY: help demo test test-all homeassistant lint check format bench fuzz lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
 demo: $(VENV)/installed ## a simulated inverter, collected and shown; ARGS="--seconds 20" ends it by itself
 	@$(BIN)/rct demo $(ARGS)
@@ -28,6 +28,9 @@ test-all: ## the tests on each supported Python that is on the PATH
 	        echo "python$$version is not on the PATH: not tested"; \
 	    fi; \
 	done
+
+homeassistant: $(VENV)/installed ## two versions of Home Assistant for the tests, each in an environment of its own
+	@$(BIN)/python tests/homeassistant_server.py install
 
 lint: $(VENV)/installed ## ruff, its format, mypy --strict
 	$(BIN)/ruff check

@@ -77,7 +77,7 @@ GROUPS = """
 
 Four groups are read by default: `fast` (5 s), `slow` (60 s), `rare` (5 minutes) and `daily`; `rct readings` prints
 them. Each object has a place of its own on a grid as wide as its interval, so that requests are spread evenly over it;
-at the beginning, everything is read once within a minute.
+at the beginning, everything is read once within a minute, and so is what was missed when an inverter comes back.
 
 - What the inverter tells by itself is taken, and not asked for while it is fresh.
 - What does not answer three times in a row is asked every 15 minutes; `rct status` lists it.

@@ -271,6 +271,13 @@ class MosquittoServer:
                     return
         pytest.fail("mosquitto ended at once")
 
+    def kill(self) -> None:
+        """End it as a power cut would, at once."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
     def freeze(self) -> None:
         """Stand still: connections stay, and nobody answers."""
         assert self._process is not None
@@ -309,8 +316,8 @@ class PrometheusServer:
 
     def __init__(self, folder: Path, target: str) -> None:
         self._program = require("prometheus")
-        (port,) = free_ports(1)
-        self.address = f"127.0.0.1:{port}"
+        (self.port,) = free_ports(1)
+        self.address = f"127.0.0.1:{self.port}"
         self._folder = folder
         self._config = folder / "prometheus.yml"
         self._config.write_text(_PROMETHEUS_CONFIG.format(target=target))
@@ -343,9 +350,14 @@ class PrometheusServer:
     def stop(self) -> None:
         """Stop, and return when it has ended."""
         if self._process is not None:
-            self._process.kill()  # its data is of no use to anybody
-            self._process.wait()
-            self._process = None
+            self.kill()  # its data is of no use to anybody
+
+    def kill(self) -> None:
+        """End it as a power cut would, at once."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
 
     async def get(self, path: str, **parameters: str) -> Any:
         """Return the data that a call of its API gives; fails with its own error."""

@@ -101,7 +101,7 @@ async def test_default_plan_into_the_data_folder(
     assert (answer.code, len(rows)) == (0, count)
     names = {row["object"] for row in rows}
     assert names <= values.keys() | {"link.up"}
-    assert {"g_sync.p_acc_lp", "inverter_sn", "battery.module_sn[0]"} <= names  # of all tiers, at once
+    assert {"g_sync.p_acc_lp", "battery.voltage", "battery.module_sn[0]"} <= names  # of all tiers, at once
     assert {row["inverter"] for row in rows} == {"roof"}
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from rct_tools.errors import SinkError, UnknownObject
 from rct_tools.simulator import Simulator
 from rct_tools.sinks.sqlite import query
 
@@ -68,7 +69,7 @@ def lines_of(name: str) -> list[str]:
 def stored(path: str = "readings.db", pattern: str = "battery.soc") -> int:
     try:
         return sum(1 for _ in query(Path(path), pattern))
-    except Exception:  # noqa: BLE001  # not there yet, or nothing in it
+    except (SinkError, UnknownObject):  # not there yet, or nothing in it
         return 0
 
 

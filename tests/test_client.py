@@ -10,11 +10,12 @@ from collections.abc import Callable
 import pytest
 
 import rct_tools
-from rct_tools.client import PROBE, Client, connect
+from rct_tools.client import Client, connect
 from rct_tools.errors import ConnectFailed, ConnectionLost, EncodeError, LinkError, NoAnswer, UnknownObject
 from rct_tools.frame import Command, Frame, Reason
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.pace import Others, Pace
+from rct_tools.questions import PROBE
 from rct_tools.reading import Reading
 from rct_tools.values import DataType, EventTable, Sample, TimeSeries, Value
 
@@ -378,11 +379,11 @@ async def test_objects_that_stay_silent_do_not_slow_down_the_others() -> None:
             await inverter.read_many(names)
         with pytest.raises(NoAnswer):
             await inverter.read("battery.soh")
-        window = inverter._pace.window  # the pace shows nowhere else but in time
+        window = inverter._questions._pace.window  # the pace shows nowhere else but in time
         with pytest.raises(NoAnswer):
             await inverter.read("battery.soh")
         assert inverter.counters.timeouts == 6
-        assert inverter._pace.window >= window > 2
+        assert inverter._questions._pace.window >= window > 2
 
 
 async def test_one_lost_connection_is_survived() -> None:

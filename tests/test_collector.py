@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rct_tools.client import connect
-from rct_tools.collector import Collector, InverterSetup, Setup, SinkSetup
+from rct_tools.client import Client, connect
+from rct_tools.collector import Collector, InverterSetup, Setup, SinkSetup, SpoolSetup
 from rct_tools.config import parse_plan, sink_of
-from rct_tools.errors import ConnectFailed, SinkError
+from rct_tools.errors import ConfigError, ConnectFailed, SinkError
 from rct_tools.plan import Plan, Source
 from rct_tools.reading import Reading
 from rct_tools.simulator import Simulator
 from rct_tools.sinks import Sink
 from rct_tools.sinks.sqlite import query
+from rct_tools.spool import Spool
 from rct_tools.vitals import UP, VITALS
 
 from standins import Shelf
@@ -181,6 +183,44 @@ def test_changed_sink_that_cannot_be_opened_is_left_out_and_said(caplog: pytest.
     assert caplog.messages[0] == "x: the port is taken; left out until the next change"
 
 
+def test_remote_sink_that_cannot_be_opened_anew_goes_on_as_it_was(tmp_path: Path) -> None:
+    def fail(_: Sequence[Source]) -> Sink:
+        raise ConfigError("x: tls.ca cannot be read")
+
+    async def main() -> Shelf:
+        shelf = Shelf()
+        before = replace(shelf.setup("x"), spool=SpoolSetup(tmp_path / "x.db"))
+        async with Simulator(port=0, speed=0) as roof, collecting(inverter(roof), to=[before]) as collector:
+            await asyncio.sleep(10)
+            with pytest.raises(ConfigError, match=r"tls\.ca"):
+                await collector.change(Setup((inverter(roof),), (replace(before, open=fail, settings=1),)))
+            assert shelf.closed == 0
+            await asyncio.sleep(10)
+        return shelf
+
+    assert len(warp(main()).of("battery.voltage")) >= 19
+
+
+def test_spool_is_opened_beside_the_loop(tmp_path: Path) -> None:
+    threads = []
+
+    class Large(SpoolSetup):
+        def open(self) -> Spool:
+            threads.append(threading.current_thread())
+            return super().open()
+
+    async def main() -> Shelf:
+        shelf = Shelf()
+        setup = replace(shelf.setup(), spool=Large(tmp_path / "x.db"))
+        async with Simulator(port=0, speed=0) as roof, collecting(inverter(roof), to=[setup]):
+            await asyncio.sleep(10)
+        return shelf
+
+    assert warp(main()).of("battery.voltage")
+    assert threading.main_thread() not in threads
+    assert len(threads) == 1
+
+
 # --- the end --------------------------------------------------------------------------------------------------------
 
 
@@ -209,6 +249,65 @@ def test_sink_that_hangs_at_the_end_is_left(caplog: pytest.LogCaptureFixture) ->
 
     assert warp(main()).closed == 1
     assert "readings lost: the program ended before they could be written" in caplog.messages[-1]
+
+
+def test_end_in_the_midst_of_a_change_loses_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    class Slow(Shelf):
+        async def write(self, readings: Sequence[Reading]) -> None:
+            await asyncio.sleep(2)
+            await super().write(readings)
+
+    async def main() -> tuple[Shelf, Shelf]:
+        old, new = Slow(), Shelf()
+        async with (
+            Simulator(port=0, speed=0) as roof,
+            collecting(inverter(roof), to=[old.setup("x")]) as collector,
+        ):
+            await asyncio.sleep(10)
+            change = asyncio.create_task(collector.change(Setup((inverter(roof),), (new.setup("x"),))))
+            await asyncio.sleep(1)
+            assert not change.done()
+        assert change.done()
+        return old, new
+
+    old, new = warp(main())
+    assert (old.closed, new.closed) == (1, 1)
+    assert len(old.of("battery.voltage")) + len(new.of("battery.voltage")) >= 11
+    assert new.of("battery.voltage")
+    assert not [message for message in caplog.messages if "lost:" in message]
+
+
+async def test_mistake_of_ours_in_a_client_ends_it() -> None:
+    shelf = Shelf()
+
+    def stumble(_: Reading) -> None:
+        raise ZeroDivisionError
+
+    async def connected(setup: InverterSetup) -> Client:
+        client = await connect(setup.host, setup.port, name=setup.name).__aenter__()
+        stack.enter_context(client.hearing(stumble))
+        return client
+
+    async with Simulator(port=0) as roof:
+        with ExitStack() as stack, pytest.raises(ZeroDivisionError):
+            await Collector(Setup((inverter(roof),), (shelf.setup(),)), connect=connected).run()
+    assert shelf.closed == 1
+
+
+def test_sink_that_cannot_be_closed_keeps_no_other_open(caplog: pytest.LogCaptureFixture) -> None:
+    class Stuck(Shelf):
+        async def close(self) -> None:
+            raise OSError("stuck")
+
+    async def main() -> Shelf:
+        stuck, other = Stuck(), Shelf()
+        sinks = [stuck.setup("stuck"), other.setup("other")]
+        async with Simulator(port=0, speed=0) as roof, collecting(inverter(roof), to=sinks):
+            await asyncio.sleep(1)
+        return other
+
+    assert warp(main()).closed == 1
+    assert caplog.messages[-1] == "stuck: cannot be closed: stuck"
 
 
 async def test_closed_standard_output_ends_it() -> None:
@@ -255,3 +354,32 @@ async def test_into_a_file(tmp_path: Path) -> None:
         ("roof", "battery.voltage"),
     }
     assert [r.value for r in query(path, UP.name)][:2] == [False, True]
+
+
+def test_half_a_day_without_a_server_costs_nothing_and_loses_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> tuple[Shelf, Shelf, int]:
+        now = asyncio.get_running_loop().time
+        down, back = now() + 600, now() + 600 + 12 * 3600
+
+        def fails(_attempt: int) -> SinkError | None:
+            return SinkError("x: away") if down <= now() < back else None
+
+        witness, away = Shelf(), Shelf(fails=fails)
+        remote = replace(away.setup("x"), spool=SpoolSetup(tmp_path / "spool" / "x.db"))
+        slow = plan("battery.voltage", "g_sync.p_acc_lp", interval="60s")
+        async with (
+            Simulator(port=0, speed=0, broadcast=False) as roof,
+            collecting(inverter(roof, of=slow), to=[witness.setup("witness"), remote]),
+        ):
+            await asyncio.sleep(600 + 12 * 3600)
+            attempts = away.attempts
+            await asyncio.sleep(1800)
+        return witness, away, attempts
+
+    witness, away, attempts = warp(main())
+    assert sorted(away.readings, key=repr) == sorted(witness.readings, key=repr)
+    assert len({(r.time, r.object.name) for r in away.readings}) == len(away.readings) > 2 * 12 * 60
+    assert attempts < 600 + 12 * 3600 / 150 + 20  # once a second while all is well; every five minutes, with jitter
+    assert [message.partition(":")[2].partition(";")[0] for message in caplog.messages] == [" away", " works again"]

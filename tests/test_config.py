@@ -68,6 +68,16 @@ def test_whole_file() -> None:
     assert (config.listen, config.data) == ("127.0.0.1:9999", "/var/lib/rct-tools")
 
 
+def test_processes_that_share_a_file_are_told_apart() -> None:
+    text = SMALL + '[[sink]]\nurl = "mqtt://localhost"\n[[sink]]\nurl = "console:"'
+    one, two = (parse_config(text, "rct.toml", {}, keeper).setup.sinks for keeper in ("shard-1", "shard-2"))
+    assert one[0].spool
+    assert two[0].spool
+    assert one[0].spool.path != two[0].spool.path
+    assert one[0].settings != two[0].settings
+    assert one[1] == two[1]
+
+
 def test_smallest_file() -> None:
     config = parsed(SMALL)
     (inverter,) = config.setup.inverters

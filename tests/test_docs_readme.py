@@ -9,17 +9,18 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from rct_tools.capture import Chunk, read_capture
-from rct_tools.errors import SinkError
+from rct_tools.errors import SinkError, UnknownObject
 from rct_tools.simulator import Simulator
 from rct_tools.sinks.sqlite import query
 
 from programs import ROOT, finish, running
+from servers import free_ports
 
 README = (ROOT / "README.md").read_text("utf-8")
 HOST = "192.0.2.7"  # of no one: an address for documents
@@ -38,9 +39,10 @@ ENDLESS = ("collect", "listen", "dump", "--influx-host")
 NUMBERS = re.compile(r"\b[0-9a-f]{2}( [0-9a-f]{2}){2,}\b|-?\d[\d.,:+T-]*")
 
 
-def shape(text: str) -> set[str]:
+def shape(text: str, home: Path) -> set[str]:
     """Return the lines of a text without what differs from one moment to the next: numbers, times, and columns."""
-    lines = (NUMBERS.sub("#", line).split() for line in text.replace(HOST, "127.0.0.1").splitlines())
+    text = text.replace(HOST, "127.0.0.1").replace("/home/me/.local/share", str(home)).replace(str(home), "~")
+    lines = (NUMBERS.sub("#", line).split() for line in text.splitlines())
     return {" ".join(words) for words in lines} - {"", "…"}
 
 
@@ -58,41 +60,54 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def stored(folder: Path) -> bool:
-    """Return whether there is a database in the folder, and something in it."""
-    with suppress(SinkError):  # it is just being made
-        return any(True for path in folder.rglob("readings.db") for _ in query(path))
+    """Return whether there is a database in the folder, and in it what is asked for later."""
+    with suppress(SinkError, UnknownObject):  # it is just being made
+        return any(True for path in folder.rglob("readings.db") for _ in query(path, "battery.soc"))
     return False
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals between processes")
 async def test_commands_and_their_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    environment = {"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src")}
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    environment = {
+        "XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src"),
+        "RCT_STATUS__LISTEN": address,
+    }  # fmt: skip
     assert len(CONSOLE) > 8
-    async with Simulator(port=0, cycle=0.3) as simulator:
+    async with Simulator(port=0, cycle=0.3) as simulator, AsyncExitStack() as services:
         for command, output in CONSOLE:
             program, *args = shlex.split(command)
             if "--host" in args:
                 args[args.index("--host") + 1] = "127.0.0.1"
                 args += ["--port", str(simulator.port)]
+            if args == ["status"]:
+                args += ["--address", address]
             if not set(ENDLESS) & set(args):
                 async with running(program, *args, **environment) as process:
                     done = await finish(process)
                 assert done.code == 0, (command, done.err)
-                assert shape(output) <= shape(done.out), command
+                assert shape(output, tmp_path) <= shape(done.out, tmp_path), command
                 continue
-            async with running(program, *args, **environment) as process:
-                assert process.stdout is not None
-                match args[0]:
-                    case "collect":
-                        await until(lambda: stored(tmp_path))
-                    case "dump":
-                        await until(lambda: blocks_in(Path("today.rctcap")) > 8)
-                    case _:
-                        await process.stdout.readline()
-                process.send_signal(signal.SIGINT)
-                done = await finish(process)
-                assert done.code == 130, (command, done.err)
+            process = await services.enter_async_context(running(program, *args, **environment))
+            assert process.stdout is not None
+            match args[0]:
+                case "collect":  # and goes on, for what is shown of it
+                    await until(lambda: stored(tmp_path))
+                    services.push_async_callback(end, process, command)
+                    continue
+                case "dump":
+                    await until(lambda: blocks_in(Path("today.rctcap")) > 8)
+                case _:
+                    await process.stdout.readline()
+            await end(process, command)
+
+
+async def end(process: asyncio.subprocess.Process, command: str) -> None:
+    """Press Ctrl-C."""
+    process.send_signal(signal.SIGINT)
+    done = await finish(process)
+    assert done.code == 130, (command, done.err)
 
 
 @pytest.mark.parametrize("source", PYTHON)

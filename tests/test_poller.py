@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from itertools import pairwise
 
 import pytest
 
-from rct_tools.client import TIMEOUT, Client, connect
+from rct_tools.client import Client, connect
 from rct_tools.config import load_plan, parse_plan
+from rct_tools.errors import NoAnswer
+from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Plan
 from rct_tools.poller import OPEN, Poller
+from rct_tools.questions import TIMEOUT, Counters
 from rct_tools.reading import Reading
 from rct_tools.simulator import Simulator
 from rct_tools.times import SECOND
@@ -244,6 +248,66 @@ def test_a_night_without_an_inverter(hours: int, caplog: pytest.LogCaptureFixtur
     ]  # and once more at the end of the test
     # Nothing is asked, and nobody is told, but once a minute that it is away.
     assert len(values(delivered, "link.up")) < hours * 60 + 20
+
+
+def test_inverter_that_comes_after_the_collector_is_read_in_full() -> None:
+    async def main() -> None:
+        async with Simulator(port=0) as nobody:
+            port = nobody.port
+        async with polled(port, load_plan()) as (poller, _):
+            await asyncio.sleep(120)
+            async with Simulator(port=port, broadcast=False, speed=0):
+                while not poller.up:  # noqa: ASYNC110  # nobody tells
+                    await asyncio.sleep(1)
+                await asyncio.sleep(120)
+                schedule = poller.schedule
+                assert schedule.is_there("battery") is schedule.is_there("module 0") is True
+                silent = [name for name, entry in schedule.entries.items() if not entry.answered]
+                assert [name for name in silent if schedule.is_there(schedule.entries[name].component)] == []
+
+    warp(main())
+
+
+def test_what_comes_by_itself_while_it_waits_is_not_asked_twice() -> None:
+    names = [f"g_sync.u_l_rms[{n}]" for n in range(3)] + [f"g_sync.p_ac_sc[{n}]" for n in range(3)]
+    names += ["g_sync.p_ac_sc_sum", "battery.voltage", "g_sync.p_acc_lp"]
+    last = registry["g_sync.p_acc_lp"]
+
+    class Slow:
+        """An inverter that answers nothing before it is told to."""
+
+        name = peer = "roof"
+        counters = Counters()
+        connected = True
+
+        def __init__(self) -> None:
+            self.asked: list[tuple[str, asyncio.Future[Reading]]] = []
+
+        def ask(self, info: ObjectInfo) -> asyncio.Future[Reading]:
+            self.asked.append((info.name, asyncio.get_running_loop().create_future()))
+            return self.asked[-1][1]
+
+        @contextmanager
+        def hearing(self, hear: Callable[[Reading], None]) -> Iterator[None]:
+            self.hear = hear
+            yield
+
+    async def main() -> list[str]:
+        inverter = Slow()
+        of = parse_plan(f'[[group]]\nname = "a"\ninterval = "5s"\nobjects = {json.dumps(names)}', "test")
+        job = asyncio.create_task(Poller(inverter, of, lambda _: None, has=frozenset({"battery"})).run())
+        await asyncio.sleep(6)
+        for _ in range(10):
+            inverter.hear(Reading(wall(), "roof", last, 1.0))
+            await asyncio.sleep(5)
+        for _, answer in inverter.asked:
+            answer.set_exception(NoAnswer("roof", []))
+        await asyncio.sleep(0.1)
+        job.cancel()
+        await asyncio.wait([job])
+        return [name for name, _ in inverter.asked]
+
+    assert warp(main()).count(last.name) == 1
 
 
 def test_slow_inverter_is_not_flooded() -> None:

@@ -10,7 +10,7 @@ import pytest
 from rct_tools.components import COMPONENTS
 from rct_tools.config import load_plan, parse_plan
 from rct_tools.plan import Plan
-from rct_tools.schedule import GIVEN_UP, LONG, RARELY, Schedule
+from rct_tools.schedule import FIRST_GAP, GIVEN_UP, LONG, RARELY, Schedule
 from rct_tools.times import SECOND
 
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
@@ -53,7 +53,7 @@ def test_nothing_drifts_and_nothing_is_asked_twice() -> None:
         times[name].append(now)
     assert times["g_sync.p_acc_lp"] == list(range(0, DAY + 1, 5 * SECOND))
     assert times["g_sync.p_ac_sum_lp"] == list(range(0, DAY + 1, MINUTE))
-    assert times["svnversion"] == list(range(0, DAY + 1, HOUR))
+    assert times["svnversion"] == [FIRST_GAP, *range(HOUR, DAY + 1, HOUR)]  # at first, one after the other
     assert schedule.missed == 0
 
 
@@ -100,6 +100,18 @@ def _by_time(questions: Iterator[tuple[int, str]]) -> list[tuple[int, set[str]]]
 
 
 # --- what comes by itself -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_two_groups_want_is_asked_as_often_as_either_does(order: int) -> None:
+    groups = [
+        'name = "sums"\ninterval = "5m"\nfields.sun = ["dc_conv.dc_conv_struct[0].p_dc", "g_sync.p_ac_sum_lp"]\n',
+        'name = "own"\ninterval = "5s"\nobjects = ["g_sync.p_ac_sum_lp"]\n',
+    ]
+    schedule = Schedule(parse_plan("[[group]]\n" + "[[group]]\n".join(groups[::order]), "test"), 0)
+    assert {name: entry.interval // SECOND for name, entry in schedule.entries.items()} == {
+        "dc_conv.dc_conv_struct[0].p_dc": 300, "g_sync.p_ac_sum_lp": 5,
+    }  # fmt: skip
 
 
 def test_what_came_by_itself_is_kept_and_not_asked() -> None:
@@ -162,6 +174,65 @@ def test_cycles_that_were_missed_are_left_out() -> None:
     assert len(schedule.due(48 * SECOND)) == 1
     assert schedule.missed == 8
     assert schedule.next() == 55 * SECOND  # back on the grid, and not much too soon
+
+
+# --- what was lost ---------------------------------------------------------------------------------------------------
+
+
+def test_what_was_lost_is_asked_when_there_is_an_inverter_again() -> None:
+    schedule = Schedule(plan(often="5s", daily="1d", weekly="7d"), 0)
+    for entry in schedule.due(MINUTE):
+        schedule.lost(entry.info.name)
+    schedule.resume(HOUR)
+    assert [entry.info.name for entry in schedule.due(HOUR)] == ["g_sync.p_acc_lp", "svnversion"]
+    assert [entry.info.name for entry in schedule.due(HOUR + FIRST_GAP)] == ["g_sync.p_ac_sum_lp"]
+    for name in schedule.entries:
+        schedule.arrived(name, 1.0, HOUR + SECOND)
+    schedule.resume(HOUR + MINUTE)  # nothing is owed any more
+    assert schedule.due(HOUR + FIRST_GAP + SECOND) == []
+    list(asked(schedule, 2 * HOUR))
+    assert schedule.entries["svnversion"].asked == 1  # a day has its grid
+
+
+def test_what_was_lost_and_came_by_itself_is_not_owed() -> None:
+    schedule = Schedule(plan(daily="1d"), 0)
+    schedule.due(0)
+    schedule.lost("g_sync.p_acc_lp")
+    schedule.arrived("g_sync.p_acc_lp", 1.0, SECOND)
+    schedule.resume(2 * SECOND)
+    assert schedule.next() > HOUR
+
+
+def test_resuming_brings_nothing_later_than_it_is_due() -> None:
+    schedule = Schedule(load_plan(), 0)
+    for entry in schedule.due(MINUTE):
+        schedule.lost(entry.info.name)
+    due = schedule.next()
+    schedule.resume(10 * MINUTE)
+    assert schedule.next() == due
+
+
+def test_forgiven_silence_is_owed() -> None:
+    schedule = Schedule(plan(daily="1d"), 0)
+    schedule.arrived("g_sync.p_acc_lp", 1.0, 0)
+    schedule.due(0)
+    schedule.silent("g_sync.p_acc_lp")
+    schedule.forgive(MINUTE)
+    assert schedule.entries["g_sync.p_acc_lp"].silent == 0
+    schedule.resume(HOUR)
+    assert schedule.next() == HOUR
+
+
+def test_silence_of_what_is_read_daily_is_known_before_days_are_over() -> None:
+    schedule = Schedule(plan(often="5m", daily="1d"), 0)
+    times = []
+    for now in range(0, HOUR, 5 * SECOND):
+        for entry in schedule.due(now):
+            times.append((entry.info.name, now))
+            schedule.silent(entry.info.name)
+        schedule.resume(now)
+    assert [now for name, now in times if name == "g_sync.p_ac_sum_lp"] == [5 * SECOND * n for n in range(GIVEN_UP)]
+    assert len([now for name, now in times if name == "g_sync.p_acc_lp"]) < 3 + HOUR // RARELY
 
 
 # --- components -----------------------------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ CHANGES: list[tuple[Rules, list[tuple[int, Value]], list[Value]]] = [  # rules, 
 def test_what_has_not_changed_is_not_told(
     rules: Rules, values: list[tuple[int, Value]], published: list[Value]
 ) -> None:
-    board = Topics("rct", [SOURCE], rules)
+    board = Topics("rct", "rct/status", [SOURCE], rules)
     came = [
         payload
         for second, value in values
@@ -164,13 +164,13 @@ def test_what_has_not_changed_is_not_told(
 
 
 def test_in_one_write_too() -> None:
-    board = Topics("rct", [SOURCE], Rules())
+    board = Topics("rct", "rct/status", [SOURCE], Rules())
     values = [reading("battery.soc", value, NOON + n) for n, value in enumerate([0.5, 0.5, 0.25])]
     assert [payload for _, payload in shown(board, NOON, *values)] == ["0.5", "0.25"]
 
 
 def test_what_was_not_published_comes_again() -> None:
-    board = Topics("rct", [SOURCE], Rules())
+    board = Topics("rct", "rct/status", [SOURCE], Rules())
     first, _ = board.take([reading("battery.soc", 0.5)], NOON)  # and then the connection is lost
     assert shown(board, NOON, reading("battery.soc", 0.5)) == [("rct/roof/battery/soc", "0.5")]
     assert len(first) == 1
@@ -190,13 +190,13 @@ NAMES = [  # inverter, object, topic
 
 @pytest.mark.parametrize(("inverter", "name", "topic"), NAMES)
 def test_topics_are_read_by_people_and_allowed_by_brokers(inverter: str, name: str, topic: str) -> None:
-    board = Topics("rct", [SOURCE], Rules())
+    board = Topics("rct", "rct/status", [SOURCE], Rules())
     taken = Reading(NOON, inverter, ObjectInfo(5, name, DataType.UINT8), 7)
     assert shown(board, NOON, taken) == [(topic, "7")]
 
 
 def test_old_readings_are_kept_apart_from_states() -> None:
-    board = Topics("rct", [SOURCE], Rules())
+    board = Topics("rct", "rct/status", [SOURCE], Rules())
     assert shown(board, NOON + MINUTE, reading("battery.soc", 0.5)) == [("rct/roof/battery/soc", "0.5")]
     late = {"object": "battery.soc", "value": 0.5, "unit": "ratio"}
     cases = [
@@ -217,13 +217,13 @@ def test_old_readings_are_kept_apart_from_states() -> None:
 
 
 def test_suppressed_readings_count_as_shown() -> None:
-    board = Topics("rct", [SOURCE], Rules())
+    board = Topics("rct", "rct/status", [SOURCE], Rules())
     shown(board, NOON, reading("battery.soc", 0.5), reading("battery.soc", 0.5, NOON + 2))
     assert [topic for topic, _ in shown(board, NOON + 2, reading("battery.soc", 0.4, NOON + 1))] == ["rct/roof/late"]
 
 
 def test_clock_that_was_wrong_makes_nothing_late() -> None:
-    board = Topics("rct", [SOURCE], Rules())
+    board = Topics("rct", "rct/status", [SOURCE], Rules())
     shown(board, NOON + DAY, reading("battery.soc", 0.5, NOON + DAY))
     for second, value in ((0, 0.4), (1, 0.3)):  # it was put back
         now = NOON + second * SECOND
@@ -232,7 +232,7 @@ def test_clock_that_was_wrong_makes_nothing_late() -> None:
 
 
 def test_inverter_that_nobody_calls_up_is_offline() -> None:
-    board = Topics("rct", [SOURCE, Source("barn", "UTC", {})], Rules())
+    board = Topics("rct", "rct/status", [SOURCE, Source("barn", "UTC", {})], Rules())
     statuses = [(message.topic, message.payload) for message in board.all_shown(NOON)]
     assert statuses == [("rct/roof/status", "offline"), ("rct/barn/status", "offline")]
     assert shown(board, NOON, up(value=True)) == [("rct/roof/status", "online")]
@@ -249,7 +249,7 @@ def test_inverter_that_nobody_calls_up_is_offline() -> None:
 
 
 def test_status_is_always_retained() -> None:
-    board = Topics("rct", [SOURCE], Rules(is_json=True, retain=False, qos=0))
+    board = Topics("rct", "rct/status", [SOURCE], Rules(is_json=True, retain=False, qos=0))
     (status, state), _ = board.take([up(value=True), reading("battery.soc", 0.5)], NOON)
     assert status == ("rct/roof/status", "online", 1, True)
     assert state[2:] == (0, False)
@@ -369,6 +369,17 @@ async def test_broker_speaks_our_will_when_we_are_killed(server: MosquittoServer
 
 
 # --- trouble --------------------------------------------------------------------------------------------------------
+
+
+async def test_parts_with_one_prefix_say_only_of_themselves_that_they_are_there(server: MosquittoServer) -> None:
+    first, second = mqtt_sink(server, part="shard-1"), mqtt_sink(server, part="shard-2", client_id="second")
+    await first.write([up(True)])
+    await second.write([up(True, inverter="barn")])
+    await second.close()
+    states = await retained(server)
+    assert (states["rct/status/shard-1"], states["rct/status/shard-2"]) == ("online", "offline")
+    assert "rct/status" not in states
+    await first.close()
 
 
 async def test_broker_that_was_away_is_told_everything_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -733,7 +744,7 @@ def test_clients_of_other_inverters_have_other_ids() -> None:
 class Home(homeassistant.HomeAssistant):
     """Announces what it takes, and wants nothing of what is called old."""
 
-    def __init__(self, sources: object, *, prefix: str, discovery: str = "homeassistant") -> None:
+    def __init__(self, sources: object, *, prefix: str, bridge: str, discovery: str = "homeassistant") -> None:
         self.subscriptions = (f"{discovery}/status", f"{discovery}/sensor/+/config")
         self._discovery = discovery
         self._known: dict[str, homeassistant.Message] = {}

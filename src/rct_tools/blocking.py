@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from rct_tools.client import TIMEOUT, Answer, connect
+from rct_tools.client import Answer, connect
 from rct_tools.errors import NoAnswer
 from rct_tools.link import PORT
+from rct_tools.questions import TIMEOUT
 from rct_tools.reading import Reading
 from rct_tools.values import Value
 

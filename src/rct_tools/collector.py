@@ -47,11 +47,7 @@ class SpoolSetup:
     age_limit: int = AGE_LIMIT  # ns
 
     def open(self) -> Spool:
-        """Open or make the file, and its folder. Raises SinkError."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            raise SinkError(f"{self.path.parent}: cannot be made: {exc.strerror}") from exc
+        """Open or make the file, and its folder. Raises SinkError for one that is in use, or is none of ours."""
         return Spool(self.path, size_limit=self.size_limit, age_limit=self.age_limit)
 
 
@@ -112,8 +108,9 @@ class Collector:
             # No job ends by itself: the first that does has met a bug, or standard output is gone.
             await self._ended
         finally:
-            await self._end_inverters(self.watched.values())
-            await _end_lanes(self.lanes.values())
+            async with self._changing:  # a change that has begun is made first: it holds readings between old and new
+                await self._end_inverters(self.watched.values())
+                await _end_lanes(self.lanes.values())
 
     async def change(self, setup: Setup) -> None:
         """Do what another setup says from now on; what is the same in both goes on undisturbed.
@@ -133,7 +130,9 @@ class Collector:
             try:
                 for label, lane in new.items():
                     if label not in self.lanes:
-                        lane.open()
+                        await lane.open()
+                    elif lane.setup.spool:  # what is remote is left alone until there is something to write
+                        lane.open_sink()
             except (ConfigError, SinkError):
                 await _end_lanes(new.values())
                 raise
@@ -143,13 +142,13 @@ class Collector:
             await _end_lanes(old)
             for label, lane in new.items():
                 try:
-                    lane.open()  # what has the label of one that had to be closed first
+                    await lane.open()  # what has the label of one that had to be closed first
                 except (ConfigError, SinkError) as exc:
                     logger.error("%s; left out until the next change", exc)
                     await self.lanes.pop(label).close()
                     self._routes = _routes(self.lanes.values())
                 else:
-                    lane.start(self._start)
+                    lane.start(self.start)
             await self._change_inverters(setup.inverters)
             self.setup = setup
 
@@ -160,16 +159,21 @@ class Collector:
             if name not in self.watched:
                 client = await self._connect(setup)  # it is closed in _end_inverters
                 poller = Poller(client, setup.plan, self._deliver, has=setup.has)
-                self.watched[name] = Watched(setup, client, poller, self._start(poller.run()))
+                jobs = (self.start(poller.run()), self.start(client.ended()))
+                self.watched[name] = Watched(setup, client, poller, jobs)
 
     async def _end_inverters(self, watched: Iterable[Watched]) -> None:
-        for one in list(watched):
+        gone = list(watched)
+        for one in gone:
             del self.watched[one.setup.name]
-            one.job.cancel()
-            await asyncio.wait([one.job])
-            await one.client.close()
+            for job in one.jobs:
+                job.cancel()
+            await asyncio.wait(one.jobs)
+        # What else ended a client has been told by its job.
+        await asyncio.gather(*(one.client.close() for one in gone), return_exceptions=True)
 
-    def _start(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def start(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin a job, to be cancelled by the caller; ``run`` ends with the error that ends it."""
         task = asyncio.create_task(job)
         task.add_done_callback(self._look_at_end)
         return task
@@ -193,7 +197,7 @@ class Watched:
     setup: InverterSetup
     client: Client
     poller: Poller
-    job: asyncio.Task[None]
+    jobs: tuple[asyncio.Task[None], ...]
 
 
 class Lane:
@@ -220,15 +224,21 @@ class Lane:
         else:
             self.outbox.put(readings)
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Open the sink and its spool, if that was not done. Raises ConfigError, SinkError."""
         if self.outbox is None:
-            sink = self.setup.open(self.sources)
-            self._sink = sink
-            self._spool = self.setup.spool.open() if self.setup.spool else None
+            sink = self.open_sink()
+            if self.setup.spool:  # where a week may wait, which takes time to count
+                self._spool = await asyncio.to_thread(self.setup.spool.open)
             self.outbox = Outbox(self.setup.label, sink.write, spool=self._spool)
             self.outbox.put(self._early)
             self._early.clear()
+
+    def open_sink(self) -> Sink:
+        """Open the sink alone, if that was not done; return it. Raises ConfigError, SinkError."""
+        if self._sink is None:
+            self._sink = self.setup.open(self.sources)
+        return self._sink
 
     def start(self, start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
         """Begin to write. It is open."""
@@ -258,8 +268,10 @@ async def _end_lanes(lanes: Iterable[Lane]) -> None:
     jobs = [job for lane in lanes if (job := lane.finish()) is not None]
     if jobs:
         await asyncio.wait(jobs, timeout=LAST_TRY)
-    for lane in lanes:
-        await lane.close()
+    results = await asyncio.gather(*(lane.close() for lane in lanes), return_exceptions=True)
+    for lane, result in zip(lanes, results, strict=True):
+        if isinstance(result, Exception):
+            logger.error("%s: cannot be closed: %s", lane.setup.label, result, exc_info=result)
 
 
 def _routes(lanes: Iterable[Lane]) -> dict[tuple[str, str], tuple[Lane, ...]]:

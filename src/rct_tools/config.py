@@ -189,7 +189,8 @@ def search_path(environment: Mapping[str, str] | None = None) -> Sequence[Path]:
 def load_config(path: Path, environment: Mapping[str, str] | None = None, keeper: str = "") -> Config:
     """Return what a file says, with the keys that the environment has (``RCT_SINK__0__PASSWORD``) in place of its own.
 
-    ``keeper`` tells apart processes that share the file, each of which needs files of its own for what waits.
+    ``keeper`` names one of several processes that share the file: each has files of its own for what waits, and says
+    of itself alone whether it is there.
     Raises ConfigError with the file, the key, and what was expected there.
     """
     return parse_config(_read(path), str(path), os.environ if environment is None else environment, keeper)
@@ -255,6 +256,8 @@ def _sinks(file: File, plan: Plan, source: str, keeper: str) -> tuple[tuple[Sink
             raise ConfigError(f"{place}.url: {exc}") from exc
         for key in rest.keys() - known:
             raise ConfigError(f"{place}.{key}: {unknown_key(key, sorted(known))}")
+        if keeper and "part" in known:
+            rest = {"part": keeper, **rest}  # what says of one process that it is gone must not say so of all
         settings = settings_for(table.url, place, **rest)
         label = table.label or _label(table.url)
         if label in setups:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import msgspec
 
@@ -14,19 +14,7 @@ from rct_tools.errors import ConfigError, UnknownObject
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Field, Group, Plan
 from rct_tools.settings import Duration, Table
-from rct_tools.values import DataType
-
-_NUMBERS: Final = frozenset(
-    {
-        DataType.UINT8,
-        DataType.INT8,
-        DataType.UINT16,
-        DataType.INT16,
-        DataType.UINT32,
-        DataType.INT32,
-        DataType.FLOAT,
-    }
-)
+from rct_tools.values import NUMBERS
 
 
 class GroupTable(Table, frozen=True):
@@ -157,7 +145,7 @@ def _summands(value: object, key: str) -> tuple[ObjectInfo, ...]:
         raise ConfigError(f"{key}: expected the name of an object, or a list of names, got {value!r}")
     infos = tuple(_pollable(_object(name, key), key) for name in names)
     for info in infos:
-        if len(infos) > 1 and info.data_type not in _NUMBERS:
+        if len(infos) > 1 and info.data_type not in NUMBERS:
             raise ConfigError(f"{key}: {info.name} is {info.data_type.name}, and cannot be added up")
         if info.unit != infos[0].unit:
             units = f"{info.name} is in {info.unit or 'no unit'}, {infos[0].name} in {infos[0].unit or 'no unit'}"

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Final, Protocol
 
-from rct_tools.client import Counters
 from rct_tools.errors import LinkError, NoAnswer
 from rct_tools.objects import ObjectInfo
 from rct_tools.plan import Field, Plan
+from rct_tools.questions import Counters
 from rct_tools.reading import Reading
 from rct_tools.schedule import Entry, Schedule
 from rct_tools.times import SECOND
@@ -81,7 +80,7 @@ class Poller:
                     for info in field.objects:
                         self._sums.setdefault(info.name, []).append(total)
         self._silence = max(SILENCE, 3 * min(group.interval for group in plan.groups))
-        self._ready: deque[Entry] = deque()  # due, and not asked yet
+        self._ready: dict[str, Entry] = {}  # due, and not asked yet; by name, in order
         self._open = 0
         self._said_mute: set[str] = set()
         self._said_missed = 0
@@ -103,7 +102,7 @@ class Poller:
                     told = now
                     self._deliver([self._up_reading(), *self._counter_readings()])
                     self._say_mute()
-                self._ready += self.schedule.due(now)
+                self._ready |= {entry.info.name: entry for entry in self.schedule.due(now)}
                 self._ask()
                 await self._wait(min(self.schedule.next(), looked + LOOK, told + INTERVAL))
 
@@ -120,7 +119,7 @@ class Poller:
 
     def _ask(self) -> None:
         while self._ready and self._open < OPEN:
-            entry = self._ready.popleft()
+            entry = self._ready.pop(next(iter(self._ready)))
             if not entry.open:  # it came by itself meanwhile
                 continue
             try:
@@ -165,6 +164,8 @@ class Poller:
     def _look(self, now: int) -> None:
         if self.up and (not self.inverter.connected or self.heard is None or now - self.heard > self._silence):
             self._change(now, up=False)
+        elif self.up:
+            self.schedule.resume(now)
 
     def _change(self, now: int, *, up: bool) -> None:
         seconds = (now - self.since) // SECOND

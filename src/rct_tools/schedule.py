@@ -20,8 +20,9 @@ from rct_tools.values import Value
 
 GIVEN_UP: Final = 3  # questions in a row without an answer, after which an object is asked rarely
 RARELY: Final = 900 * SECOND
-LONG: Final = 60 * SECOND  # objects with longer intervals are all asked once at the beginning
+LONG: Final = 10 * SECOND  # what has a longer interval is asked once at the beginning, before it goes to its grid
 FIRST_GAP: Final = 3 * SECOND // 10  # between two of them
+OFTEN: Final = 60 * SECOND  # up to this interval they come first
 _LOOK_AGAIN: Final = SECOND  # for what waits until it is known whether its component is there
 
 _NEVER: Final = -(2**62)
@@ -69,7 +70,10 @@ class Schedule:
         self.missed = 0  # questions left out, since the one before was still open or the inverter could not keep up
         self._there: dict[str, bool] = {} if has is None else {name: name in has for name in COMPONENTS}
         self._fixed = has is not None
-        slots = [slot for group in plan.groups for slot in self._slots(group, start)]
+        self._owed: set[str] = set()  # what was lost, and has its next time only long after
+        # An object may stand in two groups, by itself and in a sum; so it is asked as often as either wants it.
+        groups = sorted(plan.groups, key=lambda group: group.interval)
+        slots = [slot for group in groups for slot in self._slots(group, start)]
         long = sorted((slot for slot in slots if slot.interval > LONG), key=_urgency)
         for number, slot in enumerate(long):
             slot.due = start + number * FIRST_GAP
@@ -108,6 +112,7 @@ class Schedule:
             return False
         entry.heard = now
         entry.silent = 0
+        self._owed.discard(name)
         if entry.open:
             entry.open = entry.by_itself = False
             entry.answered += 1
@@ -127,18 +132,36 @@ class Schedule:
         entry = self.entries[name]
         entry.open = False
         entry.silent += 1
+        if entry.interval > RARELY and not entry.is_mute:  # or it would take days to know that it never answers
+            self._owed.add(name)
 
     def forgive(self, since: int) -> None:
         """Forget the silence of objects that were heard until a time: it was that of the whole inverter."""
         for entry in self.entries.values():
             if entry.silent and entry.heard >= since - entry.interval:
                 entry.silent = 0
+                self._owe(entry)
 
     def lost(self, name: str) -> None:
         """Take note that a question was lost with the connection: nobody's fault."""
         entry = self.entries[name]
         entry.open = False
         entry.asked -= 1
+        self._owe(entry)
+
+    def resume(self, now: int) -> None:
+        """Ask for what was lost now, not at its next time, one after the other: there is an inverter again."""
+        owed = [slot for _, _, slot in self._heap if any(entry.info.name in self._owed for entry in slot.entries)]
+        self._owed.clear()
+        for number, slot in enumerate(sorted(owed, key=_urgency)):
+            slot.due = min(slot.due, now + number * FIRST_GAP)
+        if owed:
+            self._heap = [(slot.due, number, slot) for _, number, slot in self._heap]
+            heapq.heapify(self._heap)
+
+    def _owe(self, entry: Entry) -> None:
+        if entry.interval > LONG:
+            self._owed.add(entry.info.name)
 
     def is_there(self, component: str | None) -> bool | None:
         """Return whether a component is there; None while the object that proves it may still answer."""
@@ -179,11 +202,11 @@ class Schedule:
             yield _Slot(place, group.interval, phase, phase)
 
 
-def _urgency(slot: _Slot) -> tuple[int, int]:
-    """Return what sorts slots: what proves components comes first, then what is read most rarely."""
+def _urgency(slot: _Slot) -> tuple[int, bool, int]:
+    """Return what sorts slots at the beginning: what proves components, what is read often, then most rarely."""
     proofs = list(PROOFS)
     places = [proofs.index(entry.info.name) for entry in slot.entries if entry.info.name in PROOFS]
-    return min(places, default=len(proofs)), -slot.interval
+    return min(places, default=len(proofs)), slot.interval > OFTEN, -slot.interval
 
 
 def _following(slot: _Slot, now: int) -> int:

@@ -28,6 +28,9 @@ async def serve(
     the start; later, that is logged, and what ran goes on.
     """
     config = load()
+    hangup = asyncio.Event()
+    if hasattr(signal, "SIGHUP"):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
     notifier = Notifier.from_environment(os.environ)
     collector = Collector(config.setup)
     began = time.time_ns()
@@ -39,23 +42,20 @@ async def serve(
             )
             logger.info("status at http://%s/status", address)
         stack.callback(notifier.stopping)
-        reloads = asyncio.create_task(_reload_on_hangup(load, collector, notifier, config.listen))
-        stack.callback(reloads.cancel)
-        if notifier.watchdog_interval is not None:
-            alive = asyncio.create_task(_live(notifier, notifier.watchdog_interval))
-            stack.callback(alive.cancel)
 
         def ready() -> None:
             notifier.ready(_summary(collector))
             started(collector)
+            stack.callback(collector.start(_reload(hangup, load, collector, notifier, config.listen)).cancel)
+            if notifier.watchdog_interval is not None:
+                stack.callback(collector.start(_live(notifier, notifier.watchdog_interval)).cancel)
 
         await collector.run(ready)
 
 
-async def _reload_on_hangup(load: Callable[[], Config], collector: Collector, notifier: Notifier, listen: str) -> None:
-    hangup = asyncio.Event()
-    if hasattr(signal, "SIGHUP"):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+async def _reload(
+    hangup: asyncio.Event, load: Callable[[], Config], collector: Collector, notifier: Notifier, listen: str
+) -> None:
     while True:
         await hangup.wait()
         hangup.clear()

@@ -36,6 +36,19 @@ class DataType(Enum):
     BATTERY_MODULE_RESISTANCE = auto()
 
 
+NUMBERS: Final = frozenset(
+    {
+        DataType.UINT8,
+        DataType.INT8,
+        DataType.UINT16,
+        DataType.INT16,
+        DataType.UINT32,
+        DataType.INT32,
+        DataType.FLOAT,
+    }
+)
+"""Types whose values can be added up: those of ENUM are numbers, too, but names in truth."""
+
 CELLS_PER_MODULE: Final = 24
 
 _LONGEST_SHOWN: Final = 200  # letters of a value in a message

@@ -68,7 +68,7 @@ def collect(
 def _load(path: Path, shard: Shard | None) -> Config:
     if shard is None:
         return load_config(path)
-    config = load_config(path, keeper=f"shard {shard.number}")  # processes beside each other have spools of their own
+    config = load_config(path, keeper=f"shard-{shard.number}")
     return replace(config, setup=shard.part(config.setup))
 
 

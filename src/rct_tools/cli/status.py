@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -17,7 +18,8 @@ from rct_tools.cli.options import verbose_option
 from rct_tools.config import STATUS_ADDRESS
 from rct_tools.errors import RctError
 
-_TIMEOUT = 5.0  # seconds
+_TIMEOUT: Final = 5.0  # seconds
+_WIDE: Final = 200  # columns, where nobody says how many there are
 
 
 @click.command(epilog="Example: rct status --format json | jq '.inverters[].up'")
@@ -39,7 +41,7 @@ def status(address: str, output_format: str) -> None:
     if output_format == "json":
         click.echo(json.dumps(document, ensure_ascii=False))
     else:
-        console = Console(highlight=False)
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
         console.print(_inverters(document))
         console.print(_sinks(document))
         for line in _remarks(document):

@@ -73,6 +73,8 @@ class Settings(Table, frozen=True):
     ] = MappingProxyType({})  # fmt: skip
     retain: Annotated[bool, Meta(description="the broker keeps the newest value for those who come later")] = True
     qos: Annotated[Literal[0, 1], Meta(description="1: the broker says that it has taken a value; 0: it does not")] = 1
+    part: Annotated[str, Meta(description="which of several programs with one prefix this is: its status is then "
+        "PREFIX/status/PART; a shard's is its number")] = ""  # fmt: skip
     home_assistant: Annotated[bool | str, Meta(description="announce everything to Home Assistant; text is its "
         "discovery prefix, if not homeassistant")] = False  # fmt: skip
 
@@ -136,10 +138,11 @@ class MqttSink:
         inverters = [source.inverter for source in sources]
         own = "\0".join([socket.gethostname(), self._broker.prefix, *inverters])
         self._client_id = settings.client_id or f"rct-{hashlib.sha256(own.encode()).hexdigest()[:12]}"
+        bridge = f"{self._broker.prefix}/status" + (f"/{topic_level(settings.part)}" if settings.part else "")
         self._home: HomeAssistant | None = None
         if settings.home_assistant:
             discovery = settings.home_assistant if isinstance(settings.home_assistant, str) else "homeassistant"
-            self._home = HomeAssistant(sources, prefix=self._broker.prefix, discovery=discovery)
+            self._home = HomeAssistant(sources, prefix=self._broker.prefix, bridge=bridge, discovery=discovery)
             self._birth = f"{discovery}/status"
         rules = Rules(
             is_json=settings.payload == "json",
@@ -149,7 +152,7 @@ class MqttSink:
             retain=settings.retain,
             qos=settings.qos,
         )
-        self._topics = Topics(self._broker.prefix, sources, rules, self._home)
+        self._topics = Topics(self._broker.prefix, bridge, sources, rules, self._home)
         self._publishing = asyncio.Lock()  # what was known earlier must not come after what is new
         self._is_reborn = False
         self._stale: set[str] = set()  # topics

@@ -70,8 +70,12 @@ Key = tuple[str, str]  # inverter, object
 class Topics:
     """All topics below a prefix. States are shown when ``keep`` is told of them: what was not published comes again."""
 
-    def __init__(self, prefix: str, sources: Sequence[Source], rules: Rules, home: HomeAssistant | None = None) -> None:
+    def __init__(
+        self, prefix: str, bridge: str, sources: Sequence[Source], rules: Rules, home: HomeAssistant | None = None
+    ) -> None:
+        """``bridge`` is the topic that says whether this program is there."""
         self._prefix = prefix
+        self._bridge = bridge
         self._rules = rules
         self._home = home
         self._expects = {source.inverter: source.expects for source in sources}
@@ -82,7 +86,7 @@ class Topics:
 
     def status(self, *, online: bool, qos: int = 1) -> Message:
         """Return what is said of this program."""
-        return Message(f"{self._prefix}/status", _STATUS[online], qos, retain=True)
+        return Message(self._bridge, _STATUS[online], qos, retain=True)
 
     def all_offline(self) -> list[Message]:
         """Return the last words."""
