@@ -40,7 +40,7 @@ def main() -> None:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         for line in PARTS[name].measure(quick):
             table.add_row(line.what, line.ours, line.compared, f"{line.ratio:.3g}", line.goal, line.verdict)
-    console = Console(width=160)
+    console = Console(width=200)
     console.print(table)
     console.print(f"Python {platform.python_version()}, {os.cpu_count()} cores{', --quick' * quick}", highlight=False)
 

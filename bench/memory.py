@@ -47,7 +47,7 @@ class Case:
 
 CASES: Final = (  # as much as two minutes allow: half a million values and messages each
     Case("collect the default plan into SQLite", 4, 24),  # the cache of pages is full after three
-    Case(f"collect {OBJECTS} objects/s into SQLite", 0.5, 2, fast=True),
+    Case(f"collect {OBJECTS} objects/s into SQLite", 1, 2, fast=True),
 )
 
 
