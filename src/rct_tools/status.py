@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rct_tools.collector import Collector, Watched
 from rct_tools.errors import ConfigError, RctError
+from rct_tools.loopback import REFUSAL, is_meant
 from rct_tools.outbox import Outbox
 from rct_tools.poller import Poller
 from rct_tools.schedule import Entry
@@ -121,7 +122,9 @@ def serving(address: str, document: Callable[[], Mapping[str, Any]]) -> Abstract
         # The loop runs, that is all: an inverter that is off at night is no reason to restart anything.
         return web.Response(text="ok\n")
 
-    async def status(_request: web.Request) -> web.Response:
+    async def status(request: web.Request) -> web.Response:
+        if not is_meant(host, request.host):
+            return web.Response(status=421, text=REFUSAL)
         return web.json_response(document())
 
     app = web.Application()
@@ -133,13 +136,15 @@ def serving(address: str, document: Callable[[], Mapping[str, Any]]) -> Abstract
 async def _served(runner: web.AppRunner, host: str, port: int) -> AsyncIterator[str]:
     from aiohttp import web
 
+    shown = f"[{host}]" if ":" in host else host
     await runner.setup()
     try:
         try:
             await web.TCPSite(runner, host, port).start()
-        except OSError as exc:
-            reason = os.strerror(exc.errno).lower() if exc.errno and exc.errno > 0 else str(exc)
-            raise RctError(f"status.listen: cannot listen on {host}:{port}: {reason}") from exc
-        yield f"{host}:{runner.addresses[0][1]}"
+        except (OSError, UnicodeError) as exc:  # UnicodeError: of a name that no host can have
+            number = getattr(exc, "errno", None) or 0
+            reason = os.strerror(number).lower() if number > 0 else str(exc)
+            raise RctError(f"status.listen: cannot listen on {shown}:{port}: {reason}") from exc
+        yield f"{shown}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()

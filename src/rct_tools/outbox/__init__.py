@@ -122,8 +122,9 @@ class Outbox:
     @property
     def status(self) -> OutboxStatus:
         """How it is doing now."""
-        memory = self._in_flight or self._fresh
-        oldest = self._spool.oldest if self._spool and self._spooled else memory[0].time if memory else None
+        # The spool's thread may empty what is in flight at any moment.
+        memory = next(iter(self._in_flight), None) or next(iter(self._fresh), None)
+        oldest = self._spool.oldest if self._spool and self._spooled else memory.time if memory else None
         return OutboxStatus(
             self.label, self.written, self.kept, self._spooled, self._spool.size if self._spool else 0, oldest,
             self.lost, self.refused, self._trouble.text, self._trouble.since, "; ".join(self._disk_trouble.values()),
