@@ -176,6 +176,15 @@ def test_cycles_that_were_missed_are_left_out() -> None:
     assert schedule.next() == 55 * SECOND  # back on the grid, and not much too soon
 
 
+def test_what_is_not_to_be_asked_is_not_missed() -> None:
+    schedule = Schedule(plan(a="5s"), 0)
+    for now in range(0, GIVEN_UP * 5 * SECOND, 5 * SECOND):
+        schedule.due(now)
+        schedule.silent("g_sync.p_acc_lp")
+    assert schedule.due(5 * MINUTE) == []
+    assert schedule.missed == 0
+
+
 # --- what was lost ---------------------------------------------------------------------------------------------------
 
 

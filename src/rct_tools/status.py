@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp import web
+
+logger = logging.getLogger(__name__)
 
 VERSION: Final = 1
 """Of the document: it grows when a key changes its meaning or goes away."""
@@ -110,13 +113,15 @@ def parse_address(text: str) -> tuple[str, int]:
 def serving(address: str, document: Callable[[], Mapping[str, Any]]) -> AbstractAsyncContextManager[str]:
     """Serve ``/healthz`` and ``/status`` at ``HOST:PORT`` while inside; yields the address, with the port it got.
 
-    Raises ConfigError for no address and a missing extra, RctError when the port is taken.
+    Without the extra it is "", and nothing is served: who only stores readings needs no page.
+    Raises ConfigError for no address, RctError when the port is taken.
     """
     host, port = parse_address(address)
     try:
         from aiohttp import web
-    except ImportError as exc:
-        raise ConfigError("the status page needs more than the core: pip install 'rct-tools[service]'") from exc
+    except ImportError:
+        logger.warning("no status page: it needs more than the core: pip install 'rct-tools[service]'")
+        return nullcontext("")
 
     async def healthz(_request: web.Request) -> web.Response:
         # The loop runs, that is all: an inverter that is off at night is no reason to restart anything.
