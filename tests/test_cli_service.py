@@ -20,7 +20,9 @@ import pytest
 from rct_tools.errors import SinkError, UnknownObject
 from rct_tools.simulator import Simulator
 from rct_tools.sinks.sqlite import query
+from rct_tools.status import VERSION
 
+from peers import Script, peer
 from programs import finish, run, running
 from servers import free_ports
 
@@ -202,8 +204,14 @@ async def test_service_from_start_to_end(simulator: Simulator) -> None:
         await until(lambda: stored() > 10)
         async with aiohttp.ClientSession() as session, session.get(f"http://{address}/healthz") as answer:
             assert (answer.status, await answer.text()) == (200, "ok\n")
-        document = await ask(address)
-        status = await run("rct", "status", "--address", address)
+            led_here = session.get(f"http://{address}/status", headers={"Host": "elsewhere.example"})
+            async with led_here as refused:
+                assert refused.status == 421
+                assert "roof" not in await refused.text()
+        async with asyncio.timeout(30):
+            while "module 6" not in (document := await ask(address))["inverters"][0]["absent"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)  # what proves it is asked for soon
+        status = await run("rct", "status", "--address", address, http_proxy="http://127.0.0.1:1")
         as_json = await run("rct", "status", "--address", address, "--format", "json")
         await simulator.close()
         await until(lambda: stored(pattern="link.up") > 2)
@@ -227,6 +235,49 @@ async def test_service_from_start_to_end(simulator: Simulator) -> None:
     assert json.loads(as_json.out)["inverters"][0]["name"] == "roof"
     assert away.code == 1
     assert "away" in away.out
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\n[]", "what answers is no collector of this version of RCT Tools"),
+        (b'HTTP/1.0 200 OK\r\n\r\n{"version": 0}', "what answers is no collector of this version of RCT Tools"),
+        (b"HTTP/1.0 404 No\r\n\r\n", "no collector answers: "),
+        (b"SSH-2.0-x\r\n", "no collector answers: "),
+        (b"", "no collector answers: "),
+    ],
+)
+async def test_status_of_something_else_is_an_error_in_one_line(answer: bytes, error: str) -> None:
+    async with peer(answering(answer)) as port:
+        done = await run("rct", "status", "--address", f"127.0.0.1:{port}")
+    assert done.code == 1
+    assert f"127.0.0.1:{port}: {error}" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+async def test_status_shows_names_as_they_are() -> None:
+    sink = {"label": "mqtt://[fd00::1]/b", "written": 1, "waiting": 0, "lag": None, "lost": 0, "refused": 0,
+            "trouble": "", "disk_trouble": ""}  # fmt: skip
+    inverter = {"name": "[roof]", "peer": "[fd00::2]:8899", "up": True, "age": 1.0, "since": 1.0, "objects": [],
+                "mute": [], "absent": [], "sees_others": False, "counters": {"timeouts": 0}}  # fmt: skip
+    document = json.dumps({"version": VERSION, "inverters": [inverter], "sinks": [sink]}).encode()
+    async with peer(answering(b"HTTP/1.0 200 OK\r\n\r\n" + document)) as port:
+        done = await run("rct", "status", "--address", f"127.0.0.1:{port}")
+    assert (done.code, done.err) == (0, "")
+    assert "[roof] ([fd00::2]:8899)" in done.out
+    assert "mqtt://[fd00::1]/b" in done.out
+
+
+def answering(answer: bytes) -> Script:
+    """What gives one answer, whatever the question."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    return script
 
 
 @unix

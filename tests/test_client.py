@@ -603,6 +603,7 @@ def test_what_is_remembered_of_others_is_bounded() -> None:
     for object_id in range(10_000):
         others.came(ObjectInfo(object_id, "", DataType.UNKNOWN), 0.0)
     assert len(others._unasked) < 5000
+    assert 9_999 in others._unasked
 
 
 async def test_pace_yields_to_other_clients() -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rct_tools.config import Config, find_config, load_config, parse_config, search_path
+from rct_tools.config import Config, find_config, load_config, parse_config, search_path, show_config, sink_of
 from rct_tools.errors import ConfigError
+from rct_tools.plan import Plan
+from rct_tools.settings import Secret
 from rct_tools.times import SECOND, local_zone
 
 SMALL = '[[inverter]]\nhost = "192.0.2.7"\n'
@@ -164,6 +166,76 @@ def test_variable_that_leads_nowhere(variable: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parsed(WHOLE, **{variable: "x"})
     assert str(caught.value).startswith(said)
+
+
+def test_more_than_ten_tables_from_the_environment() -> None:
+    variables = {f"RCT_SINK__{n}__URL": f"jsonl:{n}" for n in range(12)}
+    assert [sink.label for sink in parsed(SMALL, **variables).setup.sinks] == [f"jsonl:{n}" for n in range(12)]
+
+
+@pytest.mark.parametrize("text", ["007", "1_0", "1e5", "nan", "2026-06-21", "0x1F", "a # b", "x = 1", "", "'"])
+def test_password_in_the_environment_is_taken_as_it_is(text: str) -> None:
+    config = parsed(SINK + "url = 'mqtt://me@h'", RCT_SINK__0__PASSWORD=text)
+    assert config.sinks[0].password == Secret(text)
+
+
+def test_what_is_in_force_is_shown_without_secrets_and_defaults() -> None:
+    text = SINK + "url = 'mqtt://me@h'\npassword = 's3cret'\nqos = 1\nspool_age = '5d'\nrefresh = '60s'"
+    assert show_config(parsed(text)) == {
+        "inverter": [{"host": "192.0.2.7"}],
+        "sink": [{"url": "mqtt://me@h", "password": "…", "spool_age": "5d", "refresh": "1m"}],
+    }
+
+
+# --- where readings wait --------------------------------------------------------------------------------------------
+
+
+def spool_path(text: str, keeper: str = "") -> Path:
+    (sink,) = parse_config(SINK + text, "rct.toml", {}, keeper).setup.sinks
+    assert sink.spool
+    return sink.spool.path
+
+
+def test_folder_of_spools(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/a:/var/lib/b")
+    assert spool_path("url = 'mqtt://h'").parent == Path("/var/lib/a/spool")
+    config = parsed("data = 'there'\n" + SINK + "url = 'mqtt://h'")
+    assert config.setup.sinks[0].spool
+    assert config.setup.sinks[0].spool.path.parent == Path("there/spool")
+
+
+def test_sinks_that_read_alike_have_files_of_their_own() -> None:
+    assert spool_path("url = 'mqtt://h/a-b'") != spool_path("url = 'mqtt://h/a/b'")
+    assert spool_path("url = 'mqtt://h'") != spool_path("url = 'mqtt://h'", "shard-1")
+    assert spool_path("url = 'mqtt://h'") == spool_path("url = 'mqtt://h'\nqos = 0")
+
+
+def test_limits_of_a_spool() -> None:
+    (sink,) = parsed(SINK + "url = 'mqtt://h'\nspool_size = '1MB'\nspool_age = '1d'").setup.sinks
+    assert sink.spool
+    assert (sink.spool.size_limit, sink.spool.age_limit) == (1_000_000, 86_400 * SECOND)
+
+
+def test_sink_of_a_url_waits_on_disk_only_for_somebody() -> None:
+    assert sink_of("mqtt://h", "roof").spool != sink_of("mqtt://h", "barn").spool
+    assert sink_of("mqtt://h").spool is None
+    assert sink_of("console:", "roof").spool is None
+
+
+def test_part_that_is_given_is_kept() -> None:
+    text = SINK + "url = 'mqtt://h'\npart = 'cellar'"
+    assert parse_config(text, "rct.toml", {}, "shard-2").sinks[0].part == "cellar"
+
+
+def test_group_of_which_nothing_is_left_is_gone() -> None:
+    every = "default_groups = true\n" + SMALL + "[[group]]\nname = 'all'\ninterval = '1s'\nobjects = ["
+    names = [name for group in parsed(SMALL).setup.inverters[0].plan.groups if group.name == "daily"
+             for name in Plan((group,)).expects]  # fmt: skip
+    (inverter,) = parsed(every + ", ".join(f"'{name}'" for name in names) + "]").setup.inverters
+    assert [group.name for group in inverter.plan.groups] == ["fast", "slow", "rare", "all"]
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
 
 
 def test_where_it_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

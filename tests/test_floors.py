@@ -49,6 +49,7 @@ FLOORS = {
     "link": 4,
     "pace": 4,
     "systemd": 4,
+    "loopback": 4,
     "spool": 4,
     "outbox": 5,
     "lineprotocol": 4,

@@ -72,6 +72,24 @@ async def test_readings_that_come_one_by_one_are_written_together() -> None:
     assert (outbox.written, outbox.kept) == (4, 0)
 
 
+def test_status_while_the_spool_takes_what_is_in_flight() -> None:
+    class Emptied(list[Reading]):
+        """As its thread empties it, at the worst of moments."""
+
+        def __bool__(self) -> bool:
+            there = len(self) > 0
+            self.clear()
+            return there
+
+    outbox = Outbox("x", Shelf().write)
+    outbox._in_flight = Emptied(numbered(1))
+    assert outbox.status.oldest == 1
+    outbox._in_flight = Emptied()
+    assert outbox.status.oldest is None
+    outbox.put(numbered(2))
+    assert outbox.status.oldest == 2
+
+
 async def test_oldest_are_dropped_beyond_the_limit_and_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     shelf = Shelf(fails=lambda attempt: SinkError("x: away") if attempt in (1, 3) else None)
 

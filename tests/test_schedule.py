@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from rct_tools.components import COMPONENTS
+from rct_tools.components import COMPONENTS, PROOFS
 from rct_tools.config import load_plan, parse_plan
 from rct_tools.plan import Plan
 from rct_tools.schedule import FIRST_GAP, GIVEN_UP, LONG, RARELY, Schedule
@@ -126,6 +126,14 @@ def test_what_came_by_itself_is_kept_and_not_asked() -> None:
     assert not schedule.arrived("battery.soc", 1.0, 0)  # nobody wants it
 
 
+def test_what_came_by_itself_is_asked_when_half_an_interval_has_passed() -> None:
+    schedule = Schedule(plan(a="60s"), 0)
+    list(asked(schedule, 0))
+    for came, questions in ((31, []), (62, [2 * MINUTE])):
+        assert schedule.arrived("g_sync.p_acc_lp", 1.0, came * SECOND)
+        assert [now for now, _ in asked(schedule, (came + 58) * SECOND)] == questions
+
+
 def test_broadcast_takes_the_place_of_most_questions() -> None:
     schedule = Schedule(plan(a="60s"), 0)
     name, count = "g_sync.p_acc_lp", 0
@@ -176,6 +184,15 @@ def test_cycles_that_were_missed_are_left_out() -> None:
     assert schedule.next() == 55 * SECOND  # back on the grid, and not much too soon
 
 
+def test_what_is_not_to_be_asked_is_not_missed() -> None:
+    schedule = Schedule(plan(a="5s"), 0)
+    for now in range(0, GIVEN_UP * 5 * SECOND, 5 * SECOND):
+        schedule.due(now)
+        schedule.silent("g_sync.p_acc_lp")
+    assert schedule.due(5 * MINUTE) == []
+    assert schedule.missed == 0
+
+
 # --- what was lost ---------------------------------------------------------------------------------------------------
 
 
@@ -204,12 +221,21 @@ def test_what_was_lost_and_came_by_itself_is_not_owed() -> None:
 
 
 def test_resuming_brings_nothing_later_than_it_is_due() -> None:
+    schedule = Schedule(plan(a="60s", b="60s"), 0)
+    for entry in schedule.due(MINUTE):
+        schedule.lost(entry.info.name)
+    schedule.resume(10 * MINUTE)
+    assert len(schedule.due(10 * MINUTE)) == 2
+
+
+def test_what_proves_components_is_resumed_first() -> None:
     schedule = Schedule(load_plan(), 0)
     for entry in schedule.due(MINUTE):
         schedule.lost(entry.info.name)
-    due = schedule.next()
-    schedule.resume(10 * MINUTE)
-    assert schedule.next() == due
+    schedule.resume(MINUTE + SECOND)
+    daily = [entry.info.name for now in range(MINUTE, 2 * MINUTE, FIRST_GAP) for entry in schedule.due(now)
+             if entry.interval == DAY]  # fmt: skip
+    assert set(daily[:8]) == {name for name in schedule.entries if name in PROOFS and name.startswith("battery.")}
 
 
 def test_forgiven_silence_is_owed() -> None:

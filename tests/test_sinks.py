@@ -22,7 +22,7 @@ from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
 from rct_tools.settings import Size
-from rct_tools.sinks import SINKS, Sink, open_sink, settings_for
+from rct_tools.sinks import SINKS, Sink, influx, mqtt, open_sink, settings_for, sink_keys
 from rct_tools.sinks.lines import FORMATS, LinesSink, Settings
 from rct_tools.sinks.sqlite import query
 from rct_tools.times import SECOND
@@ -196,10 +196,41 @@ def test_wrong_url_says_what_was_expected(url: str, said: str, monkeypatch: pyte
     assert said in str(caught.value)
 
 
-def test_password_in_url_is_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize(
+    ("url", "variable"),
+    [
+        ("influx://me:s3cret@h/db", influx.PASSWORD_VARIABLE),
+        ("influxs://:s3cret@h/db", influx.PASSWORD_VARIABLE),
+        ("influx2://me:s3cret@h/db?org=x", influx.TOKEN_VARIABLE),
+        ("mqtt://me:s3cret@h", mqtt.PASSWORD_VARIABLE),
+        ("mqtts://me:s3cret@h", mqtt.PASSWORD_VARIABLE),
+        ("influx://me:/s3cret@h/db", influx.PASSWORD_VARIABLE),
+        ("influx://me:s3cret/s3cret@h/db", influx.PASSWORD_VARIABLE),
+        ("mqtt://me:#s3cret@h", mqtt.PASSWORD_VARIABLE),
+        ("mqtt://me:5s3cret?@h", mqtt.PASSWORD_VARIABLE),
+        ("prometheus://me:s3cret@h", ""),
+        ("influxdb://me:s3cret@h/db", ""),
+    ],
+)
+def test_password_in_url_is_refused_and_not_repeated(url: str, variable: str) -> None:
+    for ask in (settings_for, sink_keys):
+        with pytest.raises(ConfigError) as caught:
+            ask(url)
+        said = f"the password belongs in {variable}, not in the URL" if variable else "no password belongs in the URL"
+        assert str(caught.value) == f"{url.partition(':')[0]}://: {said}"
+        assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["mqtt://h:1883/a@b", "mqtt://me@h:1883/a@b", "mqtt://[::1]:1883/a", "sqlite:///C:/a@b"]
+)
+def test_what_looks_like_a_password_is_none(url: str) -> None:
+    assert settings_for(url).url == url
+
+
+def test_token_in_url_is_not_repeated() -> None:
     with pytest.raises(ConfigError) as caught:
-        open_sink(settings_for("influx://me:s3cret@h/db"))
-    assert "INFLUX_PASSWORD" in str(caught.value)
+        open_sink(settings_for("influx2://h/b?org=x&token=s3cret"))
     assert "s3cret" not in str(caught.value)
 
 

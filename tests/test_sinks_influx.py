@@ -254,6 +254,13 @@ async def test_what_was_acknowledged_survives_a_killed_database(sink: InfluxSink
     assert not sink.left_out
 
 
+async def test_name_that_no_host_can_have() -> None:
+    sink = open_sink(settings_for(f"influx://{'h' * 64}.example/db"))
+    error = await write_error(sink, [reading("battery.soc", 0.5)])
+    assert str(error).endswith(".example:8086: unknown host")
+    await sink.close()
+
+
 async def test_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rct_tools.sinks.influx._TIMEOUT", 0.1)
 

@@ -387,6 +387,22 @@ async def test_port_that_is_taken_is_said_and_tried_again() -> None:
     await sink.close()
 
 
+async def test_name_that_no_host_can_have_is_said() -> None:
+    sink = open_sink(settings_for(f"prometheus://{'h' * 64}.example:0"))
+    with pytest.raises(SinkError, match=r"cannot be listened on: no host can have this name$"):
+        await sink.write([])
+    await sink.close()
+
+
+async def test_page_elsewhere_that_has_its_name_lead_here_reads_nothing(sink: PrometheusSink) -> None:
+    await sink.write(everything())
+    async with aiohttp.ClientSession() as session:
+        url, headers = f"http://{sink.address}/metrics", {"Host": "elsewhere.example"}
+        async with session.get(url, headers=headers) as response:
+            assert response.status == 421
+            assert "rct_" not in await response.text()
+
+
 async def test_host_that_is_unknown_is_said() -> None:
     sink = open_sink(settings_for("prometheus://nowhere.invalid:0"))
     with pytest.raises(SinkError, match=r"nowhere\.invalid:0: cannot be listened on: the host is unknown: "):
@@ -432,7 +448,7 @@ def test_port_and_host_go_without_saying() -> None:
         ("prometheus://h:70000", "expected prometheus://[HOST][:9831]"),
         ("prometheus://h/metrics", "/metrics is fixed"),
         ("prometheus://h?x=1", "/metrics is fixed"),
-        ("prometheus://me:s3cret@h", "there is no login"),
+        ("prometheus://me:s3cret@h", "no password belongs in the URL"),
     ],
 )
 def test_wrong_url_says_what_was_expected(url: str, said: str) -> None:

@@ -56,6 +56,7 @@ FITS = [
     Equipment(
         {"name": 'Haus "Süd"\\', "serial": "1", "firmware": "2", "power": 10100.0, "slaves": 2}, ("battery",), ()
     ),
+    Equipment({"name": "a\x7fb\nc", "serial": 'x\n[[sink]]\nurl = "jsonl:x"', "firmware": "1\r\n#2"}, (), ()),
     Equipment({"name": " "}, tuple(COMPONENTS)[:3], tuple(COMPONENTS)[3:]),
 ]
 
@@ -68,6 +69,7 @@ def test_what_is_written_is_a_good_configuration(equipment: Equipment, port: int
     (inverter,) = config.setup.inverters
     assert inverter.name == (str(equipment.identity.get("name", "")).strip() or "192.0.2.7")
     assert (inverter.host, inverter.port, inverter.zone) == ("192.0.2.7", port, "Europe/Berlin")
+    assert ("port = 9000\n" in text, "port =" in text) == (port == 9000, port != PORT)
     assert inverter.has == frozenset((*equipment.has, *equipment.unknown))
     # What stands there in comments is right, too.
     everything = "\n".join(

@@ -352,7 +352,7 @@ def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
     Raises ConfigError for a variable that leads nowhere.
     """
     known = [field.encode_name for field in msgspec.structs.fields(File)]
-    for variable in sorted(environment):
+    for variable in sorted(environment, key=_by_number):
         path = variable.removeprefix(KEY_PREFIX).lower().split("__")
         if not variable.startswith(KEY_PREFIX) or (len(path) == 1 and path[0] not in known):
             continue  # of something else, or of ours but no key: RCT_CONFIG
@@ -360,10 +360,15 @@ def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
             raise ConfigError(f"{variable}: {unknown_key(path[0], known)}")
         node: Any = tree
         for step, following in pairwise(path):
-            node = _enter(node, step, [] if following.isdigit() else {}, variable)
+            node = _enter(node, step, [] if following.isdecimal() else {}, variable)
         if not isinstance(node, dict):
             raise ConfigError(f"{variable}: expected a key behind the number of a table, as in RCT_SINK__0__URL")
         node[path[-1]] = _from_text(environment[variable])
+
+
+def _by_number(variable: str) -> list[tuple[int, str]]:
+    """Return what sorts variables so that the table 10 comes behind the table 9."""
+    return [(int(step) if step.isdecimal() else -1, step) for step in variable.split("__")]
 
 
 def _enter(node: Any, step: str, new: Any, variable: str) -> Any:
@@ -371,7 +376,7 @@ def _enter(node: Any, step: str, new: Any, variable: str) -> Any:
     match node:
         case dict():
             return node.setdefault(step, new)
-        case list() if step.isdigit() and int(step) <= len(node):
+        case list() if step.isdecimal() and int(step) <= len(node):
             if int(step) == len(node):
                 node.append(new)
             return node[int(step)]
@@ -387,4 +392,5 @@ def _from_text(text: str) -> Any:
     except (tomllib.TOMLDecodeError, KeyError):
         return text
     exact = isinstance(value, list | dict) or (isinstance(value, str) and text[:1] in ("'", '"'))
-    return value if exact or str(value) == text or text in ("true", "false") else text
+    exact |= isinstance(value, int | float) and str(value) == text  # and no date, which is no key's
+    return value if exact or text in ("true", "false") else text

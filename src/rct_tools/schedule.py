@@ -132,7 +132,7 @@ class Schedule:
         entry = self.entries[name]
         entry.open = False
         entry.silent += 1
-        if entry.interval > RARELY and not entry.is_mute:  # or it would take days to know that it never answers
+        if entry.interval > RARELY:  # or it would take days to know that it never answers
             self._owed.add(name)
 
     def forgive(self, since: int) -> None:

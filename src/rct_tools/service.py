@@ -40,7 +40,8 @@ async def serve(
             address = await stack.enter_async_context(
                 serving(config.listen, lambda: status_of(collector, started=began))
             )
-            logger.info("status at http://%s/status", address)
+            if address:
+                logger.info("status at http://%s/status", address)
         stack.callback(notifier.stopping)
 
         def ready() -> None:

@@ -16,9 +16,7 @@ _IDENTITY: Final = {  # what it is called here: the object that tells
     "name": "android_description",
     "serial": "inverter_sn",
     "firmware": "svnversion",
-    "parameters": "parameter_file",
     "power": "p_rec_lim[0]",
-    "battery firmware": "battery.bms_software_version",
     "slaves": "net.n_slaves",
 }
 LOOKED_AT: Final = tuple(_IDENTITY.values()) + tuple(component.proof for component in COMPONENTS.values())
@@ -67,7 +65,7 @@ def write_config(equipment: Equipment, host: str, port: int, zone: str, default_
     ]
     has = (*equipment.has, *equipment.unknown)
     return _TEXT.format(
-        comments="".join(f"# {line}\n" for line in comments if line),
+        comments="".join(f"# {' '.join(line.split())}\n" for line in comments if line),  # whatever it is called
         name=_quoted(name),
         host=_quoted(host),
         port=f"port = {port}\n" if port != default_port else "",
@@ -77,7 +75,7 @@ def write_config(equipment: Equipment, host: str, port: int, zone: str, default_
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)  # whose escapes are those of TOML
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # whose other escapes are those of TOML
 
 
 _TEXT: Final = """\

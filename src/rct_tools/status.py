@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from rct_tools.collector import Collector, Watched
 from rct_tools.errors import ConfigError, RctError
+from rct_tools.loopback import REFUSAL, is_meant
 from rct_tools.outbox import Outbox
 from rct_tools.poller import Poller
 from rct_tools.schedule import Entry
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp import web
+
+logger = logging.getLogger(__name__)
 
 VERSION: Final = 1
 """Of the document: it grows when a key changes its meaning or goes away."""
@@ -109,19 +113,23 @@ def parse_address(text: str) -> tuple[str, int]:
 def serving(address: str, document: Callable[[], Mapping[str, Any]]) -> AbstractAsyncContextManager[str]:
     """Serve ``/healthz`` and ``/status`` at ``HOST:PORT`` while inside; yields the address, with the port it got.
 
-    Raises ConfigError for no address and a missing extra, RctError when the port is taken.
+    Without the extra it is "", and nothing is served: who only stores readings needs no page.
+    Raises ConfigError for no address, RctError when the port is taken.
     """
     host, port = parse_address(address)
     try:
         from aiohttp import web
-    except ImportError as exc:
-        raise ConfigError("the status page needs more than the core: pip install 'rct-tools[service]'") from exc
+    except ImportError:
+        logger.warning("no status page: it needs more than the core: pip install 'rct-tools[service]'")
+        return nullcontext("")
 
     async def healthz(_request: web.Request) -> web.Response:
         # The loop runs, that is all: an inverter that is off at night is no reason to restart anything.
         return web.Response(text="ok\n")
 
-    async def status(_request: web.Request) -> web.Response:
+    async def status(request: web.Request) -> web.Response:
+        if not is_meant(host, request.host):
+            return web.Response(status=421, text=REFUSAL)
         return web.json_response(document())
 
     app = web.Application()
@@ -133,13 +141,15 @@ def serving(address: str, document: Callable[[], Mapping[str, Any]]) -> Abstract
 async def _served(runner: web.AppRunner, host: str, port: int) -> AsyncIterator[str]:
     from aiohttp import web
 
+    shown = f"[{host}]" if ":" in host else host
     await runner.setup()
     try:
         try:
             await web.TCPSite(runner, host, port).start()
-        except OSError as exc:
-            reason = os.strerror(exc.errno).lower() if exc.errno and exc.errno > 0 else str(exc)
-            raise RctError(f"status.listen: cannot listen on {host}:{port}: {reason}") from exc
-        yield f"{host}:{runner.addresses[0][1]}"
+        except (OSError, UnicodeError) as exc:  # UnicodeError: of a name that no host can have
+            number = getattr(exc, "errno", None) or 0
+            reason = os.strerror(number).lower() if number > 0 else str(exc)
+            raise RctError(f"status.listen: cannot listen on {shown}:{port}: {reason}") from exc
+        yield f"{shown}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()

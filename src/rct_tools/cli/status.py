@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from http.client import HTTPException
 from typing import Any, Final
 
 import click
@@ -17,8 +17,10 @@ from rich.text import Text
 from rct_tools.cli.options import verbose_option
 from rct_tools.config import STATUS_ADDRESS
 from rct_tools.errors import RctError
+from rct_tools.status import VERSION
 
 _TIMEOUT: Final = 5.0  # seconds
+_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # what is here is behind no proxy
 _WIDE: Final = 200  # columns, where nobody says how many there are
 
 
@@ -41,7 +43,7 @@ def status(address: str, output_format: str) -> None:
     if output_format == "json":
         click.echo(json.dumps(document, ensure_ascii=False))
     else:
-        console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+        console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
         console.print(_inverters(document))
         console.print(_sinks(document))
         for line in _remarks(document):
@@ -53,12 +55,14 @@ def status(address: str, output_format: str) -> None:
 
 def _ask(address: str) -> dict[str, Any]:
     try:
-        with urllib.request.urlopen(f"http://{address}/status", timeout=_TIMEOUT) as answer:  # http only
+        with _DIRECT.open(f"http://{address}/status", timeout=_TIMEOUT) as answer:
             document: dict[str, Any] = json.load(answer)
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, HTTPException) as exc:
         reason = getattr(exc, "reason", exc)
-        text = getattr(reason, "strerror", None) or str(reason)
+        text = getattr(reason, "strerror", None) or " ".join(str(reason).split())
         raise RctError(f"{address}: no collector answers: {text.lower()}; does one run, with `listen` set?") from exc
+    if not isinstance(document, dict) or document.get("version") != VERSION:
+        raise RctError(f"{address}: what answers is no collector of this version of RCT Tools")
     return document
 
 

@@ -140,8 +140,9 @@ class Outbox:
     @property
     def status(self) -> OutboxStatus:
         """How it is doing now."""
-        memory = self._in_flight or self._fresh
-        waiting = [*(lane.oldest for lane in (self._backlog, self._live)), memory[0].time if memory else None]
+        # The spool's thread may empty what is in flight at any moment.
+        memory = next(iter(self._in_flight), None) or next(iter(self._fresh), None)
+        waiting = [self._backlog.oldest, self._live.oldest, memory.time if memory else None]
         oldest = min((time for time in waiting if time is not None), default=None)
         return OutboxStatus(
             self.label, self.written, self.kept, self._spooled, self._spool.size if self._spool else 0, oldest,

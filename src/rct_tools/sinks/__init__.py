@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -37,25 +38,29 @@ class Kind(NamedTuple):
     form: str  # how its URL is written
     is_remote: bool = False  # whether it may be away for hours, so that readings wait on disk
     unsafe: float = 0.0  # seconds for which what it says to have taken may yet be lost with it
+    secret: str = ""  # the variable of the environment that may hold its password or token
 
 
 _VICTORIA: Final = 10.0  # seconds: VictoriaMetrics has what is new in memory alone for up to 5
 
 SINKS: Final[Mapping[str, Kind]] = {
     "sqlite": Kind("sqlite", "sqlite:///PATH"),
-    "influx": Kind("influx", "influx://[USER@]HOST[:8086]/DATABASE", is_remote=True, unsafe=_VICTORIA),
-    "influxs": Kind("influx", "influxs://[USER@]HOST[:8086]/DATABASE", is_remote=True, unsafe=_VICTORIA),
-    "influx2": Kind("influx", "influx2://HOST[:8086]/BUCKET?org=ORG", is_remote=True, unsafe=_VICTORIA),
-    "influx2s": Kind("influx", "influx2s://HOST[:8086]/BUCKET?org=ORG", is_remote=True, unsafe=_VICTORIA),
+    "influx": Kind("influx", "influx://[USER@]HOST[:8086]/DATABASE", True, _VICTORIA, "INFLUX_PASSWORD"),
+    "influxs": Kind("influx", "influxs://[USER@]HOST[:8086]/DATABASE", True, _VICTORIA, "INFLUX_PASSWORD"),
+    "influx2": Kind("influx", "influx2://HOST[:8086]/BUCKET?org=ORG", True, _VICTORIA, "INFLUX_TOKEN"),
+    "influx2s": Kind("influx", "influx2s://HOST[:8086]/BUCKET?org=ORG", True, _VICTORIA, "INFLUX_TOKEN"),
     "jsonl": Kind("lines", "jsonl:PATH"),
     "csv": Kind("lines", "csv:PATH"),
     "parquet": Kind("parquet", "parquet:FOLDER"),
-    "mqtt": Kind("mqtt", "mqtt://[USER@]HOST[:1883]/[PREFIX]", is_remote=True),
-    "mqtts": Kind("mqtt", "mqtts://[USER@]HOST[:8883]/[PREFIX]", is_remote=True),
+    "mqtt": Kind("mqtt", "mqtt://[USER@]HOST[:1883]/[PREFIX]", True, 0.0, "MQTT_PASSWORD"),
+    "mqtts": Kind("mqtt", "mqtts://[USER@]HOST[:8883]/[PREFIX]", True, 0.0, "MQTT_PASSWORD"),
     "prometheus": Kind("prometheus", "prometheus://[HOST][:9831]"),
     "console": Kind("console", "console:"),
 }
 """Each module has ``Settings``, whose keys beside ``url`` are those of a ``[[sink]]``, and ``open_sink`` for them."""
+
+
+_PASSWORD: Final = re.compile(r"[^/]*//[^/?#@:]*:(?!\d+(?:/|$))[^@]*@")  # SCHEME://USER:PASSWORD@, and no port
 
 
 class SinkSettings(Protocol):
@@ -93,6 +98,11 @@ def open_sink(settings: SinkSettings, sources: Sequence[Source] = ()) -> Sink:
 
 def _module(url: str) -> Any:
     scheme, colon, _ = url.partition(":")
+    if _PASSWORD.match(url):
+        # What stands in arguments is seen by everyone who can list processes. So it is not repeated here either.
+        secret = SINKS[scheme].secret if scheme in SINKS else ""
+        what = f"the password belongs in {secret}, not in the URL" if secret else "no password belongs in the URL"
+        raise ConfigError(f"{scheme}://: {what}")
     if scheme not in SINKS or not colon:
         near = difflib.get_close_matches(scheme, SINKS, 1)
         hint = (

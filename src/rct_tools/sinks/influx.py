@@ -96,14 +96,11 @@ def _target(settings: Settings) -> Target:
         port = _PORT if url.port is None else url.port
     except ValueError as exc:
         raise ConfigError(f"{scheme}: {exc}; expected {form}") from exc
-    if url.password is not None:
-        # What stands in arguments is seen by everyone who can list processes. So it is not repeated here either.
-        raise ConfigError(f"{scheme}://{url.hostname}: the password belongs in {PASSWORD_VARIABLE}, not in the URL")
     prefix, _, database = url.path.rstrip("/").rpartition("/")
     query = dict(parse_qsl(url.query, keep_blank_values=True))
     known = {"org"} if is_2 else set()
     if not url.hostname or not port or not database or query.keys() - known or url.fragment or (is_2 and url.username):
-        raise ConfigError(f"{settings.url!r}: expected {form}")
+        raise ConfigError(f"{settings.url.partition('?')[0]!r}: expected {form}")  # a token may stand behind it
     if settings.tls != Tls() and not is_secure:
         raise ConfigError(f"{scheme}://{url.hostname}: the key tls is for {scheme}s://")
     host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
@@ -279,9 +276,7 @@ class InfluxSink:
         if self._holds_text:
             self._recent.clear()
             return
-        match = re.search(
-            r"^vm_app_start_timestamp (\S+)$", (await self._request("GET", "/metrics")).text, re.MULTILINE
-        )
+        match = _START.search((await self._request("GET", "/metrics")).text)
         started = match[1] if match else self._started
         if self._started in ("", started):
             while self._recent and self._recent[0][0] < self._looked - _UNSAVED:
@@ -319,7 +314,7 @@ class InfluxSink:
                 return _Answer(response.status, response.headers, await response.text(errors="replace"))
         except TimeoutError as exc:
             raise SinkError(f"influx {target.server}: no answer in {_TIMEOUT:.0f} s") from exc
-        except aiohttp.ClientError as exc:
+        except (aiohttp.ClientError, UnicodeError) as exc:  # UnicodeError: of a name that no host can have
             raise SinkError(f"influx {target.server}: {_why(exc)}") from exc
 
     def _error(self, answer: _Answer, what: str = "") -> SinkError:
@@ -398,7 +393,7 @@ def _why(exc: Exception) -> str:
             return f"its certificate is not to be trusted: {why}; the key tls.ca names those that are"
         case ssl.SSLError():
             return f"TLS fails: {cause.reason or cause}; does this port speak it?"
-        case socket.gaierror():
+        case socket.gaierror() | UnicodeError():
             return "unknown host"
         case OSError() if cause.errno and cause.errno > 0:
             return os.strerror(cause.errno).lower()  # asyncio's own text repeats the address

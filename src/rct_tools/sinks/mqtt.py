@@ -105,10 +105,6 @@ def _parse(url: str) -> _Broker:
         port = _PORTS[scheme] if parts.port is None else parts.port
     except ValueError as exc:
         raise ConfigError(f"{scheme}: {exc}; expected {_FORM}") from exc
-    if parts.password is not None:
-        # What stands in arguments is seen by everyone who can list processes. So it is not repeated here either.
-        where = f"password = …, or in {PASSWORD_VARIABLE}"
-        raise ConfigError(f"{scheme}://{parts.hostname}: the password belongs in {where}, not in the URL")
     if not parts.hostname or not port or parts.query or parts.fragment:
         raise ConfigError(f"{url!r}: expected {_FORM}")
     prefix = unquote(parts.path).strip("/") or PREFIX

@@ -21,6 +21,7 @@ import msgspec
 
 from rct_tools import vitals
 from rct_tools.errors import ConfigError, SinkError
+from rct_tools.loopback import REFUSAL, is_meant
 from rct_tools.metrics import Family, Kind, Labels, Metric, naming
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
@@ -148,7 +149,7 @@ class PrometheusSink:
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self._port).start()
-        except OSError as exc:
+        except (OSError, UnicodeError) as exc:
             await runner.cleanup()
             raise SinkError(f"prometheus {self.address}: cannot be listened on: {_why(exc)}") from exc
         self._runner = runner
@@ -165,6 +166,8 @@ class PrometheusSink:
         return FRESH * interval + SLACK
 
     async def _answer(self, request: web.Request) -> web.Response:
+        if not is_meant(self._host, request.host):
+            return self._web.Response(status=421, text=REFUSAL)
         open_metrics = _OPEN_METRICS in request.headers.get("Accept", "")
         known = list(self._known())
         # A fleet has a hundred thousand series: others go on meanwhile.
@@ -204,9 +207,11 @@ def _master(inverter: str) -> str:
     return inverter.rpartition("/")[0] or inverter
 
 
-def _why(exc: OSError) -> str:
+def _why(exc: OSError | UnicodeError) -> str:
     if isinstance(exc, socket.gaierror):
         return f"the host is unknown: {exc.strerror}"
+    if isinstance(exc, UnicodeError):
+        return "no host can have this name"
     return os.strerror(exc.errno or 0).lower()
 
 
