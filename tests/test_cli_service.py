@@ -178,6 +178,12 @@ async def test_show_tells_what_is_in_force_and_no_secret() -> None:
         (["collect", "-c", "none.toml"], SECRETS, 2, "none.toml: cannot be read: No such file or directory"),
         (["collect"], SECRETS + "[status]\nlisten = 'x'", 2, "status.listen: 'x' is no address; expected one such as"),
         (["collect"], SECRETS + "[status]\nlisten = '192.0.2.99:1'", 1, "status.listen: cannot listen on 192.0.2.99:1"),
+        (
+            ["config", "check"],
+            SECRETS + "[status]\nlisten = 'x'",
+            2,
+            "status.listen: 'x' is no address; expected one such as",
+        ),
         (["status", "--address", "127.0.0.1:1"], None, 1, "127.0.0.1:1: no collector answers: connection refused; "),
     ],
 )
@@ -188,6 +194,28 @@ async def test_what_is_wrong_is_said_in_one_line(command: list[str], text: str |
     assert (done.code, done.out) == (code, "")
     assert error in done.err
     assert len(done.err.splitlines()) == 1
+
+
+async def test_secret_for_the_service_alone_is_no_mistake() -> None:
+    write(SECRETS)
+    done = await run("rct", "config", "check", INFLUX_PASSWORD="x", RCT_TEST_TOKEN="x")
+    assert (done.code, done.out.splitlines()[0]) == (0, "rct.toml: good")
+    (remark,) = done.err.splitlines()
+    assert remark.startswith("Not there for you here, and needed by the collector: mqtt://me@localhost: /run/secrets/")
+
+
+async def test_status_of_something_else() -> None:
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"+\x05\n\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        done = await run("rct", "status", "--address", f"127.0.0.1:{port}")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"Error: 127.0.0.1:{port}: no collector answers, but something that speaks no HTTP; is the port right?\n"
+    )
 
 
 # --- rct collect, rct status ----------------------------------------------------------------------------------------

@@ -68,6 +68,7 @@ FLOORS = {
     "status": 8,
     "starter": 8,
     "shard": 8,
+    "rehearsal": 9,
     "service": 9,
     "cli": 10,
     "__init__": 11,  # the public names: for users only

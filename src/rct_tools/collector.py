@@ -70,6 +70,15 @@ class SinkSetup:
         """Return what it may expect of some inverters."""
         return [Source(inverter.name, inverter.zone, self._expects(inverter.plan)) for inverter in inverters]
 
+    def opened(self, sources: Sequence[Source]) -> Sink:
+        """Return the sink, open. Raises ConfigError, which tells whose settings it is about, and SinkError."""
+        try:
+            return self.open(sources)
+        except ConfigError as exc:
+            if str(exc).lstrip("'").startswith(self.label):
+                raise
+            raise ConfigError(f"{self.label}: {exc}") from exc
+
     def _expects(self, plan: Plan) -> Mapping[str, Expected]:
         vitals = {info.name: Expected(info, info.name, INTERVAL) for info in VITALS}
         return {
@@ -223,7 +232,7 @@ class Lane:
     def open(self) -> None:
         """Open the sink and its spool, if that was not done. Raises ConfigError, SinkError."""
         if self.outbox is None:
-            sink = self.setup.open(self.sources)
+            sink = self.setup.opened(self.sources)
             self._sink = sink
             self._spool = self.setup.spool.open() if self.setup.spool else None
             self.outbox = Outbox(self.setup.label, sink.write, spool=self._spool)

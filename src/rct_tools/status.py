@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
+from errno import EADDRINUSE
 from typing import TYPE_CHECKING, Any, Final
 
 from rct_tools.collector import Collector, Watched
@@ -139,7 +140,8 @@ async def _served(runner: web.AppRunner, host: str, port: int) -> AsyncIterator[
             await web.TCPSite(runner, host, port).start()
         except OSError as exc:
             reason = os.strerror(exc.errno).lower() if exc.errno and exc.errno > 0 else str(exc)
-            raise RctError(f"status.listen: cannot listen on {host}:{port}: {reason}") from exc
+            hint = "; does a collector run already? Another address goes to [status]" if exc.errno == EADDRINUSE else ""
+            raise RctError(f"status.listen: cannot listen on {host}:{port}: {reason}{hint}") from exc
         yield f"{host}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()

@@ -7,6 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from http.client import HTTPException
 from typing import Any, Final
 
 import click
@@ -55,6 +56,10 @@ def _ask(address: str) -> dict[str, Any]:
     try:
         with urllib.request.urlopen(f"http://{address}/status", timeout=_TIMEOUT) as answer:  # http only
             document: dict[str, Any] = json.load(answer)
+    except HTTPException as exc:  # something else listens there
+        raise RctError(
+            f"{address}: no collector answers, but something that speaks no HTTP; is the port right?"
+        ) from exc
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "reason", exc)
         text = getattr(reason, "strerror", None) or str(reason)

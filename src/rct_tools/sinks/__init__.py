@@ -36,17 +36,18 @@ class Kind(NamedTuple):
     module: str
     form: str  # how its URL is written
     is_remote: bool = False  # whether it may be away for hours, so that readings wait on disk
+    makes_files: bool = False  # whether opening it leaves something on disk
 
 
 SINKS: Final[Mapping[str, Kind]] = {
-    "sqlite": Kind("sqlite", "sqlite:///PATH"),
+    "sqlite": Kind("sqlite", "sqlite:///PATH", makes_files=True),
     "influx": Kind("influx", "influx://[USER@]HOST[:8086]/DATABASE", is_remote=True),
     "influxs": Kind("influx", "influxs://[USER@]HOST[:8086]/DATABASE", is_remote=True),
     "influx2": Kind("influx", "influx2://HOST[:8086]/BUCKET?org=ORG", is_remote=True),
     "influx2s": Kind("influx", "influx2s://HOST[:8086]/BUCKET?org=ORG", is_remote=True),
-    "jsonl": Kind("lines", "jsonl:PATH"),
-    "csv": Kind("lines", "csv:PATH"),
-    "parquet": Kind("parquet", "parquet:FOLDER"),
+    "jsonl": Kind("lines", "jsonl:PATH", makes_files=True),
+    "csv": Kind("lines", "csv:PATH", makes_files=True),
+    "parquet": Kind("parquet", "parquet:FOLDER", makes_files=True),
     "mqtt": Kind("mqtt", "mqtt://[USER@]HOST[:1883]/[PREFIX]", is_remote=True),
     "mqtts": Kind("mqtt", "mqtts://[USER@]HOST[:8883]/[PREFIX]", is_remote=True),
     "prometheus": Kind("prometheus", "prometheus://[HOST][:9831]"),
@@ -77,6 +78,11 @@ def sink_keys(url: str) -> frozenset[str]:
 def is_remote(url: str) -> bool:
     """Return whether the sink of a URL may be away for hours."""
     return SINKS[url.partition(":")[0]].is_remote
+
+
+def makes_files(url: str) -> bool:
+    """Return whether opening the sink of a URL leaves something on disk."""
+    return SINKS[url.partition(":")[0]].makes_files
 
 
 def open_sink(settings: SinkSettings, sources: Sequence[Source] = ()) -> Sink:
