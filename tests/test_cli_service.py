@@ -196,6 +196,13 @@ async def test_what_is_wrong_is_said_in_one_line(command: list[str], text: str |
     assert len(done.err.splitlines()) == 1
 
 
+async def test_show_leaves_out_what_is_empty() -> None:
+    group = '[[group]]\nname = "x"\ninterval = "5s"\nobjects = ["battery.soc"]\n'
+    write('[[inverter]]\nhost = "192.0.2.7"\n' + group)
+    done = await run("rct", "config", "show", "--format", "json")
+    assert json.loads(done.out)["group"] == [{"name": "x", "interval": "5s", "objects": ["battery.soc"]}]
+
+
 async def test_secret_for_the_service_alone_is_no_mistake() -> None:
     write(SECRETS)
     done = await run("rct", "config", "check", INFLUX_PASSWORD="x", RCT_TEST_TOKEN="x")
@@ -222,11 +229,29 @@ async def test_status_of_something_else() -> None:
 
 
 @unix
+async def test_question_under_way_is_not_counted_as_unanswered() -> None:
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    async with Simulator(port=0, latency=60, broadcast=False, speed=0) as slow:
+        write(config(slow, listen=address))
+        async with running("rct", "collect") as process:
+            await said(process, "collecting")
+            async with asyncio.timeout(30):
+                while not (inverter := (await ask(address))["inverters"][0])["counters"]["requests"]:
+                    pass
+            second = await run("rct", "collect")
+            process.terminate()
+            await finish(process)
+    assert sum(entry["asked"] for entry in inverter["objects"]) == 0
+    assert (second.code, second.out) == (1, "")
+    assert second.err.startswith(f"Error: status.listen: cannot listen on {address}: address already in use; does a ")
+
+
+@unix
 async def test_service_from_start_to_end(simulator: Simulator) -> None:
     address = f"127.0.0.1:{free_ports(1)[0]}"
     write(config(simulator, listen=address))
     async with running("rct", "collect") as process:
-        await until(lambda: stored() > 10)
+        await until(lambda: stored() > 10 and stored(pattern="battery.module_sn[6]"))
         async with aiohttp.ClientSession() as session, session.get(f"http://{address}/healthz") as answer:
             assert (answer.status, await answer.text()) == (200, "ok\n")
         document = await ask(address)

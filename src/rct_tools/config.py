@@ -96,7 +96,9 @@ class File(Table, frozen=True):
     status: StatusTable = StatusTable()
     data: Annotated[
         str,
-        msgspec.Meta(description="folder for what is kept on disk; without, $STATE_DIRECTORY, else your data folder"),
+        msgspec.Meta(
+            description="folder in which readings wait for servers; without, $STATE_DIRECTORY, else your data folder"
+        ),
     ] = ""
 
 
@@ -354,7 +356,9 @@ def _shown(value: Any) -> Any:
     match value:
         case msgspec.Struct():
             fields = msgspec.structs.fields(value)
-            return {f.encode_name: _shown(v) for f in fields if (v := getattr(value, f.name)) not in (f.default, None)}
+            return {
+                f.encode_name: _shown(v) for f in fields if (v := getattr(value, f.name)) not in (f.default, None, {})
+            }
         case Secret():
             return value.shown
         case Duration() | Size():

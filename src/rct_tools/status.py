@@ -67,7 +67,7 @@ def _object(name: str, entry: Entry, poller: Poller, now: int) -> dict[str, Any]
         "name": name,
         "interval": entry.interval / SECOND,
         "age": _age(entry.kept, now) if entry.answered or entry.unasked else None,
-        "asked": entry.asked,
+        "asked": entry.asked - entry.open,  # what is under way is neither answered nor not
         "answered": entry.answered,
         "unasked": entry.unasked,
         "wanted": poller.schedule.is_there(entry.component) is not False,
