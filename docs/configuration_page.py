@@ -23,7 +23,8 @@ HEAD = """\
 <!-- Written by docs/generate.py: do not edit. -->
 
 `rct collect` does what a file in TOML says. `rct init --host HOST` asks an inverter what it has and writes one;
-`rct config check` looks for mistakes, `rct config show` prints what is in force, without secrets.
+`rct config check` looks for mistakes and connects to nothing, `rct config show` prints what is in force, without
+secrets.
 
 The file is the one after `-c`, or the one in `$RCT_CONFIG`, or the first of {search_path}. SIGHUP makes a running
 collector read it again (`systemctl reload rct-collect`): what is the same goes on undisturbed, a file with a mistake
@@ -84,8 +85,10 @@ at the beginning, everything is read once within a minute, and so is what was mi
 - What belongs to a component that the inverter does not have is not asked.
 - When other clients are seen at work, requests go one by one, with gaps, so that nobody's answers are cut.
 
-An object is in one group: a name beats a pattern, your groups beat the default ones, the first beats the rest. `*` in a
-pattern stands for anything. History (`logger.*`) cannot be polled.
+An object is in one group: a name beats a pattern, your groups beat the default ones, the first beats the rest. That
+holds for all inverters: one that lacks the group among its `groups` does not read what is in it. An object that you
+take into `objects` keeps its own name in databases; to keep the one that it has by default, such as `charge_battery`,
+name it under `fields`. `*` in a pattern stands for anything. History (`logger.*`) cannot be polled.
 """
 
 COMPONENTS_PART = """

@@ -181,6 +181,12 @@ async def test_show_tells_what_is_in_force_and_no_secret() -> None:
         (["collect", "-c", "none.toml"], SECRETS, 2, "none.toml: cannot be read: No such file or directory"),
         (["collect"], SECRETS + "[status]\nlisten = 'x'", 2, "status.listen: 'x' is no address; expected one such as"),
         (["collect"], SECRETS + "[status]\nlisten = '192.0.2.99:1'", 1, "status.listen: cannot listen on 192.0.2.99:1"),
+        (
+            ["config", "check"],
+            SECRETS + "[status]\nlisten = 'x'",
+            2,
+            "status.listen: 'x' is no address; expected one such as",
+        ),
         (["status", "--address", "127.0.0.1:1"], None, 1, "127.0.0.1:1: no collector answers: connection refused; "),
     ],
 )
@@ -193,7 +199,54 @@ async def test_what_is_wrong_is_said_in_one_line(command: list[str], text: str |
     assert len(done.err.splitlines()) == 1
 
 
+async def test_show_leaves_out_what_is_empty() -> None:
+    group = '[[group]]\nname = "x"\ninterval = "5s"\nobjects = ["battery.soc"]\n'
+    write('[[inverter]]\nhost = "192.0.2.7"\n' + group)
+    done = await run("rct", "config", "show", "--format", "json")
+    assert json.loads(done.out)["group"] == [{"name": "x", "interval": "5s", "objects": ["battery.soc"]}]
+
+
+async def test_secret_for_the_service_alone_is_no_mistake() -> None:
+    write(SECRETS)
+    done = await run("rct", "config", "check", INFLUX_PASSWORD="x", RCT_TEST_TOKEN="x")
+    assert (done.code, done.out.splitlines()[0]) == (0, "rct.toml: good")
+    (remark,) = done.err.splitlines()
+    assert remark.startswith("Not there for you here, and needed by the collector: mqtt://me@localhost: /run/secrets/")
+
+
+async def test_status_of_something_else() -> None:
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"+\x05\n\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        done = await run("rct", "status", "--address", f"127.0.0.1:{port}")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"Error: 127.0.0.1:{port}: no collector answers, but something that speaks no HTTP; is the port right?\n"
+    )
+
+
 # --- rct collect, rct status ----------------------------------------------------------------------------------------
+
+
+@unix
+async def test_question_under_way_is_not_counted_as_unanswered() -> None:
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    async with Simulator(port=0, latency=60, broadcast=False, speed=0) as slow:
+        write(config(slow, listen=address))
+        async with running("rct", "collect") as process:
+            await said(process, "collecting")
+            async with asyncio.timeout(30):
+                while not (inverter := (await ask(address))["inverters"][0])["counters"]["requests"]:
+                    pass
+            second = await run("rct", "collect")
+            process.terminate()
+            await finish(process)
+    assert sum(entry["asked"] for entry in inverter["objects"]) == 0
+    assert (second.code, second.out) == (1, "")
+    assert second.err.startswith(f"Error: status.listen: cannot listen on {address}: address already in use; does a ")
 
 
 @unix
@@ -201,7 +254,7 @@ async def test_service_from_start_to_end(simulator: Simulator) -> None:
     address = f"127.0.0.1:{free_ports(1)[0]}"
     write(config(simulator, listen=address))
     async with running("rct", "collect") as process:
-        await until(lambda: stored() > 10)
+        await until(lambda: stored() > 10 and stored(pattern="battery.module_sn[6]"))
         async with aiohttp.ClientSession() as session, session.get(f"http://{address}/healthz") as answer:
             assert (answer.status, await answer.text()) == (200, "ok\n")
             led_here = session.get(f"http://{address}/status", headers={"Host": "elsewhere.example"})
@@ -243,8 +296,8 @@ async def test_service_from_start_to_end(simulator: Simulator) -> None:
         (b"HTTP/1.0 200 OK\r\n\r\n[]", "what answers is no collector of this version of RCT Tools"),
         (b'HTTP/1.0 200 OK\r\n\r\n{"version": 0}', "what answers is no collector of this version of RCT Tools"),
         (b"HTTP/1.0 404 No\r\n\r\n", "no collector answers: "),
-        (b"SSH-2.0-x\r\n", "no collector answers: "),
-        (b"", "no collector answers: "),
+        (b"SSH-2.0-x\r\n", "no collector answers, but something that speaks no HTTP; is the port right?"),
+        (b"", "no collector answers, but something that speaks no HTTP; is the port right?"),
     ],
 )
 async def test_status_of_something_else_is_an_error_in_one_line(answer: bytes, error: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from rct_tools.config import Config, find_config, load_config, parse_config, search_path, show_config, sink_of
 from rct_tools.errors import ConfigError
 from rct_tools.plan import Plan
+from rct_tools.rehearsal import rehearse
 from rct_tools.settings import Secret
 from rct_tools.times import SECOND, local_zone
 
@@ -140,6 +141,18 @@ MISTAKES = [  # file, what is said
     (SINK + "url = 'console:'\nnames = 5", "rct.toml: sink[0].names: expected `object`, got `int`"),
     (SINK + "url = 'console:'\nnames = { 'battery.sox' = 'x' }", "rct.toml: sink[0].names: 'battery.sox' is no object"),
     (SINK + "url = 'console:'\n[[sink]]\nurl = 'console:'", "rct.toml: sink[1].label: 'console' is there already"),
+    ("[inverter]\nhost = 'a'", "rct.toml: inverter: write [[inverter]] in place of [inverter], since there may be"),
+    (SMALL + "default_groups = false", "rct.toml: inverter[0].default_groups: goes to the top of the file, before the"),
+    (SMALL + "[status]\ndata = '/x'", "rct.toml: status.data: goes to the top of the file, before the first table"),
+    ("[[inverter]]\nhost = 'http://a'", "rct.toml: inverter[0].host: 'http://a' is no name or address; its port is a"),
+    ("[[inverter]]\nhost = 'a:8899'", "rct.toml: inverter[0].host: 'a:8899' is no name or address; its port is a key"),
+    (SINK + "url = 'mqtt://me:secret@a'", "rct.toml: sink[0].url: mqtt://: the password belongs in MQTT_PASSWORD, not in the URL"),
+    (SINK + "url = 'console:'\nspool_age = '1d'", "rct.toml: sink[0].spool_age: nothing waits on disk for such a sink"),
+    (SINK + "url = 'influx://a/b'\nschema = 'x'", "rct.toml: sink[0].schema: invalid enum value 'x', expected one of"),
+    (SINK + "url = 'console:'\nobjects = ['link.pu']", "rct.toml: sink[0].objects[0]: 'link.pu' fits no object that"),
+    (SINK + "url = 'console:'\nobjects = ['link.up', 'x.*']", "rct.toml: sink[0].objects[1]: 'x.*' fits no object"),
+    (SINK + "url = 'console:'\nnames = { 'battery.soc' = 'x', 'battery.soh' = 'x' }", "rct.toml: sink[0].names: 'x' "),
+    (SINK + "url = 'console:'\nnames = { 'battery.soc' = 'power_grid' }", "rct.toml: sink[0].names: 'power_grid'"),
     (SINK + "url = 'console:'\nspool_size = 'big'", "rct.toml: sink[0].spool_size: 'big' is not a size; expected"),
 ]  # fmt: skip
 
@@ -150,6 +163,42 @@ def test_mistake_is_said_with_its_place(text: str, said: str) -> None:
         parsed(text)
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
+
+
+def test_address_with_many_colons_is_one() -> None:
+    (inverter,) = parsed('[[inverter]]\nhost = "fe80::1"\n').setup.inverters
+    assert inverter.host == "fe80::1"
+
+
+UNUSABLE = [  # sink, what is said when it is tried
+    ('url = "influx://a"', "'influx://a': expected influx://"),
+    ('label = "x"\nurl = "influx://a"', "x: 'influx://a': expected influx://"),
+    ('url = "mqtt://a"\ntls = { ca = "/x" }', "'mqtt://a': tls is for mqtts://"),
+    (
+        'label = "x"\nurl = "mqtts://a"\ntls = { ca = "/nowhere/x" }',
+        "x: tls.ca: /nowhere/x cannot be read: No such file",
+    ),
+    ('url = "prometheus://:9831/x"', "prometheus://:9831/x: prometheus: expected prometheus://[HOST][:9831] and"),
+    ('url = "influx://me@a"\npassword = { env = "NOBODY_HAS_IT" }', "'influx://me@a': expected influx://"),
+]
+
+
+@pytest.mark.parametrize(("sink", "said"), UNUSABLE)
+async def test_sink_is_tried_without_connecting(sink: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        await rehearse(parsed(SINK + sink))
+    assert str(caught.value).startswith(said)
+
+
+async def test_secret_that_others_have_is_a_remark(tmp_path: Path) -> None:
+    """The service may read what people may not; and files are not made."""
+    text = SINK + 'label = "x"\nurl = "influx://me@a/b"\npassword = { file = "/nowhere/y" }\n'
+    text += '[[sink]]\nurl = "influx2://a/c?org=o"\ntoken = { env = "NOBODY_HAS_IT" }\n'
+    text += f'[[sink]]\nurl = "sqlite:{(tmp_path / "x.db").as_posix()}"\n[[sink]]\nurl = "mqtt://a"\n'
+    remark, other = await rehearse(parsed(text))
+    assert "NOBODY_HAS_IT" in other
+    assert remark.startswith("x: influx://a: password of user me: /nowhere/y: cannot be read")
+    assert not (tmp_path / "x.db").exists()
 
 
 LOST = [  # variable, what is said

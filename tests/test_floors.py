@@ -71,6 +71,7 @@ FLOORS = {
     "starter": 9,
     "shard": 9,
     "service": 10,
+    "rehearsal": 10,
     "cli": 11,
     "__init__": 12,  # the public names: for users only
     "__main__": 12,

@@ -67,6 +67,15 @@ class SinkSetup:
         """Return what it may expect of some inverters."""
         return [Source(inverter.name, inverter.zone, self._expects(inverter.plan)) for inverter in inverters]
 
+    def opened(self, sources: Sequence[Source]) -> Sink:
+        """Return the sink, open. Raises ConfigError, which tells whose settings it is about, and SinkError."""
+        try:
+            return self.open(sources)
+        except ConfigError as exc:
+            if str(exc).lstrip("'").startswith(self.label):
+                raise
+            raise ConfigError(f"{self.label}: {exc}") from exc
+
     def _expects(self, plan: Plan) -> Mapping[str, Expected]:
         vitals = {info.name: Expected(info, info.name, INTERVAL) for info in VITALS}
         return {
@@ -239,7 +248,7 @@ class Lane:
     def open_sink(self) -> Sink:
         """Open the sink alone, if that was not done; return it. Raises ConfigError, SinkError."""
         if self._sink is None:
-            self._sink = self.setup.open(self.sources)
+            self._sink = self.setup.opened(self.sources)
         return self._sink
 
     def start(self, start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:

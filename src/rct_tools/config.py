@@ -6,8 +6,9 @@ import difflib
 import os
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -95,7 +96,9 @@ class File(Table, frozen=True):
     status: StatusTable = StatusTable()
     data: Annotated[
         str,
-        msgspec.Meta(description="folder for what is kept on disk; without, $STATE_DIRECTORY, else your data folder"),
+        msgspec.Meta(
+            description="folder in which readings wait for servers; without, $STATE_DIRECTORY, else your data folder"
+        ),
     ] = ""
 
 
@@ -202,6 +205,7 @@ def parse_config(text: str, source: str, environment: Mapping[str, str], keeper:
     """Return what the text of a file says; ``source`` is its name in errors. Raises ConfigError."""
     tree = _parse(text, source)
     _overlay(tree, environment)
+    _check_layout(tree, source)
     file = decode(tree, File, source)
     if not file.inverter:
         raise ConfigError(f"{source}: inverter: expected at least one")
@@ -214,6 +218,18 @@ def parse_config(text: str, source: str, environment: Mapping[str, str], keeper:
     return Config(Setup(inverters, sinks), file.status.listen, file.data, file, settings)
 
 
+def _check_layout(tree: Mapping[str, Any], source: str) -> None:
+    """Find what TOML takes for something else than was meant."""
+    for name, node in tree.items():
+        if name in ("inverter", "sink", "group") and isinstance(node, dict):
+            raise ConfigError(f"{source}: {name}: write [[{name}]] in place of [{name}], since there may be several")
+        places = {f"{name}[{i}]": table for i, table in enumerate(node)} if isinstance(node, list) else {name: node}
+        for place, table in places.items():
+            for key in ("data", "default_groups"):
+                if isinstance(table, dict) and key in table:
+                    raise ConfigError(f"{source}: {place}.{key}: goes to the top of the file, before the first table")
+
+
 def _inverters(file: File, plan: Plan, source: str) -> tuple[InverterSetup, ...]:
     setups: dict[str, InverterSetup] = {}
     for index, table in enumerate(file.inverter):
@@ -221,6 +237,8 @@ def _inverters(file: File, plan: Plan, source: str) -> tuple[InverterSetup, ...]
         name = table.name or table.host
         if not table.host:
             raise ConfigError(f"{place}.host: is empty")
+        if re.search("/|^[^:]+:[^:]*$", table.host):
+            raise ConfigError(f"{place}.host: {table.host!r} is no name or address; its port is a key of its own")
         if name in setups:
             first = list(setups).index(name)
             raise ConfigError(f"{place}.name: {name!r} is there already, at inverter[{first}]")
@@ -258,25 +276,43 @@ def _sinks(file: File, plan: Plan, source: str, keeper: str) -> tuple[tuple[Sink
             raise ConfigError(f"{place}.url: {exc}") from exc
         for key in rest.keys() - known:
             raise ConfigError(f"{place}.{key}: {unknown_key(key, sorted(known))}")
+        kind = kind_of(table.url)
+        for key in {"spool_size", "spool_age"} & tree.keys():
+            if not kind.is_remote:
+                raise ConfigError(f"{place}.{key}: nothing waits on disk for such a sink, only for one on a server")
         if keeper and "part" in known:
             rest = {"part": keeper, **rest}  # what says of one process that it is gone must not say so of all
         settings = settings_for(table.url, place, **rest)
         label = table.label or _label(table.url)
         if label in setups:
             raise ConfigError(f"{place}.label: {label!r} is there already, at sink[{list(setups).index(label)}]")
-        _check_names(table, plan, place)
-        spool, kind = None, kind_of(table.url)
+        spool = None
         if kind.is_remote:
             path = _spool_path(_data_folder(file.data), f"{label} {keeper}")
             spool = SpoolSetup(path, table.spool_size, table.spool_age, kind.unsafe)
-        setups[label] = SinkSetup(label, partial(open_sink, settings), settings, table.objects, table.names, spool)
+        setup = SinkSetup(label, partial(open_sink, settings), settings, table.objects, table.names, spool)
+        _check_objects(setup, plan, place)
+        setups[label] = setup
         every.append(settings)
     return tuple(setups.values()), tuple(every)
 
 
-def _check_names(table: SinkTable, plan: Plan, place: str) -> None:
-    for name in table.names:
-        _choose(plan.expects, name, f"{place}.names", "object that is read")
+def _check_objects(sink: SinkSetup, plan: Plan, place: str) -> None:
+    """Find what fits nothing, and what would be called the same."""
+    (source,) = replace(sink, objects=("*",), names={}).sources([InverterSetup("", "", plan)])
+    for name in sink.names:
+        _choose(source.expects, name, f"{place}.names", "object that is read")
+    for index, pattern in enumerate(sink.objects):
+        (fitting,) = replace(sink, objects=(pattern,)).sources([InverterSetup("", "", plan)])
+        if not fitting.expects:
+            near = difflib.get_close_matches(pattern, source.expects, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"{place}.objects[{index}]: {pattern!r} fits no object that is read{hint}")
+    (named,) = sink.sources([InverterSetup("", "", plan)])
+    for names in ([e.name for e in named.expects.values()], [e.field or e.name for e in named.expects.values()]):
+        name, count = Counter(names).most_common(1)[0]
+        if count > 1:
+            raise ConfigError(f"{place}.names: {name!r} would be the name of {count} objects")
 
 
 def _choose(known: Mapping[str, Any], wanted: str, place: str, kind: str) -> Any:
@@ -317,7 +353,9 @@ def _shown(value: Any) -> Any:
     match value:
         case msgspec.Struct():
             fields = msgspec.structs.fields(value)
-            return {f.encode_name: _shown(v) for f in fields if (v := getattr(value, f.name)) not in (f.default, None)}
+            return {
+                f.encode_name: _shown(v) for f in fields if (v := getattr(value, f.name)) not in (f.default, None, {})
+            }
         case Secret():
             return value.shown
         case Duration() | Size():

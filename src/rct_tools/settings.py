@@ -179,15 +179,22 @@ def _explain(message: str, kind: type) -> tuple[str, str]:
         return f"{key}{dot}{match[1]}", unknown_key(match[1], _keys_at(kind, key))
     if match := re.fullmatch("Object missing required field `(.*)`", what):
         return f"{key}{dot}{match[1]}", "missing"
+    if what.startswith("Invalid enum value") and (choices := typing.get_args(_type_at(kind, key))):
+        return key, f"{what[:1].lower()}{what[1:]}, expected one of {', '.join(map(repr, choices))}"
     return key, what[:1].lower() + what[1:]
 
 
 def _keys_at(kind: Any, place: str) -> list[str]:
     """Return the keys of the structure at a place such as ``sink[0].tls``."""
+    return [field.encode_name for field in msgspec.structs.fields(_structure(_type_at(kind, place)))]
+
+
+def _type_at(kind: Any, place: str) -> Any:
+    """Return the type of what stands at a place."""
     for name in re.findall(r"[^.\[\]]+", place):
         if not name.isdigit() and name != "...":
             kind = typing.get_type_hints(_structure(kind)).get(name, kind)
-    return [field.encode_name for field in msgspec.structs.fields(_structure(kind))]
+    return kind
 
 
 def _structure(kind: Any) -> Any:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import asdict
+from errno import EADDRINUSE
 from typing import TYPE_CHECKING, Any, Final
 
 from rct_tools.collector import Collector, Watched
@@ -70,7 +71,7 @@ def _object(name: str, entry: Entry, poller: Poller, now: int) -> dict[str, Any]
         "name": name,
         "interval": entry.interval / SECOND,
         "age": _age(entry.kept, now) if entry.answered or entry.unasked else None,
-        "asked": entry.asked,
+        "asked": entry.asked - entry.open,  # what is under way is neither answered nor not
         "answered": entry.answered,
         "unasked": entry.unasked,
         "wanted": poller.schedule.is_there(entry.component) is not False,
@@ -149,7 +150,8 @@ async def _served(runner: web.AppRunner, host: str, port: int) -> AsyncIterator[
         except (OSError, UnicodeError) as exc:  # UnicodeError: of a name that no host can have
             number = getattr(exc, "errno", None) or 0
             reason = os.strerror(number).lower() if number > 0 else str(exc)
-            raise RctError(f"status.listen: cannot listen on {shown}:{port}: {reason}") from exc
+            hint = "; does a collector run already? Another address goes to [status]" if number == EADDRINUSE else ""
+            raise RctError(f"status.listen: cannot listen on {shown}:{port}: {reason}{hint}") from exc
         yield f"{shown}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()

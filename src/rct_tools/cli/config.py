@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from rct_tools.cli.options import config_option, verbose_option
+from rct_tools.cli.run import run_async
 from rct_tools.config import load_config, show_config
+from rct_tools.rehearsal import rehearse
 
 
 @click.group(epilog="Example: rct config check; rct config show")
@@ -20,7 +22,14 @@ def config() -> None:
 @verbose_option
 def check(config: Path) -> None:
     """Look for mistakes, and say what it would do. Nothing is connected."""
-    setup = load_config(config).setup
+    loaded = load_config(config)
+    remarks: list[str] = []
+
+    async def try_sinks() -> None:
+        remarks.extend(await rehearse(loaded))
+
+    run_async(try_sinks())
+    setup = loaded.setup
     click.echo(f"{config}: good")
     for inverter in setup.inverters:
         groups = ", ".join(f"{len(group.fields)} in {group.name}" for group in inverter.plan.groups)
@@ -28,6 +37,8 @@ def check(config: Path) -> None:
     for sink in setup.sinks:
         count = len({name for source in sink.sources(setup.inverters) for name in source.expects})
         click.echo(f"  {sink.label}: {count} objects")
+    for remark in remarks:
+        click.echo(f"Not there for you here, and needed by the collector: {remark}", err=True)
 
 
 @config.command(epilog="Example: rct config show | less")

@@ -57,7 +57,11 @@ def _ask(address: str) -> dict[str, Any]:
     try:
         with _DIRECT.open(f"http://{address}/status", timeout=_TIMEOUT) as answer:
             document: dict[str, Any] = json.load(answer)
-    except (OSError, ValueError, HTTPException) as exc:
+    except HTTPException as exc:  # something else listens there
+        raise RctError(
+            f"{address}: no collector answers, but something that speaks no HTTP; is the port right?"
+        ) from exc
+    except (OSError, ValueError) as exc:
         reason = getattr(exc, "reason", exc)
         text = getattr(reason, "strerror", None) or " ".join(str(reason).split())
         raise RctError(f"{address}: no collector answers: {text.lower()}; does one run, with `listen` set?") from exc

@@ -183,6 +183,8 @@ class Outbox:
     def _end(self) -> None:
         self._worker.shutdown()  # what it is at is done, which may empty what was in flight
         left = [*self._in_flight, *self._fresh]
+        self._in_flight.clear()
+        self._fresh.clear()  # these are in the spool in a moment, or lost: they wait nowhere else
         if self._spool:
             try:
                 left = self._spool.append(left) if left else left

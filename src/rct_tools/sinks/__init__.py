@@ -39,19 +39,20 @@ class Kind(NamedTuple):
     is_remote: bool = False  # whether it may be away for hours, so that readings wait on disk
     unsafe: float = 0.0  # seconds for which what it says to have taken may yet be lost with it
     secret: str = ""  # the variable of the environment that may hold its password or token
+    makes_files: bool = False  # whether opening it leaves something on disk
 
 
 _VICTORIA: Final = 10.0  # seconds: VictoriaMetrics has what is new in memory alone for up to 5
 
 SINKS: Final[Mapping[str, Kind]] = {
-    "sqlite": Kind("sqlite", "sqlite:///PATH"),
+    "sqlite": Kind("sqlite", "sqlite:///PATH", makes_files=True),
     "influx": Kind("influx", "influx://[USER@]HOST[:8086]/DATABASE", True, _VICTORIA, "INFLUX_PASSWORD"),
     "influxs": Kind("influx", "influxs://[USER@]HOST[:8086]/DATABASE", True, _VICTORIA, "INFLUX_PASSWORD"),
     "influx2": Kind("influx", "influx2://HOST[:8086]/BUCKET?org=ORG", True, _VICTORIA, "INFLUX_TOKEN"),
     "influx2s": Kind("influx", "influx2s://HOST[:8086]/BUCKET?org=ORG", True, _VICTORIA, "INFLUX_TOKEN"),
-    "jsonl": Kind("lines", "jsonl:PATH"),
-    "csv": Kind("lines", "csv:PATH"),
-    "parquet": Kind("parquet", "parquet:FOLDER"),
+    "jsonl": Kind("lines", "jsonl:PATH", makes_files=True),
+    "csv": Kind("lines", "csv:PATH", makes_files=True),
+    "parquet": Kind("parquet", "parquet:FOLDER", makes_files=True),
     "mqtt": Kind("mqtt", "mqtt://[USER@]HOST[:1883]/[PREFIX]", True, 0.0, "MQTT_PASSWORD"),
     "mqtts": Kind("mqtt", "mqtts://[USER@]HOST[:8883]/[PREFIX]", True, 0.0, "MQTT_PASSWORD"),
     "prometheus": Kind("prometheus", "prometheus://[HOST][:9831]"),
