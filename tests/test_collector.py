@@ -147,12 +147,20 @@ def test_new_sink_that_cannot_be_opened_changes_nothing(tmp_path: Path) -> None:
         stays, comes = Shelf(), Shelf()
         async with Simulator(port=0, speed=0) as roof:
             setup = Setup((inverter(roof),), (stays.setup("stays"),))
+            spool = SpoolSetup(tmp_path / "comes.db")
             async with collecting(*setup.inverters, to=setup.sinks) as collector:
                 await asyncio.sleep(1)
                 with pytest.raises(SinkError, match="cannot be opened"):
                     await collector.change(
-                        Setup((), (comes.setup("comes"), sink_of(f"sqlite:{tmp_path / 'no' / 'x.db'}")))
+                        Setup(
+                            (),
+                            (
+                                replace(comes.setup("comes"), spool=spool),
+                                sink_of(f"sqlite:{tmp_path / 'no' / 'x.db'}"),
+                            ),
+                        )
                     )
+                spool.open().close()  # which nobody holds any more
                 assert collector.setup == setup
                 assert (comes.closed, stays.closed) == (1, 0)
                 assert list(collector.watched) == ["roof"]
@@ -199,6 +207,48 @@ def test_remote_sink_that_cannot_be_opened_anew_goes_on_as_it_was(tmp_path: Path
         return shelf
 
     assert len(warp(main()).of("battery.voltage")) >= 19
+
+
+def test_change_of_what_is_read_of_an_inverter() -> None:
+    async def main() -> None:
+        shelf = Shelf()
+        async with (
+            Simulator(port=0, speed=0) as roof,
+            collecting(inverter(roof), to=[shelf.setup()]) as collector,
+        ):
+            await asyncio.sleep(10)
+            setup = Setup((inverter(roof, of=plan("battery.soc")),), (shelf.setup(),))
+            await collector.change(setup)
+            assert collector.setup == setup
+            count = len(shelf.of("battery.voltage"))
+            await asyncio.sleep(10)
+            assert len(shelf.of("battery.soc")) >= 9
+            assert len(shelf.of("battery.voltage")) == count
+
+    warp(main())
+
+
+def test_sink_whose_spool_is_in_use_is_left_out_and_closed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        shelf, other = Shelf(), Shelf()
+        spool = SpoolSetup(tmp_path / "x.db")
+        taken = spool.open()
+        async with (
+            Simulator(port=0, speed=0) as roof,
+            collecting(inverter(roof), to=[shelf.setup("x"), other.setup("other")]) as collector,
+        ):
+            await asyncio.sleep(10)
+            await collector.change(
+                Setup((inverter(roof),), (replace(shelf.setup("x"), spool=spool), other.setup("other")))
+            )
+            assert (shelf.opened, shelf.closed) == (2, 2)
+            lanes = {id(lane) for lanes in collector._routes.values() for lane in lanes}
+            assert lanes == {id(lane) for lane in collector.lanes.values()}  # nobody fills what nobody empties
+            assert list(collector.lanes) == ["other"]
+        taken.close()
+
+    warp(main())
+    assert caplog.messages[0].endswith("x.db: in use by another process; left out until the next change")
 
 
 def test_spool_is_opened_beside_the_loop(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ MISTAKES = [  # file, what is said
     (SMALL + "[status]\ndata = '/x'", "rct.toml: status.data: goes to the top of the file, before the first table"),
     ("[[inverter]]\nhost = 'http://a'", "rct.toml: inverter[0].host: 'http://a' is no name or address; its port is a"),
     ("[[inverter]]\nhost = 'a:8899'", "rct.toml: inverter[0].host: 'a:8899' is no name or address; its port is a key"),
-    (SINK + "url = 'mqtt://me:secret@a'", "rct.toml: sink[0].url: mqtt://: the password belongs in MQTT_PASSWORD, not in the URL"),
+    (SINK + "url = 'mqtt://me:secret@a'", "rct.toml: sink[0].url: mqtt://: the password belongs in MQTT_PASS"),
     (SINK + "url = 'console:'\nspool_age = '1d'", "rct.toml: sink[0].spool_age: nothing waits on disk for such a sink"),
     (SINK + "url = 'influx://a/b'\nschema = 'x'", "rct.toml: sink[0].schema: invalid enum value 'x', expected one of"),
     (SINK + "url = 'console:'\nobjects = ['link.pu']", "rct.toml: sink[0].objects[0]: 'link.pu' fits no object that"),

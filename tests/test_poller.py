@@ -12,10 +12,10 @@ import pytest
 
 from rct_tools.client import Client, connect
 from rct_tools.config import load_plan, parse_plan
-from rct_tools.errors import NoAnswer
+from rct_tools.errors import LinkError, NoAnswer
 from rct_tools.objects import ObjectInfo, registry
-from rct_tools.plan import Plan
-from rct_tools.poller import OPEN, Poller
+from rct_tools.plan import Field, Plan
+from rct_tools.poller import OPEN, Poller, _Sum
 from rct_tools.questions import TIMEOUT, Counters
 from rct_tools.reading import Reading
 from rct_tools.simulator import Simulator
@@ -152,6 +152,15 @@ def _question(name: str) -> object:
     return Frame(Command.READ, registry[name].object_id)
 
 
+def test_sum_has_the_time_of_its_newest_part_and_parts_half_an_interval_apart_at_most() -> None:
+    a, b = registry["g_sync.p_ac_sc[0]"], registry["g_sync.p_ac_sc[1]"]
+    total = _Sum(Field("sum", (a, b)), 10 * SECOND)
+    assert total.add(Reading(0, "roof", a, 1.0)) is None
+    assert total.add(Reading(6 * SECOND, "roof", b, 2.0)) is None
+    assert total.add(Reading(10 * SECOND, "roof", a, 3.0)) == Reading(10 * SECOND, "roof", total._field.info, 5.0)
+    assert total.add(Reading(20 * SECOND, "roof", a, 4.0)) is None  # parts are used once
+
+
 def test_silence_of_an_object_is_said_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> int:
         silent = True
@@ -201,9 +210,9 @@ def test_silent_inverter_is_down_and_nothing_is_said_of_its_objects(caplog: pyte
             assert not poller.up
             count = len(values(delivered, "battery.voltage"))
             silent = False
-            await asyncio.sleep(400)
+            await asyncio.sleep(30)
             assert poller.up
-            assert len(values(delivered, "battery.voltage")) > count + 5
+            assert len(values(delivered, "battery.voltage")) >= count + 5
             return delivered
 
     delivered = warp(main())
@@ -216,6 +225,7 @@ def test_silent_inverter_is_down_and_nothing_is_said_of_its_objects(caplog: pyte
         "silent for 30 s; will keep asking",
         "answers again,",
     ]
+    assert 3590 < int(caplog.messages[-1].split()[-2]) < 3615
 
 
 @pytest.mark.parametrize("hours", [12])
@@ -268,29 +278,32 @@ def test_inverter_that_comes_after_the_collector_is_read_in_full() -> None:
     warp(main())
 
 
+class Slow:
+    """An inverter that answers nothing before it is told to."""
+
+    name = peer = "roof"
+
+    def __init__(self, *, connected: bool = True) -> None:
+        self.connected = connected
+        self.counters = Counters()
+        self.asked: list[tuple[str, asyncio.Future[Reading]]] = []
+
+    def ask(self, info: ObjectInfo) -> asyncio.Future[Reading]:
+        self.asked.append((info.name, asyncio.get_running_loop().create_future()))
+        if not self.connected:
+            raise LinkError("roof: away")
+        return self.asked[-1][1]
+
+    @contextmanager
+    def hearing(self, hear: Callable[[Reading], None]) -> Iterator[None]:
+        self.hear = hear
+        yield
+
+
 def test_what_comes_by_itself_while_it_waits_is_not_asked_twice() -> None:
     names = [f"g_sync.u_l_rms[{n}]" for n in range(3)] + [f"g_sync.p_ac_sc[{n}]" for n in range(3)]
     names += ["g_sync.p_ac_sc_sum", "battery.voltage", "g_sync.p_acc_lp"]
     last = registry["g_sync.p_acc_lp"]
-
-    class Slow:
-        """An inverter that answers nothing before it is told to."""
-
-        name = peer = "roof"
-        counters = Counters()
-        connected = True
-
-        def __init__(self) -> None:
-            self.asked: list[tuple[str, asyncio.Future[Reading]]] = []
-
-        def ask(self, info: ObjectInfo) -> asyncio.Future[Reading]:
-            self.asked.append((info.name, asyncio.get_running_loop().create_future()))
-            return self.asked[-1][1]
-
-        @contextmanager
-        def hearing(self, hear: Callable[[Reading], None]) -> Iterator[None]:
-            self.hear = hear
-            yield
 
     async def main() -> list[str]:
         inverter = Slow()
@@ -308,6 +321,19 @@ def test_what_comes_by_itself_while_it_waits_is_not_asked_twice() -> None:
         return [name for name, _ in inverter.asked]
 
     assert warp(main()).count(last.name) == 1
+
+
+def test_who_is_away_is_not_asked_more_often_than_who_is_there() -> None:
+    async def main() -> int:
+        inverter = Slow(connected=False)
+        of = parse_plan('[[group]]\nname = "a"\ninterval = "5m"\nobjects = ["g_sync.p_acc_lp"]', "test")
+        job = asyncio.create_task(Poller(inverter, of, lambda _: None).run())
+        await asyncio.sleep(3601)
+        job.cancel()
+        await asyncio.wait([job])
+        return len(inverter.asked)
+
+    assert warp(main()) <= 13
 
 
 def test_slow_inverter_is_not_flooded() -> None:

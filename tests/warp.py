@@ -46,6 +46,13 @@ class WarpLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._done)
         return future
 
+    async def shutdown_default_executor(self, *timeout: float | None) -> None:
+        self.threads += 1  # or the time that Python has given it since 3.12 would be over at once
+        try:
+            await super().shutdown_default_executor(*timeout)
+        finally:
+            self.threads -= 1
+
     def _done(self, _future: asyncio.Future[Any]) -> None:
         self.threads -= 1
 
