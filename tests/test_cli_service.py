@@ -338,11 +338,12 @@ async def test_configuration_is_read_again_on_hangup_and_nothing_is_lost(simulat
     write(config(simulator))
     async with running("rct", "collect") as process:
         await until(lambda: stored() > 5)
-        write(config(simulator, '[[sink]]\nurl = "jsonl:more.jsonl"'))
+        write(config(simulator, '[[sink]]\nurl = "jsonl:more.jsonl"', listen="127.0.0.1:1"))
         process.send_signal(signal.SIGHUP)
         assert "configuration read again: 1 inverters into readings.db, jsonl:more.jsonl" in await said(
             process, "again"
         )
+        assert "status.listen is changed by a restart only; it is off" in await said(process, "restart")
         before = stored()
         await until(lambda: stored() > before + 10)
         write("nonsense")

@@ -78,6 +78,20 @@ def test_each_inverter_is_read_and_each_sink_gets_what_it_wants() -> None:
     assert some.sources[0].expects["battery.voltage"].interval == 10**9
 
 
+def test_sink_is_told_what_it_may_expect() -> None:
+    of = parse_plan('[[group]]\nname = "a"\ninterval = "1s"\nfields.sun = "dc_conv.dc_conv_struct[0].p_dc"\n'
+                    'objects = ["dc_conv.dc_conv_struct[1].p_dc", "battery.soc"]', "test")  # fmt: skip
+    sink = replace(
+        Shelf().setup("x", "dc_conv.dc_conv_struct[*].p_dc"), names={"dc_conv.dc_conv_struct[1].p_dc": "second"}
+    )
+    (source,) = sink.sources([InverterSetup("roof", "192.0.2.7", of, zone="Europe/Berlin")])
+    assert (source.inverter, source.zone) == ("roof", "Europe/Berlin")
+    assert {(e.info.name, e.name, e.field) for e in source.expects.values()} == {
+        ("dc_conv.dc_conv_struct[0].p_dc", "dc_conv.dc_conv_struct[0].p_dc", "sun"),
+        ("dc_conv.dc_conv_struct[1].p_dc", "second", "second"),
+    }
+
+
 def test_sink_in_trouble_holds_up_nobody_and_gets_everything_later() -> None:
     async def main() -> tuple[Shelf, Shelf]:
         good, bad = Shelf(), Shelf(fails=lambda attempt: SinkError("bad: away") if attempt <= 4 else None)

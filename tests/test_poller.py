@@ -228,6 +228,27 @@ def test_silent_inverter_is_down_and_nothing_is_said_of_its_objects(caplog: pyte
     assert 3590 < int(caplog.messages[-1].split()[-2]) < 3615
 
 
+def test_inverter_that_is_read_rarely_may_miss_an_answer() -> None:
+    async def main() -> list[Reading]:
+        count = 0
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal count
+            async for frame in requests(reader):
+                if frame == _question("battery.voltage"):
+                    count += 1
+                    if not 10 < count <= 13:  # asked three times, and once more
+                        writer.write(response("battery.voltage", 400.0))
+
+        of = parse_plan('[[group]]\nname = "a"\ninterval = "60s"\nobjects = ["battery.voltage"]', "test")
+        async with peer(script) as port, polled(port, of, 0.1) as (_, delivered):
+            await asyncio.sleep(1200)
+            return delivered
+
+    ups = [reading.value for reading in values(warp(main()), "link.up")]
+    assert ups.count(False) == 1  # at the beginning
+
+
 @pytest.mark.parametrize("hours", [12])
 def test_a_night_without_an_inverter(hours: int, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> tuple[list[Reading], float]:

@@ -12,6 +12,7 @@ import pytest
 from rct_tools.collector import Collector, InverterSetup, Setup
 from rct_tools.config import parse_plan
 from rct_tools.errors import ConfigError, RctError, SinkError
+from rct_tools.frame import Reason
 from rct_tools.simulator import Simulator
 from rct_tools.status import parse_address, serving, status_of
 from rct_tools.times import SECOND
@@ -41,6 +42,7 @@ def test_document_of_one_that_works_and_one_that_is_away() -> None:
             await asyncio.sleep(100.5)
             newest = max(reading.time for reading in good.of("battery.voltage"))
             # The clock of the machine stands still while the loop's jumps.
+            collector.watched["roof"].client.counters.bad_frames[Reason.CRC] += 2
             document = status_of(collector, started=0, wall_clock=lambda: newest + SECOND)
             assert loop.time() > 100
             job.cancel()
@@ -62,7 +64,7 @@ def test_document_of_one_that_works_and_one_that_is_away() -> None:
     assert 0 <= roof["age"] < 2
     assert gone["age"] is None
     assert gone["since"] > 99
-    assert roof["counters"]["bad_frames"] == {}
+    assert roof["counters"]["bad_frames"] == {str(Reason.CRC): 2}
     assert roof["absent"] == sorted({"string A", "string B", "second battery", "power switch",
                                      *(f"module {n}" for n in range(7))})  # fmt: skip
     objects = {entry["name"]: entry for entry in roof["objects"]}

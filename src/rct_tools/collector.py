@@ -6,11 +6,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
 from rct_tools.client import Client, connect
+from rct_tools.components import fits
 from rct_tools.errors import ConfigError, SinkError
 from rct_tools.link import PORT
 from rct_tools.outbox import Outbox
@@ -81,7 +81,7 @@ class SinkSetup:
         return {
             name: Expected(e.info, self.names.get(name, e.name), e.interval, self.names.get(name, e.field))
             for name, e in (dict(plan.expects) | vitals).items()
-            if any(_matches(name, pattern) for pattern in self.objects)
+            if any(fits(name, pattern) for pattern in self.objects)
         }
 
 
@@ -298,7 +298,3 @@ def _routes(lanes: Iterable[Lane]) -> dict[tuple[str, str], tuple[Lane, ...]]:
 
 async def _connect(setup: InverterSetup) -> Client:
     return await connect(setup.host, setup.port, name=setup.name, tries=None).__aenter__()
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return fnmatchcase(name, pattern.replace("[", "[[]"))  # the brackets are those of the object's name

@@ -57,8 +57,8 @@ def component_of(name: str) -> str | None:
     """Return the component that an object makes sense with; None for what every inverter has, and for all proofs."""
     if name in PROOFS:
         return None
-    fits = [c for c in COMPONENTS.values() if any(_matches(name, pattern) for pattern in c.objects)]
-    return fits[-1].name if fits else None  # a module is more telling than its battery
+    owners = [c for c in COMPONENTS.values() if any(fits(name, pattern) for pattern in c.objects)]
+    return owners[-1].name if owners else None  # a module is more telling than its battery
 
 
 def proves(value: Value) -> bool:
@@ -66,5 +66,6 @@ def proves(value: Value) -> bool:
     return bool(value.strip("\0 ") if isinstance(value, str) else value)
 
 
-def _matches(name: str, pattern: str) -> bool:
+def fits(name: str, pattern: str) -> bool:
+    """Return whether the name of an object fits a pattern, in which * stands for anything."""
     return fnmatchcase(name, pattern.replace("[", "[[]"))  # the brackets are those of the object's name

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import fields
 from errno import EADDRINUSE
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,8 +48,8 @@ def status_of(collector: Collector, *, started: int, wall_clock: Callable[[], in
 def _inverter(watched: Watched) -> dict[str, Any]:
     poller, client = watched.poller, watched.client
     now = poller.now()
-    counters = asdict(client.counters)
-    counters["bad_frames"] = {str(reason): count for reason, count in counters["bad_frames"].items()}
+    counters = {field.name: getattr(client.counters, field.name) for field in fields(client.counters)}
+    counters["bad_frames"] = {str(reason): count for reason, count in client.counters.bad_frames.items()}
     return {
         "name": watched.setup.name,
         "peer": client.peer,
