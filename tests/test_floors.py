@@ -33,6 +33,7 @@ FLOORS = {
     "settings": 3,
     "components": 2,
     "groups": 4,
+    "environment": 4,
     "schedule": 4,
     "vitals": 3,
     "metrics": 3,
@@ -83,7 +84,7 @@ IMPURE = {"asyncio", "socket", "logging", "time"}
 STAIRS = {
     "capture": ("chunk", "compression", "ip", "tcp", "packets"),
     "spool": ("age", "row"),
-    "outbox": ("lane", "trouble"),
+    "outbox": ("lane", "settled", "trouble"),
     "homeassistant": ("totals", "views", "entities", "inverter"),
     "cli": ("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
     "sinks": ("topics", "broker"),

@@ -254,7 +254,7 @@ async def test_refused_readings_are_singled_out(spooled: bool, path: Path, caplo
     assert (outbox.written, outbox.refused, outbox.lost, outbox.kept) == (996, 4, 0, 0)
     assert len(picky.sizes) < 80
     assert caplog.messages == ["x: refused for good: 4 readings, of battery.soc: x: 400 bad number 0"]
-    assert outbox._apart == {}
+    assert outbox._settled._apart == {}
     if spooled:
         assert look(path, "SELECT time, reason FROM refused") == [
             (n, f"x: 400 bad number {n}") for n in sorted(picky.bad)

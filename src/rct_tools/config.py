@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zlib import crc32
@@ -20,6 +19,7 @@ import msgspec
 
 from rct_tools.collector import InverterSetup, Setup, SinkSetup, SpoolSetup
 from rct_tools.components import COMPONENTS
+from rct_tools.environment import overlay
 from rct_tools.errors import ConfigError
 from rct_tools.groups import GroupTable, Readings, build_plan, group_text
 from rct_tools.link import PORT
@@ -31,7 +31,6 @@ from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT
 from rct_tools.times import local_zone
 
 FILE_VARIABLE: Final = "RCT_CONFIG"
-KEY_PREFIX: Final = "RCT_"
 STATUS_ADDRESS: Final = "127.0.0.1:9832"
 
 
@@ -204,7 +203,7 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None, keeper
 def parse_config(text: str, source: str, environment: Mapping[str, str], keeper: str = "") -> Config:
     """Return what the text of a file says; ``source`` is its name in errors. Raises ConfigError."""
     tree = _parse(text, source)
-    _overlay(tree, environment)
+    overlay(tree, environment, [field.encode_name for field in msgspec.structs.fields(File)])
     _check_layout(tree, source)
     file = decode(tree, File, source)
     if not file.inverter:
@@ -365,7 +364,7 @@ def _shown(value: Any) -> Any:
     return value
 
 
-# --- text and environment -------------------------------------------------------------------------------------------
+# --- text -----------------------------------------------------------------------------------------------------------
 
 
 def _read(path: Path) -> str:
@@ -382,53 +381,3 @@ def _parse(text: str, source: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{source}: not TOML: {exc}") from exc
-
-
-def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
-    """Put the keys of the environment into a tree: RCT_SINK__0__URL is ``url`` of the first ``[[sink]]``.
-
-    Raises ConfigError for a variable that leads nowhere.
-    """
-    known = [field.encode_name for field in msgspec.structs.fields(File)]
-    for variable in sorted(environment, key=_by_number):
-        path = variable.removeprefix(KEY_PREFIX).lower().split("__")
-        if not variable.startswith(KEY_PREFIX) or (len(path) == 1 and path[0] not in known):
-            continue  # of something else, or of ours but no key: RCT_CONFIG
-        if path[0] not in known:
-            raise ConfigError(f"{variable}: {unknown_key(path[0], known)}")
-        node: Any = tree
-        for step, following in pairwise(path):
-            node = _enter(node, step, [] if following.isdecimal() else {}, variable)
-        if not isinstance(node, dict):
-            raise ConfigError(f"{variable}: expected a key behind the number of a table, as in RCT_SINK__0__URL")
-        node[path[-1]] = _from_text(environment[variable])
-
-
-def _by_number(variable: str) -> list[tuple[int, str]]:
-    """Return what sorts variables so that the table 10 comes behind the table 9."""
-    return [(int(step) if step.isdecimal() else -1, step) for step in variable.split("__")]
-
-
-def _enter(node: Any, step: str, new: Any, variable: str) -> Any:
-    """Return what is at a step below a node, made when missing."""
-    match node:
-        case dict():
-            return node.setdefault(step, new)
-        case list() if step.isdecimal() and int(step) <= len(node):
-            if int(step) == len(node):
-                node.append(new)
-            return node[int(step)]
-        case list():
-            raise ConfigError(f"{variable}: expected the number of a table, 0 to {len(node)}, got {step!r}")
-    raise ConfigError(f"{variable}: there is no table for {step!r}")
-
-
-def _from_text(text: str) -> Any:
-    """Return the value that a text writes in TOML, if that loses nothing; else the text: a password may be digits."""
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, KeyError):
-        return text
-    exact = isinstance(value, list | dict) or (isinstance(value, str) and text[:1] in ("'", '"'))
-    exact |= isinstance(value, int | float) and str(value) == text  # and no date, which is no key's
-    return value if exact or text in ("true", "false") else text

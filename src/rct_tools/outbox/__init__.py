@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from rct_tools.errors import SinkError
 from rct_tools.outbox.lane import Lane
+from rct_tools.outbox.settled import Settled, Span
 from rct_tools.outbox.trouble import Trouble
 from rct_tools.reading import Reading
 from rct_tools.spool import Row, Spool
@@ -51,15 +52,6 @@ class OutboxStatus:
     trouble: str  # why the sink takes nothing; "" when it does
     since: int | None  # when that began; UTC, ns
     disk_trouble: str  # why the spool is of no use; "" when it is
-
-
-class _Span(NamedTuple):
-    """Readings in the spool that are settled: those beyond a number, up to another one."""
-
-    when: float  # loop time
-    first: int
-    last: int
-    size: int  # readings
 
 
 class Outbox:
@@ -102,7 +94,6 @@ class Outbox:
         self._spool = spool
         self._limit = limit
         self._drain_rate = drain_rate
-        self._hold = hold
         self._sleep = sleep
         self._lost = 0
         self._fresh: deque[Reading] = deque()  # in memory: not committed yet, or without a spool all
@@ -114,10 +105,9 @@ class Outbox:
         self._finishing = asyncio.Event()
         self._backlog, self._live = Lane(0, chance), Lane(spool.last if spool else 0, chance)
         self._backlog.oldest = spool.oldest if spool else None
-        self._settled: deque[_Span] = deque()  # of the spool, oldest first: written or refused, and not removed yet
+        self._settled = Settled(hold)
         self._regroup = False  # whether all that waits on disk is to become backlog
         self._nap: asyncio.Task[None] | None = None  # of the backlog
-        self._apart: dict[int, str] = {}  # numbers of readings in the spool that were refused, and why
         self._named: set[str] = set()  # objects of which that was said
         self._trouble = Trouble(label, clock)
         self._disk_trouble: dict[str, str] = {}  # what cannot be done, and why
@@ -135,7 +125,7 @@ class Outbox:
 
     @property
     def _spooled(self) -> int:
-        return self._spool.kept - sum(span.size for span in self._settled) if self._spool else 0
+        return self._spool.kept - self._settled.size if self._spool else 0
 
     @property
     def status(self) -> OutboxStatus:
@@ -343,17 +333,14 @@ class Outbox:
                 return []
             self._say_disk("read", None)
             # Behind the border that a failure has moved, some may have been written before it.
-            held = list(takewhile(self._is_settled, rows))
-            waiting = [*takewhile(lambda row: not self._is_settled(row), rows[len(held) :])]
+            held = list(takewhile(lambda row: row[0] in self._settled, rows))
+            waiting = [*takewhile(lambda row: row[0] not in self._settled, rows[len(held) :])]
             if held:
                 lane.done, _ = held[-1]
             if waiting or not held:
                 lane.oldest = waiting[0][1].time if waiting else None
                 return waiting
         return []
-
-    def _is_settled(self, row: Row) -> bool:
-        return any(span.first < row[0] <= span.last for span in self._settled)
 
     async def _send_rows(self, spool: Spool, lane: Lane, rows: Sequence[Row]) -> None:
         settled = 0
@@ -363,9 +350,7 @@ class Outbox:
             first, settled = lane.done, settled + count
             lane.done, _ = rows[settled - 1]
             lane.oldest = rows[settled][1].time if settled < len(rows) else None
-            self._settled.append(_Span(asyncio.get_running_loop().time(), first, lane.done, count))
-            if reason:
-                self._apart[lane.done] = reason
+            self._settled.add(Span(asyncio.get_running_loop().time(), first, lane.done, count), reason)
 
         try:
             await self._deliver(lane, [reading for _, reading in rows], settle)
@@ -374,21 +359,16 @@ class Outbox:
 
     async def _remove(self, spool: Spool) -> None:
         """Remove from the spool what was settled long enough ago."""
-        now = asyncio.get_running_loop().time()
-        due = list(takewhile(lambda span: now - span.when >= self._hold, self._settled))
-        if not due:
+        spans, apart = self._settled.due(asyncio.get_running_loop().time())
+        if not spans:
             return
-        apart = {n: reason for n, reason in self._apart.items() if any(span.first < n <= span.last for span in due)}
         try:
-            removed = await self._on_disk(spool.settle, [(span.first, span.last) for span in due], apart)
+            removed = await self._on_disk(spool.settle, [(span.first, span.last) for span in spans], apart)
         except SinkError as exc:
             logger.debug("%s: spool %s; what is written is removed from it later", self.label, exc)
             return
-        for _ in due:
-            self._settled.popleft()
-        for number in apart:
-            del self._apart[number]
-        self._lost -= sum(span.size for span in due) - removed  # what was dropped when it was written is not lost
+        self._settled.removed(spans, apart)
+        self._lost -= sum(span.size for span in spans) - removed  # what was dropped when it was written is not lost
 
     def _settle_in_memory(self, count: int, _reason: str) -> None:
         del self._in_flight[:count]
