@@ -304,7 +304,7 @@ async def test_trouble_is_said_and_what_waits_arrives(scenery: Scenery, house: H
     assert (trouble["written"], trouble["lost"], trouble["refused"]) == (0, 0, 0)
     assert trouble["trouble_since"]
     (line,) = logged(first.err)
-    assert re.fullmatch(scene.says + "; keeping readings, will retry", line)
+    assert re.fullmatch(f"bad: {scene.says}; keeping readings, will retry", line)
     assert f"bad: 0 readings stored, 0 lost, {waiting} wait for the next start" in first.err.splitlines()
     if scene.needs_restart:
         assert logged(second.err) == []
@@ -395,7 +395,7 @@ async def test_port_for_prometheus_is_taken(house: House) -> None:
     line = f"prometheus 127.0.0.1:{other.port}: cannot be listened on: address already in use"
     assert trouble["trouble"] == line
     begin, end = logged(done.err)
-    assert begin == f"{line}; keeping readings, will retry"
+    assert begin == f"bad: {line}; keeping readings, will retry"
     assert re.fullmatch(r"bad: works again; \d+ readings had been kept", end)
     assert 'rct_battery_state_of_charge_ratio{inverter="roof"}' in metrics
 

@@ -30,12 +30,16 @@ class Trouble:
         self._only_backlog = backlog and (self._only_backlog or not self.text)
         if not self.text:
             self.since = self._clock()
-            logger.warning("%s; keeping readings, will retry", exc)
+            logger.warning("%s; keeping readings, will retry", self._named(exc))
         elif str(exc) not in self._said and len(self._said) < _TEXTS:
-            logger.warning("%s; still keeping readings", exc)
+            logger.warning("%s; still keeping readings", self._named(exc))
         self.text = str(exc)
         if len(self._said) < _TEXTS:
             self._said.add(self.text)
+
+    def _named(self, exc: SinkError) -> str:
+        """Return an error with the name of the sink it is about, which two on one server do not share."""
+        return str(exc) if str(exc).startswith(self._label) else f"{self._label}: {exc}"
 
     def say_dropped(self, count: int, why: str) -> None:
         """Say that readings are dropped."""
