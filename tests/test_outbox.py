@@ -821,6 +821,23 @@ async def test_what_a_server_may_yet_lose_stays_in_the_spool_for_a_while(path: P
     assert again.lost == 0
 
 
+async def test_what_is_refused_is_set_apart_at_once(path: Path) -> None:
+    server = Server()
+
+    async def write(readings: Sequence[Reading]) -> None:
+        if any(reading.time == 2 for reading in readings):
+            raise SinkError("x: 400", permanent=True)
+        await server.write(readings)
+
+    outbox = Outbox("x", write, spool=Spool(path), hold=600)
+    async with running(outbox):
+        outbox.put(numbered(1, 2, 3))
+        await until(lambda: outbox.refused)
+        await until(lambda: look(path, "SELECT time, reason FROM refused") == [(2, "x: 400")])
+    assert look(path, "SELECT time FROM waiting ORDER BY seq") == [(1,), (3,)]
+    assert (outbox.written, outbox.lost, outbox.kept) == (2, 0, 0)
+
+
 async def test_what_stays_in_the_spool_is_not_written_again_after_trouble(path: Path) -> None:
     server, gate = Server(), Gate()
     outbox = Outbox("x", server.write, spool=Spool(path), hold=600, sleep=gate.sleep)

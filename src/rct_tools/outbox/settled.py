@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
 from typing import NamedTuple
 
 
@@ -18,11 +16,11 @@ class Span(NamedTuple):
 
 
 class Settled:
-    """All of them, oldest first. They are removed from the spool after some seconds: ``hold`` of Outbox says why."""
+    """All of them. What was taken is removed after some seconds, as Outbox says; what was refused, at once."""
 
     def __init__(self, hold: float) -> None:
         self._hold = hold
-        self._spans: deque[Span] = deque()
+        self._spans: list[Span] = []
         self._apart: dict[int, str] = {}  # numbers of those that were refused, and why
 
     @property
@@ -41,12 +39,12 @@ class Settled:
 
     def due(self, now: float) -> tuple[Sequence[Span], Mapping[int, str]]:
         """Return what may be removed by now; and of that, the numbers of those to be set apart, and why."""
-        spans = list(takewhile(lambda span: now - span.when >= self._hold, self._spans))
-        return spans, {n: why for n, why in self._apart.items() if any(span.first < n <= span.last for span in spans)}
+        spans = [span for span in self._spans if span.last in self._apart or now - span.when >= self._hold]
+        return spans, {span.last: self._apart[span.last] for span in spans if span.last in self._apart}
 
     def removed(self, spans: Sequence[Span], apart: Mapping[int, str]) -> None:
         """Forget what ``due`` has returned."""
-        for _ in spans:
-            self._spans.popleft()
+        gone = set(spans)
+        self._spans = [span for span in self._spans if span not in gone]
         for number in apart:
             del self._apart[number]
