@@ -193,7 +193,8 @@ class Certificates:
         self._folder = folder
         self.ca, self._ca_key = folder / "ca.crt", folder / "ca.key"
         subject = ("-subj", "/CN=authority", "-days", "2", "-out", self.ca, "-keyout", self._ca_key)
-        self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject)
+        usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")  # which Python asks for, from 3.13 on
+        self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject, *usage)
 
     def certify(self, name: str) -> tuple[Path, Path]:
         """Return certificate and key for a host, or for a client."""
@@ -201,7 +202,7 @@ class Certificates:
             self._folder / f"{name}.{suffix}" for suffix in ("crt", "key", "csr", "ext")
         )
         self._openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
-        extra.write_text(f"subjectAltName = DNS:{name}\n")
+        extra.write_text(f"subjectAltName = DNS:{name}\nauthorityKeyIdentifier = keyid\n")
         signed = ("-CA", self.ca, "-CAkey", self._ca_key, "-CAcreateserial", "-days", "1", "-extfile", extra)
         self._openssl("x509", "-req", "-in", request, "-out", certificate, *signed)
         return certificate, key
