@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PASSWORD_VARIABLE: Final = "INFLUX_PASSWORD"  # noqa: S105  # its name, not the password
-TOKEN_VARIABLE: Final = "INFLUX_TOKEN"  # noqa: S105
+TOKEN_VARIABLE: Final = "INFLUX_TOKEN"  # noqa: S105  # its name, not the token
 BATCH: Final = 5000  # points in a request: what InfluxDB recommends at most
 
 _TIMEOUT: Final = 10.0  # seconds, for a whole request

@@ -103,7 +103,7 @@ class PrometheusSink:
         """``port`` is taken at the first write; 0 takes any. Raises ConfigError when the extra is missing."""
         try:
             import aiohttp.web
-            import prometheus_client  # noqa: F401
+            import prometheus_client  # noqa: F401  # only whether it is there
         except ImportError as exc:
             raise ConfigError("Prometheus needs more than the core: pip install 'rct-tools[prometheus]'") from exc
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
