@@ -49,6 +49,8 @@ FLOORS = {
     "proof": 5,
     "link": 4,
     "pace": 4,
+    "turns": 4,
+    "stubs": 4,
     "systemd": 4,
     "loopback": 4,
     "spool": 4,
