@@ -90,6 +90,7 @@ STAIRS = {
     "homeassistant": ("totals", "views", "entities", "inverter"),
     "cli": ("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
     "sinks": ("topics", "broker"),
+    "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": ("noise", "sky", "household", "battery", "house", "history", "objects", "line", "server", "recorded"),
 }
 

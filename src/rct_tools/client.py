@@ -48,6 +48,7 @@ class Client:
     ) -> None:
         self.name = name or link.host
         self.peer = link.peer
+        self.timeout = timeout  # seconds until it asks again
         self.counters = Counters()
         self._link = link
         self._questions = Questions(link, self.counters, timeout=timeout, attempts=attempts, wall_clock=wall_clock)
@@ -130,6 +131,10 @@ class Client:
         """
         self._check()
         return self._questions.write(info, payload, address=address, asker=asker)
+
+    def leave(self, asker: Hashable) -> None:
+        """Forget who asked: what nobody else wants is not asked for any more; a write that was sent goes on."""
+        self._questions.leave(asker)
 
     @contextmanager
     def hearing(self, hear: Callable[[Reading], None]) -> Iterator[None]:

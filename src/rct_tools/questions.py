@@ -188,6 +188,15 @@ class Questions:
             self.pump()
         return question.answer
 
+    def leave(self, asker: Hashable) -> None:
+        """Forget who asked: what nobody else wants is not asked for any more."""
+        for question in [question for question in self._open.values() if asker in question.askers]:
+            question.askers.discard(asker)
+            if not question.askers and question in self._turns:
+                self._turns.remove(question)
+                del self._open[question.key]
+                question.answer.cancel()
+
     def pump(self) -> None:
         """Send the next question if it may be sent now, or wait until it may."""
         if not self._up or self._pump_timer is not None:
@@ -242,7 +251,7 @@ class Questions:
         if question.attempts == 0 and question.more and self._repeated > _LOSSY and not question.is_write:
             question.more -= 1
             question.attempts += 1
-        if question.attempts > 0:
+        if question.attempts > 0 and question.askers:
             self._counters.retries += 1
             for asker in question.askers:
                 self._turns.add(question, asker)
@@ -289,7 +298,7 @@ class Questions:
     def _new(self, key: _Key, info: ObjectInfo, frame: Frame, attempts: int) -> Question:
         question = Question(key, info, frame, asyncio.get_running_loop().create_future(), attempts, set())
         # Whoever waits may have been cancelled by the time it fails.
-        question.answer.add_done_callback(asyncio.Future.exception)
+        question.answer.add_done_callback(_look_at)
         self._open[key] = question
         return question
 
@@ -383,6 +392,11 @@ class Questions:
         self._turns.clear()
         for question in questions:
             question.answer.set_exception(error)
+
+
+def _look_at(answer: asyncio.Future[Reply]) -> None:
+    if not answer.cancelled():
+        answer.exception()
 
 
 _probe: Final = object()  # the asker of our own question
