@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 from rct_tools.client import Client
 from rct_tools.errors import RctError
 from rct_tools.frame import Command, Frame
+from rct_tools.objects import registry
 from rct_tools.proxy.access import Access, Network, parse_network
 from rct_tools.proxy.complaints import Complaints
 from rct_tools.proxy.desk import Desk
@@ -27,7 +28,7 @@ from rct_tools.proxy.session import Session
 from rct_tools.proxy.setup import CACHE, MOST_CLIENTS, RATE, ProxySetup
 from rct_tools.proxy.tally import BUCKETS, Cut, Tallies, Tally
 from rct_tools.proxy.tap import Tap
-from rct_tools.questions import Origin
+from rct_tools.questions import PROBE, Origin
 
 __all__ = [
     "BUCKETS", "CACHE", "MOST_CLIENTS", "RATE", "Access", "Cut", "Network", "Proxy", "ProxySetup", "Tallies", "Tally",
@@ -35,6 +36,9 @@ __all__ = [
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)
+
+LOOK: Final = 120.0
+"""Seconds between looks whether anything was asked: a bridge closes a connection on which that is not so for 300 s."""
 
 SILENT: Final = 60.0  # seconds after which a client that says nothing gives its place to one that comes
 
@@ -84,6 +88,7 @@ class Proxy:
         self.port = self._server.sockets[0].getsockname()[1]
         self._stack.enter_context(self.inverter.overhearing(self.desk.hear))
         self._stack.enter_context(self.inverter.overhearing(self._tell))
+        self.start(self._keep_connection())
         if setup.access.is_narrower(setup.host):
             logger.warning(
                 "%s: others can reach this address, but only %s may use it", self.address,
@@ -140,6 +145,15 @@ class Proxy:
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
         return task
+
+    async def _keep_connection(self) -> None:
+        """Ask for something when nobody else does, or each five minutes would have a line in the log."""
+        probe = registry[PROBE]
+        asked = -1
+        while True:
+            if asked == (asked := self.inverter.counters.requests) and self.inverter.connected:
+                await self.desk.answer(Frame(Command.READ, probe.object_id), self, self.address, Tally())
+            await asyncio.sleep(LOOK)
 
     def _tell(self, frame: Frame, origin: Origin) -> None:
         if origin is Origin.UNASKED and self.setup.broadcast and (frame.command.is_response or frame.command in _TOLD):
