@@ -133,7 +133,7 @@ class Client:
         return self._questions.write(info, payload, address=address, asker=asker)
 
     def leave(self, asker: Hashable) -> None:
-        """Forget who asked: what nobody else wants is not asked for any more; a write that was sent goes on."""
+        """Forget who asked: what nobody else wants is not asked for any more; writes go on."""
         self._questions.leave(asker)
 
     @contextmanager

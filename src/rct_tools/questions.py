@@ -189,10 +189,10 @@ class Questions:
         return question.answer
 
     def leave(self, asker: Hashable) -> None:
-        """Forget who asked: what nobody else wants is not asked for any more."""
+        """Forget who asked: what nobody else wants is not asked for any more. Writes are: some write and hang up."""
         for question in [question for question in self._open.values() if asker in question.askers]:
             question.askers.discard(asker)
-            if not question.askers and question in self._turns:
+            if not question.askers and question in self._turns and not question.is_write:
                 self._turns.remove(question)
                 del self._open[question.key]
                 question.answer.cancel()
