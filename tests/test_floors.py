@@ -88,7 +88,10 @@ STAIRS = {
     "homeassistant": ("totals", "views", "entities", "inverter"),
     "cli": ("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
     "sinks": ("topics", "broker"),
-    "simulator": ("noise", "sky", "household", "battery", "house", "history", "objects", "line", "server", "recorded"),
+    "simulator": (
+        *("noise", "sky", "household", "battery", "house", "history", "objects", "broadcast"),
+        *("faults", "damage", "truth", "trouble", "firmware", "line", "server", "recorded"),
+    ),
 }
 
 ROOT = SRC / "rct_tools"
