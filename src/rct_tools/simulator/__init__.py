@@ -167,7 +167,7 @@ class Simulator(LineServer):
             if step.faults is not None:
                 self.faults = step.faults
             if step.event:
-                events[step.event](step.seconds)
+                events[step.event](step.lasts)
         await asyncio.get_running_loop().create_future()  # serving goes on
 
     # --- the clock, and what is said unasked --------------------------------------------------------------------

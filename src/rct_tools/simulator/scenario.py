@@ -54,7 +54,12 @@ class Step:
     time: float  # since the start
     faults: Faults | None = None  # that there are from now on; None for those that there were
     event: str = ""  # one of EVENTS; "" for none
-    seconds: float = 0.0  # that the event lasts
+    seconds: float | None = None  # that the event lasts; None for as long as usual
+
+    @property
+    def lasts(self) -> float:
+        """How long the event lasts, in seconds."""
+        return EVENTS[self.event] if self.seconds is None else self.seconds
 
 
 def load_script(path: Path, others: Faults = HEALTHY) -> tuple[Step, ...]:
@@ -84,12 +89,11 @@ def _steps(entries: Sequence[_Entry], source: str, others: Faults) -> Iterator[S
     last = Duration(0)
     for number, entry in enumerate(entries):
         place = f"{source}: at[{number}]"
-        usual = EVENTS.get(entry.event, 0.0)
         if entry.fault is None and not entry.event:
             raise ConfigError(f"{place}: expected a fault, an event or both")
         if entry.event and entry.event not in EVENTS:
             raise ConfigError(f"{place}.event: expected one of {', '.join(EVENTS)}, got {entry.event!r}")
-        if entry.lasts is not None and not usual:
+        if entry.lasts is not None and not EVENTS.get(entry.event):
             lasting = ", ".join(event for event, seconds in EVENTS.items() if seconds)
             raise ConfigError(f"{place}.for: goes with an event that lasts: {lasting}")
         if entry.time < last:
@@ -98,7 +102,8 @@ def _steps(entries: Sequence[_Entry], source: str, others: Faults) -> Iterator[S
             )
         last = entry.time
         faults = None if entry.fault is None else _faults(entry.fault, place, others)
-        yield Step(entry.time.seconds, faults, entry.event, usual if entry.lasts is None else entry.lasts.seconds)
+        lasts = None if entry.lasts is None else entry.lasts.seconds
+        yield Step(entry.time.seconds, faults, entry.event, lasts)
 
 
 def _faults(text: str, place: str, others: Faults) -> Faults:
