@@ -91,7 +91,10 @@ STAIRS = {
     "cli": ("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
     "sinks": ("topics", "broker"),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
-    "simulator": ("noise", "sky", "household", "battery", "house", "history", "objects", "line", "server", "recorded"),
+    "simulator": (
+        *("noise", "sky", "household", "battery", "house", "history", "objects", "broadcast"),
+        *("faults", "damage", "truth", "trouble", "firmware", "line", "server", "recorded"),
+    ),
 }
 
 ROOT = SRC / "rct_tools"
