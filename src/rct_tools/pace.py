@@ -14,17 +14,30 @@ class Pace:
     It starts with one and allows more while answers are quick and complete. A loss halves it, and each makes it try
     for more less often: some inverters take several requests at a time, others cut the answer they are giving when
     the next request comes, and would do so again and again.
+
+    How long to wait for an answer follows from how long answers take, as TCP does it (RFC 6298): the first wait is
+    short where answers are quick, and doubles each time, so that a slow answer is not cut by asking again.
     """
 
     WIDEST: Final = 8
     GAP: Final = 0.048  # seconds, shared by the requests in flight
     QUICK: Final = 2.5  # times the quickest answer so far
     MOST_CAREFUL: Final = 64  # answers, for each request in flight, before one more is tried
+    SHORTEST: Final = 0.3  # seconds to wait for an answer
+    _MEAN, _DEVIATION = 1 / 8, 1 / 4  # weights of the newest answer
 
     def __init__(self) -> None:
         self.window = 1.0
         self._care = 0  # none before the first loss
         self._quickest = float("inf")
+        self._usual: float | None = None  # seconds that answers take
+        self._spread = 0.0  # and how far they are from that
+
+    def patience(self, times: int, longest: float) -> float:
+        """Return how long to wait for the answer to what is asked for the nth time, in seconds."""
+        if self._usual is None:
+            return longest
+        return min(longest, max(self.SHORTEST, self._usual + 4 * self._spread) * 2.0 ** (times - 1))
 
     @property
     def gap(self) -> float:
@@ -32,7 +45,12 @@ class Pace:
         return self.GAP / self.window
 
     def answered(self, delay: float) -> None:
-        """Take note of an answer that came after so many seconds."""
+        """Take note of an answer that came after so many seconds, to what was asked once."""
+        if self._usual is None:
+            self._usual, self._spread = delay, delay / 2
+        else:
+            self._spread += (abs(delay - self._usual) - self._spread) * self._DEVIATION
+            self._usual += (delay - self._usual) * self._MEAN
         self._quickest = min(self._quickest, delay)
         if delay <= self.QUICK * self._quickest:
             more = 1 / (self._care * self.window) if self._care else 1

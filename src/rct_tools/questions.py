@@ -34,6 +34,8 @@ MORE_ATTEMPTS: Final = 5
 PROBE: Final = "svnversion"
 """Asked when many questions stayed unanswered: every inverter knows it, so without it the session is dead."""
 
+PROBES: Final = 3  # times that it is asked: a line may lose one, or two
+
 _SUSPICIOUS: Final = 4  # questions in a row without an answer
 _LOSSY: Final = 0.1  # share of the answers of late that came only when asked again
 _LATELY: Final = 20  # answers that such a share is about
@@ -127,7 +129,7 @@ class Questions:
         self._turns: Turns[Question] = Turns()  # those of them that wait to be sent
         self._flying: dict[Question, asyncio.TimerHandle] = {}  # the others, and when they expire
         self._writing: Question | None = None  # the write that is in flight
-        self._probing = False
+        self._probing: Question | None = None
         self._mute: dict[int, None] = {}  # ids of objects that stayed silent when last asked
         self._unanswered = 0  # in a row
         self._repeated = 0.0  # share of the answers of late that came only when asked again
@@ -202,7 +204,7 @@ class Questions:
         if not self._up or self._pump_timer is not None:
             return
         question = self._turns.next()
-        if question is None or not self._has_room(question):
+        if question is None or not self._has_room(question) or self._probing not in (None, question):
             return
         loop = asyncio.get_running_loop()
         wait = self._not_before - loop.time()
@@ -213,7 +215,8 @@ class Questions:
         question.attempts -= 1
         question.times += 1
         question.sent = loop.time()
-        self._flying[question] = loop.call_later(self._timeout, self._expire, question)
+        patience = self._timeout if question.is_alone else self._pace.patience(question.times, self._timeout)
+        self._flying[question] = loop.call_later(patience, self._expire, question)
         if question.is_write:
             self._writing = question
         data = question.frame.encode()
@@ -254,7 +257,7 @@ class Questions:
         if question.attempts > 0 and question.askers:
             self._counters.retries += 1
             for asker in question.askers:
-                self._turns.add(question, asker)
+                self._turns.add(question, asker, first=question is self._probing)
         else:
             self._give_up(question)
 
@@ -276,24 +279,25 @@ class Questions:
         question.answer.set_exception(error)
 
     def _probe(self) -> None:
-        """Find out whether the session is dead, or only some objects are mute."""
-        if self._probing:
+        """Find out whether the session is dead, or only some objects are mute; all else waits for that."""
+        if self._probing is not None:
             return
-        self._probing = True
         info = registry[PROBE]
         key = (0, info.object_id, None)
         question = self._open.get(key)
         if question is None:
-            question = self._new(key, info, Frame(Command.READ, info.object_id), attempts=1)
-            question.more = 0
-            question.askers.add(_probe)
+            question = self._new(key, info, Frame(Command.READ, info.object_id), PROBES)
+        question.askers.add(_probe)
+        if question not in self._flying:
             self._turns.add(question, _probe, first=True)
+        self._probing = question
         question.answer.add_done_callback(self._judge)
 
     def _judge(self, probe: asyncio.Future[Reply]) -> None:
-        self._probing = False
-        if isinstance(probe.exception(), NoAnswer) and self._unanswered >= _SUSPICIOUS:
+        self._probing = None
+        if not probe.cancelled() and isinstance(probe.exception(), NoAnswer) and self._unanswered >= _SUSPICIOUS:
             self._link.drop("the session is dead, questions stay unanswered")
+        self.pump()
 
     def _new(self, key: _Key, info: ObjectInfo, frame: Frame, attempts: int) -> Question:
         question = Question(key, info, frame, asyncio.get_running_loop().create_future(), attempts, set())
@@ -325,7 +329,8 @@ class Questions:
             self._unanswered = 0
             if not question.is_write:
                 self._repeated += ((question.times > 1) - self._repeated) / _LATELY
-                self._pace.answered(now - question.sent)
+                if question.times == 1 and not question.is_alone:  # else nobody knows which request it answers
+                    self._pace.answered(now - question.sent)
         else:
             self._turns.remove(question)
             if not question.times:  # so it was not our question that brought the answer
