@@ -14,7 +14,7 @@ from rctclient.frame import ReceiveFrame, make_frame
 from rctclient.types import Command
 
 from rct_tools.client import connect
-from rct_tools.errors import LinkError, NoAnswer
+from rct_tools.errors import DecodeError, LinkError, NoAnswer
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.simulator import Faults, Simulator
 
@@ -59,17 +59,22 @@ class Truth:
 
     def __init__(self, simulator: Simulator, infos: Iterable[ObjectInfo]) -> None:
         self._payloads: Mapping[int, bytes] = {i.object_id: simulator.inverter.payload(i) for i in infos}
-        self._owners = {payload: object_id for object_id, payload in self._payloads.items()}
+        self._owned = frozenset(self._payloads.values())
 
     def judge(self, seen: Seen, info: ObjectInfo, payload: bytes) -> None:
         """Count a value that a client took for that of an object."""
-        owner = self._owners.get(payload)
-        if owner == info.object_id:
+        if self._is_right(info, payload):
             seen.right += 1
-        elif owner is None:
-            seen.wrong += 1
-        else:
+        elif payload in self._owned:
             seen.foreign += 1
+        else:
+            seen.wrong += 1
+
+    def _is_right(self, info: ObjectInfo, payload: bytes) -> bool:
+        try:
+            return info.decode(payload) == info.decode(self._payloads[info.object_id])
+        except DecodeError:
+            return False
 
 
 def distinct_objects(simulator: Simulator, count: int) -> list[ObjectInfo]:
@@ -83,9 +88,11 @@ def distinct_objects(simulator: Simulator, count: int) -> list[ObjectInfo]:
     return [*reported[: count // 2], *others[: count - min(count // 2, len(reported))]]
 
 
-async def ours(port: int, infos: Sequence[ObjectInfo], truth: Truth, reads: int, pause: float) -> Seen:
-    """Read with our client."""
-    seen = Seen()
+async def ours(
+    port: int, infos: Sequence[ObjectInfo], truth: Truth, reads: int, pause: float, seen: Seen | None = None
+) -> Seen:
+    """Read with our client; ``seen`` is counted on, and returned."""
+    seen = seen or Seen()
     async with connect("127.0.0.1", port, tries=None) as client:
         for number, info in enumerate(islice(cycle(infos), reads), 1):
             try:
@@ -101,9 +108,11 @@ async def ours(port: int, infos: Sequence[ObjectInfo], truth: Truth, reads: int,
     return seen
 
 
-async def rctclients(port: int, infos: Sequence[ObjectInfo], truth: Truth, reads: int, pause: float) -> Seen:
+async def rctclients(
+    port: int, infos: Sequence[ObjectInfo], truth: Truth, reads: int, pause: float, seen: Seen | None = None
+) -> Seen:
     """Read with rctclient as its program ``rctclient read-value`` does: a connection, a request, the first frame."""
-    seen = Seen()
+    seen = seen or Seen()
     for number, info in enumerate(islice(cycle(infos), reads), 1):
         try:
             payload = await _first_frame(port, info.object_id)
