@@ -26,6 +26,7 @@ from rct_tools.simulator.faults import COUNT, DURATION, FAULTS, HEALTHY, PER_FRA
 from rct_tools.simulator.firmware import FIRMWARE
 from rct_tools.simulator.inverter import Inverter
 from rct_tools.simulator.scenario import Step
+from rct_tools.values import DataType
 
 from warp import warp
 
@@ -281,17 +282,18 @@ async def test_frames_are_struck_by(fault: str) -> None:
 
 
 @warped
-async def test_late_parts_come_within_three_frames_and_in_mid_frame() -> None:
+async def test_late_parts_come_once_within_three_frames_and_in_mid_frame() -> None:
     async with house("late=1") as it:
-        await interview(await it.connect(), [read(info) for info in (FLOATS * 4)[:60]])
-        held = {number: happened for number, happened in enumerate(it.truth) if happened.whole}
-        assert len({happened.sent[:1] for happened in held.values()}) == 2  # the whole, and only a part
-        for number, happened in held.items():
-            rest = happened.whole.removeprefix(happened.sent)
-            later = [other for other in it.truth[number + 1 :] if other.sent == rest and not other.whole]
-            frames = [other for other in it.truth[number + 1 :] if other.whole]
-            if len(frames) >= 3:
-                assert later[0].time <= frames[2].time
+        await interview(await it.connect(), [read(info) for info in registry if info.data_type is DataType.FLOAT][:60])
+        frames = [happened for happened in it.truth if happened.whole]
+        assert len({happened.sent[:1] for happened in frames}) == 2  # the whole, and only a part
+        waited = set()
+        for happened in frames[:-3]:
+            (came,) = [other for other in it.truth if other.object_id == happened.object_id and not other.whole]
+            assert came.sent == happened.whole.removeprefix(happened.sent)
+            between = it.truth[it.truth.index(happened) + 1 : it.truth.index(came)]
+            waited.add(sum(bool(other.whole) for other in between))
+        assert waited == {0, 1, 2}
         assert it.simulator.happened == {"late": 60}  # each is counted once
 
 
@@ -346,6 +348,13 @@ async def heard(spec: str, **options: Any) -> tuple[bytes, list[Happened]]:
         ear = await it.connect()
         await interview(ear, questions())
         return ear.raw, it.truth
+
+
+@warped
+async def test_a_healthy_line_says_each_answer_and_nothing_else() -> None:
+    raw, _ = await heard("")
+    inverter = House().simulator.inverter
+    assert raw == b"".join(image(answer) for question in questions() if (answer := inverter.answer(question)))
 
 
 @warped
@@ -473,6 +482,13 @@ async def check_hung() -> None:
         await asyncio.sleep(30)
         await interview(late, [read(TEXT)])
         assert [len(ear.frames) for ear in (one, two, late)] == [1, 1, 1]
+        # What hangs cannot hang again, so it ends a minute after its begin.
+        it.simulator.faults = Faults(hung=1)
+        await interview(late, [read(TEXT)] * 2, 25)
+        it.simulator.faults = HEALTHY
+        await asyncio.sleep(11)
+        await interview(late, [read(TEXT)])
+        assert len(late.frames) == 2
 
 
 @warped
@@ -675,6 +691,30 @@ async def test_a_reboot_cuts_connections_and_forgets_what_was_written() -> None:
         await interview(again, [read(SOC_MIN)])
         assert [frame.payload for frame in again.frames] == [before]
         assert it.simulator.happened == {"reboot": 1}
+
+
+@warped
+async def test_what_was_due_or_late_before_a_reboot_never_comes() -> None:
+    async with house("late=1", latency=5.0) as it:
+        ear = await it.connect()
+        ear.ask(read(SERIAL))
+        await asyncio.sleep(6)
+        ear.ask(read(TEXT))
+        await asyncio.sleep(1)
+        it.simulator.reboot(1)
+        it.simulator.faults = HEALTHY
+        await asyncio.sleep(2)
+        again = await it.connect()
+        await interview(again, [read(SOC_MIN)], 10)
+        assert [frame.object_id for frame in again.frames] == [SOC_MIN.object_id]
+
+
+@warped
+async def test_it_says_nothing_while_it_is_off() -> None:
+    async with house("lost=1", broadcast=True) as it:
+        it.simulator.night()
+        await asyncio.sleep(100)
+        assert it.simulator.happened == {"night": 1}
 
 
 @warped

@@ -80,12 +80,15 @@ class Line:
             while not self._waiting:
                 self._more.clear()
                 await self._more.wait()
-            turn = self._waiting.popleft()
+            turn = self._waiting[0]
+            leaves = max(turn.due, self._free)
+            await asyncio.sleep(leaves - clock())  # when it is late as well: clients get their turn
+            if not (self._waiting and self._waiting[0] is turn):  # it was closed meanwhile
+                continue
+            self._waiting.popleft()
             if len(self._waiting) == WAITING_LIMIT // 2:
                 for client in self._clients:
                     client.transport.resume_reading()
-            leaves = max(turn.due, self._free)
-            await asyncio.sleep(leaves - clock())  # when it is late as well: clients get their turn
             said = turn.saying()
             if turn.request and self.trouble.faults.stub:
                 await asyncio.sleep(leaves + len(on_the_wire(said)) * BYTE_TIME - clock())  # it can be cut to its end
