@@ -88,8 +88,11 @@ STAIRS = {
     "homeassistant": ("totals", "views", "entities", "inverter"),
     "cli": ("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
     "sinks": ("topics", "broker"),
-    "simulator": ("noise", "sky", "household", "battery", "house", "history", "objects", "line", "server", "recorded"),
-}
+    "simulator": (
+        "noise", "sky", "household", "battery", "control", "house", "history", "objects", "identity", "line", "server",
+        "recorded",
+    ),
+}  # fmt: skip
 
 ROOT = SRC / "rct_tools"
 FILES = sorted(ROOT.rglob("*.py"))
