@@ -20,6 +20,7 @@ TOWERS: Final = (AMP_HOURS, 24.2)  # Ah; the second has aged a bit
 EFFICIENCY: Final = 0.975  # of each way
 
 _RESISTANCE: Final = 0.006  # Ohm, of a cell with its connections
+_WARMER: Final = 1.3  # °C: the second tower has the wall behind it
 _HEAT_TIME: Final = 4 * 3600.0  # seconds until most of a change has reached the cells
 _TAPER_UP, _TAPER_DOWN = 0.04, 0.02  # how far from its limits, in state of charge, the current begins to fall
 # Voltage of an idle cell by state of charge: lithium iron phosphate is flat but at its ends.
@@ -124,8 +125,8 @@ class Bank:
             return
         shares = [tower.limits(hours, low, high)[power > 0.0] for tower in self.towers]
         can = sum(shares) or 1.0
-        for tower, share in zip(self.towers, shares, strict=True):
-            tower.run(power * share / can, hours, ambient)
+        for n, (tower, share) in enumerate(zip(self.towers, shares, strict=True)):
+            tower.run(power * share / can, hours, ambient + n * _WARMER)
 
     @property
     def current(self) -> float:

@@ -13,7 +13,7 @@ from bisect import bisect_left, insort
 from datetime import UTC, datetime
 from typing import Final
 
-from rct_tools.simulator.house import LOG_INTERVAL, House, on_phases
+from rct_tools.simulator.house import LOG_INTERVAL, House, on_clock, on_phases
 from rct_tools.simulator.noise import seeded
 from rct_tools.simulator.sky import DAY
 from rct_tools.values import Event, EventTable, Sample, TimeSeries
@@ -24,7 +24,6 @@ EVENTS_KEPT: Final = 1000
 EVENTS_PER_PAGE: Final = 16
 
 _CLOCK_WAS_NEW: Final = 946771199  # 2000-01-01 23:59:59
-_LAST: Final = 2**32 - 1  # seconds: the end of the device's time
 _SPARE: Final = DAY // LOG_INTERVAL  # rows: a full ring loses a day at once, which costs less than one by one
 
 MINUTES: Final = (
@@ -91,24 +90,24 @@ class History:
             self._record_day(house)
             self._grid_happens(house.time - DAY)
 
-    def ask(self, name: str, before: int, clock_off: int = 0) -> TimeSeries:
+    def ask(self, name: str, before: int, clock_off: float = 0.0) -> TimeSeries:
         """Return a page of a series, by the name of its object. How many rows it holds varies.
 
         ``clock_off`` is by how many seconds the clock is ahead by which it is asked, and by which the rows are told.
         """
         period, _, rest = name.removeprefix("logger.").partition("_")
         column = rest.removesuffix("log_ts").rstrip("_")  # "": logger.year_log_ts, of which nobody knows the meaning
-        page = self._series[period].page(column, _on_clock(before, -clock_off), 38 + before // 7 % 7)
-        samples = (Sample(_on_clock(time, clock_off), value) for time, value in page.samples)
+        page = self._series[period].page(column, on_clock(before, -clock_off), 38 + before // 7 % 7)
+        samples = (Sample(on_clock(time, clock_off), value) for time, value in page.samples)
         return TimeSeries(before, tuple(samples) if clock_off else page.samples)
 
-    def ask_events(self, _name: str, before: int, clock_off: int = 0) -> EventTable:
+    def ask_events(self, _name: str, before: int, clock_off: float = 0.0) -> EventTable:
         """Return a page of the event table. Events of one second are not parted: none gets lost between pages.
 
         ``clock_off`` is that of ``ask``.
         """
         events = self._events
-        end = bisect_left(events, _on_clock(before, -clock_off), key=lambda event: event.time)
+        end = bisect_left(events, on_clock(before, -clock_off), key=lambda event: event.time)
         begin = max(0, end - EVENTS_PER_PAGE)
         while begin and events[begin - 1].time == events[begin].time:
             begin -= 1
@@ -170,16 +169,12 @@ class History:
             self.happened(kind, time, (end, float_bits(chance.uniform(low, high)) if high else chance.randint(1, 4), 0))
 
 
-def _on_clock(time: int, off: int) -> int:
-    return min(max(0, time + off), _LAST)
-
-
-def _event_on_clock(event: Event, off: int) -> Event:
+def _event_on_clock(event: Event, off: float) -> Event:
     # The first value is a time too, the end, but where it is the id of an object or nothing.
     first, second, third = event.values
     if event.type not in INSTANT:
-        first = _on_clock(first, off)
-    return Event(event.type, _on_clock(event.time, off), (first, second, third))
+        first = on_clock(first, off)
+    return Event(event.type, on_clock(event.time, off), (first, second, third))
 
 
 RESET: Final = 0x76

@@ -22,6 +22,7 @@ from rct_tools.simulator.noise import Noise
 from rct_tools.simulator.sky import DAY, Plane, Sky
 
 LOG_INTERVAL: Final = 300  # seconds
+_LAST_TIME: Final = 2**31 - 1  # some objects hold no later one
 
 PLANES: Final = (Plane(tilt=35.0, azimuth=-25.0), Plane(tilt=35.0, azimuth=30.0))
 PEAK_POWER: Final = 4800.0  # Wp of each string
@@ -36,6 +37,11 @@ _CELLAR: Final = 17.0  # °C
 
 _SHARES: Final = (0.40, 0.26, 0.34)  # of the household, on the three phases
 _UNBALANCE: Final = (0.0012, -0.0007, -0.0005)  # how far the inverter's phases are from equal
+
+
+def on_clock(time: int, off: float) -> int:
+    """Return a time on a clock that is ahead by ``off`` seconds; a clock has a first and a last time."""
+    return int(min(max(0, time + off), _LAST_TIME))
 
 
 def ac_power(dc: float) -> float:
@@ -113,7 +119,7 @@ class House:
         It has so many battery towers, and further inverters on its roof, by their size: 1 is that of this one.
         """
         self.time = self.commissioned = time
-        self.clock_off = 0  # seconds by which the inverter's clock is ahead of the one on the wall
+        self.clock_off = 0.0  # seconds by which the inverter's clock is ahead of the one on the wall
         self.control = Control()
         self.bank = Bank(seed, time, towers)
         self.battery = self.bank.towers[0]
@@ -224,7 +230,7 @@ class House:
     @property
     def clock(self) -> int:
         """The time on the inverter's own clock, which may be wrong."""
-        return max(0, self.time + self.clock_off)
+        return on_clock(self.time, self.clock_off)
 
     @property
     def is_dark(self) -> bool:

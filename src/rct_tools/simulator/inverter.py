@@ -73,7 +73,7 @@ class Inverter:
             slave.harm = self.harm
 
     @classmethod
-    def with_past(cls, seed: int, start: int, *, slaves: int = 0, towers: int = 1) -> Inverter:
+    def with_past(cls, seed: int, start: int, slaves: int = 0, towers: int = 1) -> Inverter:
         """Return the inverter of a house that someone lives in: its history ends at a time of its clock, ``start``.
 
         So many ``slaves``, solar inverters on the same roof, are linked to it, and it has one or two battery
@@ -89,12 +89,12 @@ class Inverter:
         return cls(house, history, identity(seed, slaves, towers=towers), linked)
 
     @property
-    def clock_off(self) -> int:
+    def clock_off(self) -> float:
         """How many seconds its clock is ahead of the one of the house, in all times that it says and is asked for."""
         return self.house.clock_off
 
     @clock_off.setter
-    def clock_off(self, seconds: int) -> None:
+    def clock_off(self, seconds: float) -> None:
         self.house.clock_off = seconds
 
     @property
@@ -107,11 +107,10 @@ class Inverter:
         self._start()
         self.history.happened(RESET, self.house.time, (self.house.time + RESTART, 0, 0))
 
-    def preset(self, name: str, value: Value) -> None:
-        """Set what is no measured value as the factory does: in RAM and in flash."""
-        info = registry[name]
-        self._memory[info.object_id] = self._flash[info.object_id] = info.encode(value)
-        self._steer()
+    def install(self, version: str) -> None:
+        """Have another version of firmware, as it says itself."""
+        info = registry["svnversion"]
+        self._flash[info.object_id] = self._memory[info.object_id] = info.encode(version)
 
     def answer(self, request: Frame) -> Frame | None:
         """Return the answer to a frame; None for what gets none: unknown ids, foreign addresses, all but requests."""
@@ -166,7 +165,9 @@ class Inverter:
     def _answer_of_slave(self, request: Frame) -> Frame | None:
         for n, slave in enumerate(self._slaves):
             if slave.address == request.address:
-                slave.house = self.house.slave(n)
+                house = self.house.slave(n)
+                house.control = slave.house.control  # its own, which has nothing to steer
+                slave.house = house
                 return slave.answer(request)
         return None
 

@@ -17,8 +17,8 @@ from typing import Any, Final, TypeAlias
 from rct_tools.objects import registry
 from rct_tools.simulator import battery
 from rct_tools.simulator.battery import Battery
-from rct_tools.simulator.house import METERS, House
-from rct_tools.values import CELLS_PER_MODULE, Cell, CellExtreme, CellStatistics, DataType, Value
+from rct_tools.simulator.house import METERS, House, on_clock
+from rct_tools.values import CELLS_PER_MODULE, Cell, CellExtreme, CellStatistics, DataType, Value, encode_value
 
 Source: TypeAlias = Callable[[House], Value]
 Sources: TypeAlias = Callable[[House], Sequence[Value]]
@@ -151,7 +151,7 @@ def _cells(tower: Battery) -> list[Cell]:
 
 def _stamp(house: House, after: int) -> int:
     # A time so many seconds after the inverter was new, on its clock.
-    return max(0, house.commissioned + after + house.clock_off)
+    return on_clock(house.commissioned + after, house.clock_off)
 
 
 def _between_phases(*volts: float) -> list[float]:
@@ -189,7 +189,12 @@ def _energies() -> dict[str, Source]:
 
 
 def _tower(number: int, name: str) -> dict[str, Source]:
-    # What is known of a tower, and what of that the inverter has objects for, behind a name.
+    # What is known of a tower, as far as there are objects for it behind a name. The table of objects does not know the
+    # types of all those of the second tower, so its structures are given as the bytes that they have in the first.
+    def as_bytes(key: str, source: Source) -> Source:
+        data_type = registry[f"battery.{key}"].data_type
+        return lambda house: encode_value(data_type, source(house))
+
     def one(source: TowerSource) -> Source:
         return lambda house: source(house.bank.towers[number])
 
@@ -205,7 +210,11 @@ def _tower(number: int, name: str) -> dict[str, Source]:
         for extreme in CellStatistics.__slots__:
             for place, value in enumerate(("index", "time", "value")):
                 table[f"cells_stat[{n}].{extreme}.{value}"] = part(n, extreme, place)
-    return {f"{name}.{key}": source for key, source in table.items() if f"{name}.{key}" in registry}
+    return {
+        full: as_bytes(key, source) if registry[full].data_type is DataType.UNKNOWN else source
+        for key, source in table.items()
+        if (full := f"{name}.{key}") in registry
+    }
 
 
 LIVE: Final[Mapping[str, Source]] = {
