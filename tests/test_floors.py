@@ -49,6 +49,8 @@ FLOORS = {
     "proof": 5,
     "link": 4,
     "pace": 4,
+    "turns": 4,
+    "stubs": 4,
     "systemd": 4,
     "loopback": 4,
     "spool": 4,
@@ -88,11 +90,12 @@ STAIRS = {
     "homeassistant": ("totals", "views", "entities", "inverter"),
     "cli": ("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
     "sinks": ("topics", "broker"),
+    "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (
-        "noise", "sky", "household", "battery", "control", "house", "history", "objects", "identity", "line", "server",
-        "recorded",
+        *("noise", "sky", "household", "battery", "control", "house", "history", "objects", "identity", "broadcast"),
+        *("faults", "damage", "truth", "trouble", "firmware", "line", "server", "recorded"),
     ),
-}  # fmt: skip
+}
 
 ROOT = SRC / "rct_tools"
 FILES = sorted(ROOT.rglob("*.py"))

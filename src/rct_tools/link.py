@@ -75,7 +75,9 @@ class Link:
         ticking: Callable[[], float] = ticking,
         settled: float = SETTLED,
         keep_late: bool = False,
+        tap: Callable[[Chunk], None] = lambda _chunk: None,
     ) -> None:
+        """``tap`` is called with every chunk as it crosses the wire, in both directions."""
         self.host = host
         self.port = port
         self.peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -87,6 +89,7 @@ class Link:
         self._ticking = ticking
         self._settled = settled
         self._keep_late = keep_late
+        self._tap = tap
         self._writer: asyncio.StreamWriter | None = None
         self._dropped = ""  # why we ended the connection ourselves
 
@@ -111,7 +114,7 @@ class Link:
                 connected = True
                 since = self._ticking()
                 try:
-                    _keep_alive(writer)
+                    keep_alive(writer.transport)
                     yield Up()
                     while data := await self._read(reader):
                         if self._ticking() - since >= self._settled:
@@ -120,7 +123,9 @@ class Link:
                             away = self._ticking() - away_since
                             logger.log(self._level(), "%s: there again after %.0f s", self.peer, away)
                             away_since = None
-                        yield Chunk(self._clock(), Direction.RECEIVED, data, self.reconnects)
+                        chunk = Chunk(self._clock(), Direction.RECEIVED, data, self.reconnects)
+                        self._tap(chunk)
+                        yield chunk
                     reason = self._dropped or "the inverter closed the connection"
                 except OSError as exc:
                     reason = self._dropped or f"connection lost: {_describe(exc)}"
@@ -162,6 +167,7 @@ class Link:
         """Send bytes in one call, if there is a connection; what is sent without one is lost, as on any wire."""
         if self._writer is not None:
             self._writer.write(data)
+            self._tap(Chunk(self._clock(), Direction.SENT, data, self.reconnects))
 
     def drop(self, reason: str) -> None:
         """End the connection, so that a new one is made."""
@@ -170,9 +176,9 @@ class Link:
             self._writer.transport.abort()
 
 
-def _keep_alive(writer: asyncio.StreamWriter) -> None:
+def keep_alive(transport: asyncio.BaseTransport) -> None:
     """Notice a peer that vanished without a word, also when nothing is ever sent to it."""
-    sock = writer.get_extra_info("socket")
+    sock = transport.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
         if hasattr(socket, option):

@@ -58,7 +58,7 @@ class Others:
     _MOST: Final = 4096  # objects remembered; there are 895
 
     def __init__(self) -> None:
-        self._asked: dict[int, float] = {}  # id of an object -> when we asked for it last
+        self._asked: OrderedDict[int, float] = OrderedDict()  # id of an object -> when we asked for it last
         self._unasked: OrderedDict[int, float] = OrderedDict()  # the same -> when it last came unasked
         self._seen = float("-inf")
 
@@ -68,15 +68,23 @@ class Others:
 
     def asked(self, object_id: int, now: float) -> None:
         """Take note of a question of ours, whose answer may come late."""
-        self._asked[object_id] = now
+        self._remember(self._asked, object_id, now)
+
+    def is_ours(self, object_id: int, now: float) -> bool:
+        """Return whether what comes of an object may be a late answer to us."""
+        return now - self._asked.get(object_id, float("-inf")) < self.OURS
 
     def came(self, info: ObjectInfo, now: float) -> None:
         """Take note of an object that came unasked."""
-        if now - self._asked.get(info.object_id, float("-inf")) < self.OURS:
+        if self.is_ours(info.object_id, now):
             return
-        last = self._unasked.pop(info.object_id, float("-inf"))
-        self._unasked[info.object_id] = now
-        if len(self._unasked) > self._MOST:
-            self._unasked.popitem(last=False)
+        last = self._unasked.get(info.object_id, float("-inf"))
+        self._remember(self._unasked, info.object_id, now)
         if not info.reported or now - last < self.AGAIN:
             self._seen = now
+
+    def _remember(self, table: OrderedDict[int, float], object_id: int, now: float) -> None:
+        table[object_id] = now
+        table.move_to_end(object_id)
+        if len(table) > self._MOST:
+            table.popitem(last=False)
