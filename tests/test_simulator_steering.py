@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -326,6 +327,11 @@ STEERING: list[tuple[str, Value, Callable[[Control], Any], Any]] = [
 def test_by_default_the_objects_say_what_the_house_does(inverter: Inverter) -> None:
     assert inverter.house.control == Control()
     assert len(STEERING) == len(fields(Control))
+
+
+def test_the_page_names_all_that_steers() -> None:
+    page = (Path(__file__).parent.parent / "docs/simulator.md").read_text("utf-8")
+    assert [name for name, *_ in STEERING if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize(("name", "value", "part", "expected"), STEERING, ids=[row[0] for row in STEERING])
