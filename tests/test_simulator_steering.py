@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from rct_tools.frame import Command, Frame
 from rct_tools.objects import registry
-from rct_tools.simulator.battery import MAX_CURRENT
+from rct_tools.simulator.battery import CONVERTER_CURRENT, MAX_CURRENT
 from rct_tools.simulator.control import AC_MAX, SATISFIED, Control, Strategy
 from rct_tools.simulator.history import RESET
 from rct_tools.simulator.house import PEAK_POWER, House, ac_power, dc_power
@@ -180,14 +180,22 @@ def test_external_discharge_stays_in_the_house_unless_it_may_go_to_the_grid() ->
 
 
 @pytest.mark.parametrize("power", [50_000.0, -50_000.0])
-def test_external_power_is_bounded_by_the_battery_and_the_inverter(power: float) -> None:
-    house = steered(
-        NOON, 0.5, strategy=Strategy.EXTERNAL, battery_power=power, battery_to_grid=50_000.0, use_grid_power=True
-    )
-    seen = live(house, 0.2)
-    assert max(map(abs, seen.battery)) <= MAX_CURRENT * 430.0
-    assert all(left + battery <= AC_MAX for left, battery in zip(seen.left_over, seen.battery, strict=True))
-    assert abs(house.battery.current) <= MAX_CURRENT * 1.03
+@pytest.mark.parametrize(("towers", "amperes"), [(1, MAX_CURRENT), (2, CONVERTER_CURRENT)])
+def test_external_power_is_bounded_by_the_battery_and_the_inverter(power: float, towers: int, amperes: float) -> None:
+    given = []
+    for seed in range(4):
+        house = House(seed, NOON, towers=towers)
+        for tower in house.bank.towers:
+            tower.soc = 0.5
+        house.control = Control(
+            strategy=Strategy.EXTERNAL, battery_power=power, battery_to_grid=50_000.0, use_grid_power=True
+        )
+        for time in range(NOON + STEP, NOON + 600, STEP):
+            house.advance(time, STEP)
+            given.append(house.ac)
+            assert 0.0 < abs(house.bank.current) <= amperes * 1.05
+    assert max(given) <= AC_MAX
+    assert power < 0.0 or max(given) > 0.98 * AC_MAX - 20.0  # the sun and the battery could give more
 
 
 # --- limits ---
@@ -235,9 +243,20 @@ def test_maintenance_goes_before_every_strategy(strategy: Strategy) -> None:
     assert set(live(house, 0.2).battery) == {-800.0}
 
 
-def test_the_sun_charges_a_low_battery_faster() -> None:
-    house = steered(NOON, 0.2, soc_charge=0.3, soc_min=0.32)
+@pytest.mark.parametrize("strategy", Strategy)
+def test_the_sun_charges_a_low_battery_faster(strategy: Strategy) -> None:
+    house = steered(NOON, 0.2, strategy=strategy, soc_charge=0.3, soc_min=0.32)
     assert max(live(house, 0.1).battery) < -1000.0
+
+
+def test_maintenance_ends_at_soc_min_however_long_the_steps_are() -> None:
+    house = steered(NIGHT, 0.28, soc_min=0.32, soc_charge=0.3, soc_charge_power=6000.0)
+    socs = []
+    for time in range(NIGHT + 300, NIGHT + HOUR, 300):
+        house.advance(time, 300)
+        socs.append(house.battery.soc)
+    assert socs[-1] == max(socs) == pytest.approx(0.32, abs=2 * SATISFIED)
+    assert max(socs) <= 0.32 + 1e-9
 
 
 def test_reduction_bounds_the_solar_side() -> None:
@@ -351,6 +370,7 @@ def test_no_value_confuses_the_house(inverter: Inverter, value: float) -> None:
     for name, default, *_ in STEERING:
         if isinstance(default, float):
             assert write(inverter, name, value)
+    assert abs(inverter.house.control.battery_power) == (100_000.0 if abs(value) == 1e30 else 0.0)
     live(inverter.house, 0.2)
 
 
