@@ -13,7 +13,7 @@ import pytest
 
 from rct_tools.capture import Chunk, Direction
 from rct_tools.errors import ConnectFailed, ConnectionLost
-from rct_tools.link import LONGEST_PAUSE, Down, Link, LinkEvent, Up, backoff
+from rct_tools.link import LONGEST_PAUSE, SOON, Down, Link, LinkEvent, Up, backoff
 
 from peers import peer
 
@@ -22,10 +22,22 @@ async def nothing(_seconds: float) -> None:
     """Do not wait between tries."""
 
 
-def test_pauses_double_up_to_a_minute() -> None:
-    for failures in range(1, 40):
-        longest = min(LONGEST_PAUSE, 0.25 * 2**failures)
-        assert all(longest / 2 <= backoff(failures) <= longest for _ in range(20))
+PAUSES = [
+    (1, 0.5),
+    (2, 1.0),
+    (5, 8.0),
+    (6, SOON),
+    (40, SOON),
+    (41, 20.0),
+    (44, 160.0),
+    (45, LONGEST_PAUSE),
+    (9999, LONGEST_PAUSE),
+]
+
+
+@pytest.mark.parametrize(("failures", "longest"), PAUSES)
+def test_pauses_double_are_short_for_a_while_and_double_again(failures: int, longest: float) -> None:
+    assert all(longest / 2 <= backoff(failures) <= longest for _ in range(20))
 
 
 def test_an_ipv6_address_is_told_from_its_port() -> None:

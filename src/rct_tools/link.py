@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 PORT: Final = 8899
 CONNECT_TIMEOUT: Final = 5.0
+SOON: Final = 10.0  # seconds between tries while it may be back any moment: a reboot takes half a minute
+SOON_TRIES: Final = 40  # about five minutes of them
 LONGEST_PAUSE: Final = 300.0  # an inverter without a battery is off all night
 SETTLED: Final = 10.0  # seconds that a connection has to last before the failures until then are forgotten
 STANDSTILL: Final = 2.0  # seconds this program may stand still before what was received meanwhile has no known time
@@ -46,8 +48,13 @@ LinkEvent: TypeAlias = Chunk | Up | Down
 
 
 def backoff(failures: int) -> float:
-    """Return how long to wait, in seconds, after so many failures in a row: doubling, with jitter, to five minutes."""
-    return float(min(LONGEST_PAUSE, 0.25 * 2 ** min(failures, 16))) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+    """Return how long to wait, in seconds, after so many failures in a row, with jitter.
+
+    It doubles to ten seconds, stays there for about five minutes, and doubles again to five minutes.
+    """
+    late = max(0, failures - SOON_TRIES)
+    longest = min(LONGEST_PAUSE, SOON * 2.0 ** min(late, 16), 0.25 * 2.0 ** min(failures, 16))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
 
 
 def ticking() -> float:
