@@ -104,5 +104,6 @@ def _told_to(path: Path | None) -> Iterator[Callable[[Happened], None]]:
 def _describe(simulator: Simulator, faults: Faults) -> str:
     sun = len(PLANES) * PEAK_POWER / 1000
     now = datetime.fromtimestamp(simulator.house.time, UTC)  # the clock on the wall, counted as if it were UTC
-    house = f"{sun:g} kWp of solar modules, a battery of {CAPACITY / 1000:g} kWh, {now:%Y-%m-%d %H:%M} on its clock"
+    battery = sum(tower.capacity for tower in simulator.house.bank.towers) / 1000
+    house = f"{sun:g} kWp of solar modules, a battery of {battery:g} kWh, {now:%Y-%m-%d %H:%M} on its clock"
     return f"simulated inverter, {house}{f', faults {faults}' if faults != HEALTHY else ''}"
