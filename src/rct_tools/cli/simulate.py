@@ -17,7 +17,6 @@ from rct_tools.cli.run import run_async
 from rct_tools.cli.serving import serve
 from rct_tools.link import PORT
 from rct_tools.simulator import Happened, Simulator
-from rct_tools.simulator.battery import CAPACITY
 from rct_tools.simulator.faults import FAULTS, HEALTHY, Faults, parse_faults
 from rct_tools.simulator.firmware import FIRMWARE
 from rct_tools.simulator.house import PEAK_POWER, PLANES
