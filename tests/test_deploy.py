@@ -59,8 +59,9 @@ def run(program: str, *args: str | Path, check: bool = True) -> subprocess.Compl
 @pytest.fixture(params=UNITS, ids=lambda path: path.stem)
 def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A unit as it is, but for the program, which is not installed here."""
-    path = tmp_path / request.param.name
-    path.write_text(request.param.read_text("utf-8").replace("/opt/rct-tools/bin/rct ", "/bin/true "))
+    original: Path = request.param
+    path = tmp_path / original.name
+    path.write_text(original.read_text("utf-8").replace("/opt/rct-tools/bin/rct ", "/bin/true "))
     return path
 
 

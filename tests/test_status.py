@@ -14,7 +14,7 @@ from rct_tools.config import parse_plan
 from rct_tools.errors import ConfigError, RctError, SinkError
 from rct_tools.frame import Reason
 from rct_tools.simulator import Simulator
-from rct_tools.status import page_address, serving, status_of
+from rct_tools.status import metrics_of, page_address, serving, status_of
 from rct_tools.times import SECOND
 
 from servers import free_ports
@@ -120,3 +120,15 @@ async def test_without_the_extra_it_goes_on(monkeypatch: pytest.MonkeyPatch, cap
     async with serving("127.0.0.1:0", dict, list) as address:
         assert address == ""
     assert caplog.messages == ["no status page: it needs more than the core: pip install 'rct-tools[service]'"]
+
+
+async def test_metrics_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    collector = Collector(Setup((), ()))
+    async with (
+        serving("127.0.0.1:0", dict, lambda: metrics_of(collector)) as address,
+        aiohttp.ClientSession() as session,
+        session.get(f"http://{address}/metrics") as answer,
+    ):
+        assert answer.status == 501
+        assert await answer.text() == "metrics need more: pip install 'rct-tools[prometheus]'\n"
