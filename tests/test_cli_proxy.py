@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import re
 import signal
@@ -15,13 +16,16 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from click.testing import CliRunner
 
 from rct_tools.capture import Chunk, Direction, read_capture
+from rct_tools.cli.proxy import proxy
 from rct_tools.client import connect
 from rct_tools.frame import Command, Frame
 from rct_tools.link import PORT
 from rct_tools.objects import registry
 from rct_tools.parser import FrameParser
+from rct_tools.proxy import Access, ProxySetup, parse_network
 from rct_tools.simulator import Simulator
 
 from programs import finish, run, running
@@ -104,22 +108,46 @@ async def test_inverter_that_is_away_is_waited_for() -> None:
             await line_of(process, ": there again after ")
 
 
-async def test_every_option_reaches_the_proxy(simulator: Simulator) -> None:
-    async with sharing(simulator, "--cache", "0", "--max-clients", "1", "--max-rate", "5", "--no-broadcast", "--allow",
-                       "192.0.2.0/24", "--allow", "198.51.100.7", "--allow-write", "power_mng.soc_strat",
-                       "--allow-write", "power_mng.soc_min") as (process, port, line):  # fmt: skip
-        assert line.endswith(
-            "with this machine and 192.0.2.0/24, 198.51.100.7/32, who may write power_mng.soc_min, "
-            "power_mng.soc_strategy; Ctrl-C ends it"
-        )
-        async with connect("127.0.0.1", port) as client:
-            await client.read("battery.soc")
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            said = await line_of(process, "cut off")
-            assert "all places are taken by clients that are at work" in said
-            with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
-                await reader.readexactly(1)
-            writer.close()
+OPTIONS = [  # what is given, what the proxy is told
+    ([], ProxySetup()),
+    (["--allow", "10.0.0.0/8"], ProxySetup("0.0.0.0", access=Access((parse_network("10.0.0.0/8"),)))),
+    (["--allow", "fd00::/8"], ProxySetup("::", access=Access((parse_network("fd00::/8"),)))),
+    (["--listen", "[::1]:8898"], ProxySetup("::1", 8898)),
+    (["--allow-write", "power_mng.soc_strat", "--allow-write", "0x959930BF"],
+     ProxySetup(writable=frozenset({"power_mng.soc_strategy", "battery.soc"}))),
+    (["--no-broadcast"], ProxySetup(broadcast=False)),
+    (["--cache", "250ms"], ProxySetup(cache=0.25)),
+    (["--cache", "0"], ProxySetup(cache=0)),
+    (["--max-clients", "7", "--max-rate", "2.5"], ProxySetup(most_clients=7, rate=2.5)),
+    (["--capture", "x.rctcap"], ProxySetup(capture="x.rctcap")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "setup"), OPTIONS, ids=[" ".join(options) for options, _ in OPTIONS])
+def test_every_option_reaches_the_proxy(options: list[str], setup: ProxySetup, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+
+    async def share(*args: object) -> None:
+        told.extend(args)
+
+    monkeypatch.setattr(importlib.import_module("rct_tools.cli.proxy"), "share", share)
+    for upstream, where in (("roof.lan", ("roof.lan", 8899)), ("[::1]:1", ("::1", 1))):
+        told.clear()
+        result = CliRunner().invoke(proxy, ["--upstream", upstream, "--status", "127.0.0.1:1", *options])
+        assert result.exit_code == 0, result.output
+        host, port, given, _, status = told
+        assert (host, port) == where
+        assert (given, status) == (setup, "127.0.0.1:1")
+
+
+async def test_client_too_many_is_cut_off_and_said(simulator: Simulator) -> None:
+    async with sharing(simulator, "--max-clients", "1") as (process, port, _), connect("127.0.0.1", port) as client:
+        await client.read("battery.soc")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert "all places are taken by clients that are at work" in await line_of(process, "cut off")
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+        writer.close()
 
 
 async def test_write_is_answered_with_what_the_inverter_holds(simulator: Simulator) -> None:

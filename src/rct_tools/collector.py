@@ -189,7 +189,7 @@ class Collector:
             except RctError as exc:
                 if at_start or setup.proxy is None:
                     raise
-                logger.error("%s; left out until the next change", exc)
+                logger.error("%s; %s has no proxy until the next change", exc, name)
                 await self._watch(replace(setup, proxy=None))
 
     async def _watch(self, setup: InverterSetup) -> None:
