@@ -45,6 +45,7 @@ async def collecting(setup: Setup) -> AsyncIterator[Collector]:
     collector = Collector(setup)
     started = asyncio.Event()
     job = asyncio.create_task(collector.run(started.set))
+    job.add_done_callback(lambda _: started.set())
     try:
         await started.wait()
         yield collector
@@ -142,6 +143,7 @@ def test_change_moves_it_and_leaves_sinks_alone() -> None:
                 await client.read("battery.soc")
             async with connect("127.0.0.1", other) as moved:
                 await moved.read("battery.soc")
+            assert not stays.connected  # which is not the same any more
             await collector.change(setup(roof, shelf, None))
             with pytest.raises(ConnectFailed):
                 async with connect("127.0.0.1", other, tries=1):
