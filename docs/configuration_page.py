@@ -14,6 +14,7 @@ import msgspec
 from rct_tools.components import COMPONENTS
 from rct_tools.config import File, InverterTable, SinkTable, StatusTable, search_path
 from rct_tools.groups import GroupTable
+from rct_tools.proxy.table import ProxyTable
 from rct_tools.settings import Duration, Secret, Size, Tls
 from rct_tools.sinks import SINKS
 
@@ -104,6 +105,34 @@ What is known of the connection comes as objects, too: `link.up` (whether the in
 its `objects`.
 """
 
+PROXY = """ Nothing is shared without this table;
+an empty one shares the only inverter on this machine. With several inverters there may be a `[[proxy]]` for each, which
+says whose it is and listens at an address of its own:
+
+```toml
+[[inverter]]
+name = "roof"
+host = "192.0.2.7"
+
+[[inverter]]
+name = "barn"
+host = "192.0.2.8"
+
+[[proxy]]
+inverter = "roof"
+allow = ["192.168.1.0/24"]  # who may come; now it listens on all addresses
+
+[[proxy]]
+inverter = "barn"
+listen = "127.0.0.1:8898"
+allow_write = ["power_mng.soc_strategy"]
+```
+
+The collector asks over the same connection, so what it reads answers clients too. An address that cannot be had is an
+error at the start; when the configuration is read again, the log says it, and all else goes on. A capture that is there
+already stays; the new one has its time in its name. What else there is to know: [proxy](proxy.md).
+"""
+
 TITLES: Mapping[str, str] = {
     "sqlite": "sqlite:", "influx": "influx:// and influx2://", "lines": "jsonl: and csv:", "parquet": "parquet:",
     "mqtt": "mqtt://", "prometheus": "prometheus://", "console": "console:",
@@ -131,6 +160,7 @@ def _parts() -> Iterator[str]:
         yield f"\n### {TITLES[module]}\n\n{settings.__doc__.strip()} {forms}\n"
         if keys := _keys(settings, without="url"):
             yield f"\n{keys}"
+    yield f"\n## `[proxy]`\n\n{ProxyTable.__doc__.strip()}{PROXY}\n{_keys(ProxyTable)}"
     yield f"\n## `[status]`\n\n{StatusTable.__doc__.strip()} `rct status` asks there.\n\n{_keys(StatusTable)}"
 
 

@@ -100,6 +100,7 @@ COMPLETIONS = [  # what stands on the line, the last word being completed; what 
     ("rct read battery.so", {"battery.soc", "battery.soc_target", "battery.soh"}),
     ("rct query --object battery.soc_t", {"battery.soc_target", "battery.soc_target_high"}),
     ("rct collect --si", {"--sink"}),
+    ("rct proxy --allow-write power_mng.soc_st", {"power_mng.soc_strategy"}),
     ("rct read --format js", {"json", "jsonl"}),
 ]
 

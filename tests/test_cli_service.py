@@ -364,6 +364,27 @@ async def test_configuration_is_read_again_on_hangup_and_nothing_is_lost(simulat
 
 
 @unix
+async def test_inverter_is_shared_and_a_reload_moves_the_address(simulator: Simulator) -> None:
+    one, other = (f"127.0.0.1:{port}" for port in free_ports(2))
+    write(config(simulator, f'[proxy]\nlisten = "{one}"'))
+    check = await run("rct", "config", "check")
+    async with running("rct", "collect") as process:
+        assert await said(process, "sharing") == f"{one}: sharing 127.0.0.1:{simulator.port} with this machine\n"
+        answer = await run("rct", "read", "--host", "127.0.0.1", "--port", one.rpartition(":")[2], "inverter_sn")
+        for listen in (other, f"127.0.0.1:{simulator.port}"):  # the second is taken
+            write(config(simulator, f'[proxy]\nlisten = "{listen}"\nallow_write = ["power_mng.soc_strategy"]'))
+            process.send_signal(signal.SIGHUP)
+            line = await said(process, "configuration read again" if listen == other else "cannot listen")
+            assert f"{other}" in line or "address already in use; roof has no proxy until" in line
+        before = stored()
+        await until(lambda: stored() > before + 5)
+        process.terminate()
+        assert (await finish(process)).code == 0
+    assert f"    shared at {one} with this machine\n" in check.out
+    assert (answer.code, answer.err) == (0, "")
+
+
+@unix
 async def test_systemd_is_told(simulator: Simulator, tmp_path: Path) -> None:
     write(config(simulator))
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

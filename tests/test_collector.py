@@ -347,7 +347,7 @@ async def test_mistake_of_ours_in_a_client_ends_it() -> None:
     def stumble(_: Reading) -> None:
         raise ZeroDivisionError
 
-    async def connected(setup: InverterSetup) -> Client:
+    async def connected(setup: InverterSetup, _tap: object) -> Client:
         client = await connect(setup.host, setup.port, name=setup.name).__aenter__()
         stack.enter_context(client.hearing(stumble))
         return client
@@ -396,7 +396,7 @@ async def test_sink_that_cannot_be_opened_at_the_start_is_an_error(tmp_path: Pat
 async def test_client_that_gives_up_ends_it() -> None:
     shelf = Shelf()
 
-    async def impatient(setup: InverterSetup):  # type: ignore[no-untyped-def]  # a client
+    async def impatient(setup: InverterSetup, _tap: object):  # type: ignore[no-untyped-def]  # a client
         return await connect(setup.host, setup.port, tries=1).__aenter__()
 
     setup = Setup((InverterSetup("roof", "127.0.0.1", BOTH, 1),), (shelf.setup(),))

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from rct_tools.address import show_address
 from rct_tools.config import Config, find_config, load_config, parse_config, search_path, show_config, sink_of
 from rct_tools.errors import ConfigError
 from rct_tools.plan import Plan
+from rct_tools.proxy import Access, ProxySetup, parse_network
 from rct_tools.rehearsal import rehearse
 from rct_tools.settings import Secret
 from rct_tools.times import SECOND, local_zone
@@ -43,6 +45,17 @@ url = "influx://me@localhost/house"
 objects = ["battery.*", "link.up"]
 names = { "battery.soc" = "charge" }
 
+[proxy]
+inverter = "barn"
+listen = "[::1]:8898"
+allow = ["192.168.1.0/24", "fd00::/8"]
+allow_write = ["power_mng.soc_strategy", "0x959930BF"]
+broadcast = false
+cache = "500ms"
+max_clients = 5
+max_rate = 20
+capture = "barn.rctcap"
+
 [status]
 listen = "127.0.0.1:9999"
 """
@@ -69,6 +82,40 @@ def test_whole_file() -> None:
     assert {e.name: e.interval // SECOND for e in expects.values()} == {"charge": 10, "link.up": 60}
     assert expects["battery.soc"].field == "charge"
     assert (config.listen, config.data) == ("127.0.0.1:9999", "/var/lib/rct-tools")
+
+
+def test_whole_proxy() -> None:
+    roof, barn = parsed(WHOLE).setup.inverters
+    assert roof.proxy is None
+    assert barn.proxy == ProxySetup(
+        "::1", 8898, Access((parse_network("192.168.1.0/24"), parse_network("fd00::/8"))),
+        frozenset({"power_mng.soc_strategy", "battery.soc"}), 0.5, False, "barn.rctcap", 5, 20.0,
+    )  # fmt: skip
+    assert barn.proxy.whom == (
+        "this machine and 192.168.1.0/24, fd00::/8, who may write battery.soc, power_mng.soc_strategy"
+    )
+
+
+PROXIES = [  # of the only inverter; address, whom it serves
+    ("[proxy]", "127.0.0.1:8899", "this machine"),
+    ("[[proxy]]", "127.0.0.1:8899", "this machine"),
+    ("[proxy]\nallow = ['10.0.0.0/8']", "0.0.0.0:8899", "this machine and 10.0.0.0/8"),
+    ("[proxy]\nallow = ['fd00::/8']", "[::]:8899", "this machine and fd00::/8"),
+    ("[proxy]\nallow = ['fd00::/8', '10.1.2.3']", "0.0.0.0:8899", "this machine and fd00::/8, 10.1.2.3/32"),
+    ("[proxy]\nlisten = '127.0.0.2:0'\nallow = ['10.0.0.0/8']", "127.0.0.2:0", "this machine and 10.0.0.0/8"),
+]
+
+
+@pytest.mark.parametrize(("text", "address", "whom"), PROXIES)
+def test_small_proxy(text: str, address: str, whom: str) -> None:
+    (inverter,) = parsed(SMALL + text).setup.inverters
+    assert inverter.proxy
+    assert (show_address(inverter.proxy.host, inverter.proxy.port), inverter.proxy.whom) == (address, whom)
+
+
+def test_proxies_of_several_inverters() -> None:
+    text = TWO + "[[proxy]]\ninverter = 'b'\nlisten = '127.0.0.1:0'\n[[proxy]]\ninverter = 'a'\nlisten = '127.0.0.1:0'"
+    assert [inverter.proxy.port for inverter in parsed(text).setup.inverters if inverter.proxy] == [0, 0]
 
 
 def test_processes_that_share_a_file_are_told_apart() -> None:
@@ -103,6 +150,7 @@ ENVIRONMENT = [  # variable, value, what it changes
     ("RCT_SINK__0__URL", "jsonl:-", lambda c: c.setup.sinks[0].label == "jsonl:-"),
     ("RCT_SINK__1__NAMES__BATTERY.SOC", "x", lambda c: c.setup.sinks[1].names == {"battery.soc": "x"}),
     ("RCT_STATUS__LISTEN", "", lambda c: c.listen == ""),
+    ("RCT_PROXY__CACHE", '"0s"', lambda c: c.setup.inverters[1].proxy.cache == 0),
     ("RCT_DATA", "/x", lambda c: c.data == "/x"),
     ("RCT_DEFAULT_GROUPS", "false", lambda c: len(c.setup.inverters[1].plan.groups) == 1),
     ("RCT_REQUIRE_SERVERS", "1", lambda c: True),  # of something else
@@ -117,6 +165,8 @@ def test_environment(variable: str, value: str, changed: object) -> None:
 
 
 SINK = SMALL + "[[sink]]\n"
+PROXY = SMALL + "[proxy]\n"
+TWO = '[[inverter]]\nhost = "a"\n[[inverter]]\nhost = "b"\n'
 MISTAKES = [  # file, what is said
     ("[[inverter]\n", "rct.toml: not TOML: "),
     ("", "rct.toml: inverter: missing"),
@@ -153,6 +203,26 @@ MISTAKES = [  # file, what is said
     (SINK + "url = 'console:'\nobjects = ['link.up', 'x.*']", "rct.toml: sink[0].objects[1]: 'x.*' fits no object"),
     (SINK + "url = 'console:'\nnames = { 'battery.soc' = 'x', 'battery.soh' = 'x' }", "rct.toml: sink[0].names: 'x' "),
     (SINK + "url = 'console:'\nnames = { 'battery.soc' = 'power_grid' }", "rct.toml: sink[0].names: 'power_grid'"),
+    (PROXY + "lisen = 'x'", "rct.toml: proxy.lisen: unknown key, did you mean 'listen'?"),
+    (PROXY + "listen = '8899'", "rct.toml: proxy.listen: '8899' is no address; expected one such as 127.0.0.1:8899"),
+    (PROXY + "allow = '10.0.0.0/8'", "rct.toml: proxy.allow: expected `array`, got `str`"),
+    (PROXY + "allow = ['10.0.0.0/8', 'all']", "rct.toml: proxy.allow[1]: 'all' is no network; expected one such as"),
+    (PROXY + "allow = ['10.0.0.1/8']", "rct.toml: proxy.allow[0]: '10.0.0.1/8' is no network; did you mean 10.0.0.0"),
+    (PROXY + "allow_write = ['power_mng.soc_strategi']", "rct.toml: proxy.allow_write[0]: unknown object 'power"),
+    (PROXY + "allow_write = ['com_service']", "rct.toml: proxy.allow_write[0]: com_service is never written through a"),
+    (PROXY + "allow_write = ['pas.period']", "rct.toml: proxy.allow_write[0]: pas.period is never written through a"),
+    (PROXY + "cache = 2", 'rct.toml: proxy.cache: expected a duration such as "5s", got 2'),
+    (PROXY + "max_clients = 0", "rct.toml: proxy.max_clients: expected `int` >= 1"),
+    (PROXY + "max_rate = 0", "rct.toml: proxy.max_rate: expected `float` > 0"),
+    (PROXY + "broadcast = 1", "rct.toml: proxy.broadcast: expected `bool`, got `int`"),
+    (PROXY + "inverter = '192.0.2.8'", "rct.toml: proxy.inverter: '192.0.2.8' is no inverter; did you mean '192.0.2"),
+    (PROXY + "data = '/x'", "rct.toml: proxy.data: goes to the top of the file"),
+    (TWO + "[proxy]", "rct.toml: proxy.inverter: missing; expected one of a, b"),
+    (TWO + "[[proxy]]\ninverter = 'a'\n[[proxy]]\ninverter = 'a'", "rct.toml: proxy[1].inverter: 'a' has a proxy"),
+    (
+        TWO + "[[proxy]]\ninverter = 'a'\n[[proxy]]\ninverter = 'b'",
+        "rct.toml: proxy[1].listen: 127.0.0.1:8899 is that of proxy[0] already",
+    ),
     (SINK + "url = 'console:'\nspool_size = 'big'", "rct.toml: sink[0].spool_size: 'big' is not a size; expected"),
 ]  # fmt: skip
 

@@ -21,21 +21,30 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from rct_tools.cli.proxy import proxy
 from rct_tools.config import parse_config
+from rct_tools.link import PORT
 
 from programs import ROOT
 from servers import free_ports, require
 
 DEPLOY = ROOT / "deploy"
+COMPOSE_FILES = sorted(DEPLOY.glob("compose*.yaml"))
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
+EVERY_SERVICE: Mapping[str, Mapping[str, Any]] = {
+    f"{path.stem}: {name}": service
+    for path in COMPOSE_FILES
+    for name, service in yaml.safe_load(path.read_text("utf-8"))["services"].items()
+}
+PROXY = EVERY_SERVICE["compose.proxy: proxy"]
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
-UNIT = DEPLOY / "systemd" / "rct-collect.service"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 FLEET = DEPLOY / "kubernetes" / "rct-fleet.yaml"
 CONFIG_MAP, SERVICE, STATEFUL_SET = yaml.safe_load_all(FLEET.read_text("utf-8"))
 CONTAINER: Mapping[str, Any] = STATEFUL_SET["spec"]["template"]["spec"]["containers"][0]
 DATASOURCES = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/rct.yaml").read_text("utf-8"))["datasources"]
-EXPOSURE = 12  # what systemd-analyze says of the unit, times ten; docs/service.md quotes it
+EXPOSURE = 12  # what systemd-analyze says of each unit, times ten; the documents quote it
 
 
 def run(program: str, *args: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -47,11 +56,12 @@ def run(program: str, *args: str | Path, check: bool = True) -> subprocess.Compl
 # --- systemd --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """The unit as it is, but for the program, which is not installed here."""
-    path = tmp_path / UNIT.name
-    path.write_text(UNIT.read_text("utf-8").replace("/opt/rct-tools/bin/rct collect", "/bin/true collect"))
+@pytest.fixture(params=UNITS, ids=lambda path: path.stem)
+def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A unit as it is, but for the program, which is not installed here."""
+    original: Path = request.param
+    path = tmp_path / original.name
+    path.write_text(original.read_text("utf-8").replace("/opt/rct-tools/bin/rct ", "/bin/true "))
     return path
 
 
@@ -64,7 +74,20 @@ def test_systemd_understands_all_of_the_unit(unit: Path) -> None:
 
 def test_the_unit_is_as_closed_as_is_said(unit: Path) -> None:
     run("systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE}", unit)
-    assert f"{EXPOSURE / 10:.1f}" in (ROOT / "docs/service.md").read_text("utf-8")
+    page = {"rct-collect": "service.md", "rct-proxy": "proxy.md"}[unit.stem]
+    assert f"{EXPOSURE / 10:.1f}" in (ROOT / "docs" / page).read_text("utf-8")
+
+
+def test_options_of_the_unit_of_the_proxy_are_those_of_the_command() -> None:
+    (unit,) = (path.read_text("utf-8") for path in UNITS if path.stem == "rct-proxy")
+    (line,) = re.findall("# One line, OPTIONS=(.*)", unit)
+    assert f"OPTIONS={line}" in (ROOT / "docs/proxy.md").read_text("utf-8")
+    understood(line.split())
+
+
+def understood(options: list[str]) -> dict[str, Any]:
+    """Return what `rct proxy` understands."""
+    return proxy.make_context("proxy", options).params
 
 
 # --- container ------------------------------------------------------------------------------------------------------
@@ -124,22 +147,44 @@ def test_health_check(status: int | None, code: int) -> None:
 # --- compose --------------------------------------------------------------------------------------------------------
 
 
-def test_compose_file_keeps_to_the_schema_of_the_specification(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", COMPOSE_FILES, ids=lambda path: path.name)
+def test_compose_file_keeps_to_the_schema_of_the_specification(path: Path, tmp_path: Path) -> None:
     schema = ("--builtin-schema", "vendor.compose-spec")
-    run("check-jsonschema", *schema, DEPLOY / "compose.yaml")
+    run("check-jsonschema", *schema, path)
     broken = tmp_path / "compose.yaml"
-    broken.write_text((DEPLOY / "compose.yaml").read_text("utf-8").replace("read_only: true", "read_only: [maybe]"))
+    broken.write_text(path.read_text("utf-8").replace("read_only: true", "read_only: [maybe]"))
     assert "read_only" in run("check-jsonschema", *schema, broken, check=False).stdout
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", EVERY_SERVICE)
 def test_every_service_lasts_for_years(name: str) -> None:
-    service = SERVICES[name]
+    service = EVERY_SERVICE[name]
     assert service["restart"] == "unless-stopped"
     assert "max-size" in service["logging"]["options"]
     assert "healthcheck" in service or ("build" in service and "\nHEALTHCHECK " in DOCKERFILE)
     assert re.search(r":v?\d+\.\d+\.\d+$", service["image"])
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def test_the_proxy_is_the_image_and_its_health_is_asked() -> None:
+    assert {key: PROXY[key] for key in ("image", "build")} == {key: SERVICES["rct"][key] for key in ("image", "build")}
+    command, *options = PROXY["command"]
+    assert command == "proxy"
+    given = understood(options)
+    assert f"{given['status']}/healthz" in DOCKERFILE
+    (port,) = PROXY["ports"]
+    assert port in SERVICES["rct"]["ports"]
+    assert port.endswith(f":{PORT}")
+    assert given["networks"]  # since without, it listens inside of its container only
+    assert f"\nEXPOSE {PORT} " in DOCKERFILE
+
+
+def test_proxy_of_the_collector_can_be_reached_when_it_is_let_in() -> None:
+    text = (DEPLOY / "rct" / "rct.toml").read_text("utf-8")
+    (roof,) = parse_config(text.replace("#[proxy]", "[proxy]").replace("#allow", "allow"), "x", {}).setup.inverters
+    assert roof.proxy
+    assert (roof.proxy.host, roof.proxy.port) == ("0.0.0.0", PORT)
+    assert roof.proxy.access.networks == understood(PROXY["command"][1:])["networks"]
 
 
 @pytest.mark.parametrize("name", SERVICES)

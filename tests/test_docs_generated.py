@@ -7,11 +7,13 @@ import runpy
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from rct_tools.cli import COMMANDS
 from rct_tools.config import parse_config
 from rct_tools.objects import registry
+from rct_tools.proxy.table import ProxyTable
 from rct_tools.sinks import SINKS, sink_keys
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -40,7 +42,8 @@ def test_examples_of_configurations_are_right() -> None:
     for text in examples:
         setup = parse_config(text, "configuration.md", {}).setup
         assert setup.inverters
-        assert len(setup.sinks) == text.count("[[sink]]")
+        assert len(setup.sinks) == max(1, text.count("[[sink]]"))
+        assert len([inverter for inverter in setup.inverters if inverter.proxy]) == text.count("[[proxy]]")
 
 
 def test_every_sink_and_every_key_is_there() -> None:
@@ -49,3 +52,4 @@ def test_every_sink_and_every_key_is_there() -> None:
         assert kind.form in page
         for key in sink_keys(f"{scheme}:") - {"url"}:
             assert f"| `{key}` |" in page
+    assert all(f"| `{field.encode_name}` |" in page for field in msgspec.structs.fields(ProxyTable))

@@ -26,13 +26,14 @@ from test_sinks import NOON, SAMPLES, reading
 
 from rct_tools import vitals
 from rct_tools.errors import ConfigError, SinkError
+from rct_tools.exposition import exposition, families_of
 from rct_tools.metrics import naming
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
 from rct_tools.simulator.inverter import Inverter
 from rct_tools.sinks import open_sink, settings_for
-from rct_tools.sinks.prometheus import FRESH, SLACK, PrometheusSink, _exposition
+from rct_tools.sinks.prometheus import FRESH, SLACK, PrometheusSink
 from rct_tools.times import SECOND
 from rct_tools.values import DataType, Value
 
@@ -189,7 +190,7 @@ def test_any_names_and_texts_can_be_read_back(rows: list[tuple[str, str, float]]
         said += [(inverter, registry["inverter_sn"], text), (inverter, field, number)]
     known = [(inverter, naming("own").metrics(info), value) for inverter, info, value in said]
     for read, open_metrics in ((parse_text, False), (parse_open_metrics, True)):
-        families = {family.name: family for family in read(_exposition(known, open_metrics).decode())}
+        families = {family.name: family for family in read(exposition(families_of(known), open_metrics).decode())}
         texts = {inverter: text for inverter, text, _ in rows if text}
         numbers = {inverter: number for inverter, _, number in rows if math.isfinite(number)}
         samples = [

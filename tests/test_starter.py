@@ -73,7 +73,12 @@ def test_what_is_written_is_a_good_configuration(equipment: Equipment, port: int
     assert inverter.has == frozenset((*equipment.has, *equipment.unknown))
     # What stands there in comments is right, too.
     everything = "\n".join(
-        line.removeprefix("#") if line.startswith(("#[", "#url", "#name", "#interval", "#objects")) else line
+        line.removeprefix("#")
+        if line.startswith(("#[", "#url", "#name", "#interval", "#objects", "#listen", "#allow"))
+        else line
         for line in text.splitlines()
     )
-    assert len(parse_config(everything, "rct.toml", {}).setup.sinks) == 4
+    setup = parse_config(everything, "rct.toml", {}).setup
+    assert len(setup.sinks) == 4
+    assert setup.inverters[0].proxy
+    assert setup.inverters[0].proxy.host == "0.0.0.0"

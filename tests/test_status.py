@@ -14,7 +14,7 @@ from rct_tools.config import parse_plan
 from rct_tools.errors import ConfigError, RctError, SinkError
 from rct_tools.frame import Reason
 from rct_tools.simulator import Simulator
-from rct_tools.status import parse_address, serving, status_of
+from rct_tools.status import metrics_of, page_address, serving, status_of
 from rct_tools.times import SECOND
 
 from servers import free_ports
@@ -89,34 +89,46 @@ def test_document_of_one_that_works_and_one_that_is_away() -> None:
     [("127.0.0.1:9832", ("127.0.0.1", 9832)), ("[::1]:0", ("::1", 0)), ("localhost:65535", ("localhost", 65535))],
 )
 def test_address(text: str, address: tuple[str, int]) -> None:
-    assert parse_address(text) == address
+    assert page_address(text) == address
 
 
 @pytest.mark.parametrize("text", ["", "9832", ":9832", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "h:-1", "h:x"])
 def test_no_address(text: str) -> None:
     with pytest.raises(ConfigError, match=r"status\.listen: .* is no address; expected one such as 127\.0\.0\.1:9832"):
-        serving(text, dict)
+        serving(text, dict, list)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
 async def test_served(host: str) -> None:
-    async with serving(f"{host}:0", lambda: {"a": 1}) as address, aiohttp.ClientSession() as session:
+    async with serving(f"{host}:0", lambda: {"a": 1}, list) as address, aiohttp.ClientSession() as session:
         assert address.startswith(f"{host}:")
         async with session.get(f"http://{address}/status") as answer:
             assert await answer.json() == {"a": 1}
         with pytest.raises(RctError, match=r"status\.listen: cannot listen on .*: address already in use"):
-            async with serving(address, dict):
+            async with serving(address, dict, list):
                 raise AssertionError("nobody gets here")
 
 
 async def test_host_that_cannot_be() -> None:
     with pytest.raises(RctError, match=r"status\.listen: cannot listen on "):
-        async with serving(f"{'h' * 64}.example:{free_ports(1)[0]}", dict):
+        async with serving(f"{'h' * 64}.example:{free_ports(1)[0]}", dict, list):
             raise AssertionError("nobody gets here")
 
 
 async def test_without_the_extra_it_goes_on(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setitem(sys.modules, "aiohttp", None)
-    async with serving("127.0.0.1:0", dict) as address:
+    async with serving("127.0.0.1:0", dict, list) as address:
         assert address == ""
     assert caplog.messages == ["no status page: it needs more than the core: pip install 'rct-tools[service]'"]
+
+
+async def test_metrics_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    collector = Collector(Setup((), ()))
+    async with (
+        serving("127.0.0.1:0", dict, lambda: metrics_of(collector)) as address,
+        aiohttp.ClientSession() as session,
+        session.get(f"http://{address}/metrics") as answer,
+    ):
+        assert answer.status == 501
+        assert await answer.text() == "metrics need more: pip install 'rct-tools[prometheus]'\n"

@@ -1,21 +1,27 @@
-"""Inverters into sinks, for years: each inverter has a poller, each sink an outbox, and none holds up another."""
+"""Inverters into sinks, for years: each inverter has a poller, each sink an outbox, and none holds up another.
+
+An inverter may have a proxy, too: others then use the one connection to it beside the poller.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from rct_tools.capture import Chunk
 from rct_tools.client import Client, connect
 from rct_tools.components import fits
-from rct_tools.errors import ConfigError, SinkError
+from rct_tools.errors import ConfigError, RctError, SinkError
 from rct_tools.link import PORT
 from rct_tools.outbox import Outbox
 from rct_tools.plan import Expected, Plan, Source
 from rct_tools.poller import Poller
+from rct_tools.proxy import Proxy, ProxySetup, open_tap
 from rct_tools.reading import Reading
 from rct_tools.sinks import Sink
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT, Spool
@@ -36,6 +42,7 @@ class InverterSetup:
     port: int = PORT
     zone: str = "UTC"  # the time zone of its clock
     has: frozenset[str] | None = None  # its components, as in Schedule
+    proxy: ProxySetup | None = None  # for others who want to use the connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +100,14 @@ class Setup:
     sinks: tuple[SinkSetup, ...]
 
 
+Connect: TypeAlias = Callable[[InverterSetup, Callable[[Chunk], None]], Awaitable[Client]]
+"""Gives the client of an inverter; what crosses its connection goes to the function, too."""
+
+
 class Collector:
     """Does what a setup says until cancelled. It may be changed while it runs, without losing a reading."""
 
-    def __init__(self, setup: Setup, *, connect: Callable[[InverterSetup], Awaitable[Client]] | None = None) -> None:
+    def __init__(self, setup: Setup, *, connect: Connect | None = None) -> None:
         """``connect`` gives the client of an inverter, entered; the default does not wait for a connection."""
         self.setup = setup
         self.watched: dict[str, Watched] = {}
@@ -109,11 +120,12 @@ class Collector:
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Collect until cancelled; then let the sinks take what they have not taken yet, and close them.
 
-        ``started`` is called when all sinks are open. Raises ConfigError and SinkError when a sink cannot be opened.
+        ``started`` is called when all sinks are open. Raises ConfigError and SinkError when a sink cannot be opened,
+        RctError when a proxy cannot listen or keep its capture.
         """
         self._ended = asyncio.get_running_loop().create_future()
         try:
-            await self.change(self.setup)
+            await self._change(self.setup, at_start=True)
             started()
             # No job ends by itself: the first that does has met a bug, or standard output is gone.
             await self._ended
@@ -125,8 +137,12 @@ class Collector:
     async def change(self, setup: Setup) -> None:
         """Do what another setup says from now on; what is the same in both goes on undisturbed.
 
-        Raises ConfigError and SinkError, and goes on as before, when a new sink cannot be opened.
+        Raises ConfigError and SinkError, and goes on as before, when a new sink cannot be opened. A proxy that cannot
+        be had is left out until the next change.
         """
+        await self._change(setup, at_start=False)
+
+    async def _change(self, setup: Setup, *, at_start: bool) -> None:
         async with self._changing:
             sources = {sink.label: sink.sources(setup.inverters) for sink in setup.sinks}
             kept = {
@@ -159,18 +175,33 @@ class Collector:
                     self._routes = _routes(self.lanes.values())
                 else:
                     lane.start(self.start)
-            await self._change_inverters(setup.inverters)
+            await self._change_inverters(setup.inverters, at_start=at_start)
             self.setup = setup
 
-    async def _change_inverters(self, setups: Iterable[InverterSetup]) -> None:
+    async def _change_inverters(self, setups: Iterable[InverterSetup], *, at_start: bool) -> None:
         wanted = {setup.name: setup for setup in setups}
         await self._end_inverters([w for name, w in self.watched.items() if wanted.get(name) != w.setup])
         for name, setup in wanted.items():
-            if name not in self.watched:
-                client = await self._connect(setup)  # it is closed in _end_inverters
-                poller = Poller(client, setup.plan, self._deliver, has=setup.has)
-                jobs = (self.start(poller.run()), self.start(client.ended()))
-                self.watched[name] = Watched(setup, client, poller, jobs)
+            if name in self.watched:
+                continue
+            try:
+                await self._watch(setup)
+            except RctError as exc:
+                if at_start or setup.proxy is None:
+                    raise
+                logger.error("%s; %s has no proxy until the next change", exc, name)
+                await self._watch(replace(setup, proxy=None))
+
+    async def _watch(self, setup: InverterSetup) -> None:
+        """Begin to read an inverter, and to share it. Raises RctError."""
+        async with AsyncExitStack() as stack:
+            tap = stack.enter_context(closing(open_tap(setup.proxy.capture if setup.proxy else "")))
+            client = await self._connect(setup, tap.upstream if setup.proxy else _ignore)
+            stack.push_async_callback(client.close)
+            proxy = await stack.enter_async_context(Proxy(client, setup.proxy, tap)) if setup.proxy else None
+            poller = Poller(client, setup.plan, self._deliver, has=setup.has)
+            jobs = (self.start(poller.run()), self.start(client.ended()))
+            self.watched[setup.name] = Watched(setup, client, poller, proxy, jobs, stack.pop_all())
 
     async def _end_inverters(self, watched: Iterable[Watched]) -> None:
         gone = list(watched)
@@ -180,7 +211,7 @@ class Collector:
                 job.cancel()
             await asyncio.wait(one.jobs)
         # What else ended a client has been told by its job.
-        await asyncio.gather(*(one.client.close() for one in gone), return_exceptions=True)
+        await asyncio.gather(*(one.stack.aclose() for one in gone), return_exceptions=True)
 
     def start(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Begin a job, to be cancelled by the caller; ``run`` ends with the error that ends it."""
@@ -207,7 +238,9 @@ class Watched:
     setup: InverterSetup
     client: Client
     poller: Poller
+    proxy: Proxy | None
     jobs: tuple[asyncio.Task[None], ...]
+    stack: AsyncExitStack  # closes the proxy and the client
 
 
 class Lane:
@@ -296,5 +329,9 @@ def _routes(lanes: Iterable[Lane]) -> dict[tuple[str, str], tuple[Lane, ...]]:
     return routes
 
 
-async def _connect(setup: InverterSetup) -> Client:
-    return await connect(setup.host, setup.port, name=setup.name, tries=None).__aenter__()
+async def _connect(setup: InverterSetup, tap: Callable[[Chunk], None]) -> Client:
+    return await connect(setup.host, setup.port, name=setup.name, tries=None, tap=tap).__aenter__()
+
+
+def _ignore(_chunk: Chunk) -> None:
+    """Keep nothing."""

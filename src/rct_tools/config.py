@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 from zlib import crc32
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from rct_tools.address import show_address
 from rct_tools.collector import InverterSetup, Setup, SinkSetup, SpoolSetup
 from rct_tools.components import COMPONENTS
 from rct_tools.environment import overlay
@@ -24,11 +25,14 @@ from rct_tools.errors import ConfigError
 from rct_tools.groups import GroupTable, Readings, build_plan, group_text
 from rct_tools.link import PORT
 from rct_tools.plan import Plan
+from rct_tools.proxy.table import ProxyTable
 from rct_tools.settings import Duration, Secret, Size, Table, decode, unknown_key
 from rct_tools.sinks import kind_of, open_sink, settings_for, sink_keys
 from rct_tools.sinks.sqlite import default_path, path_in_url
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT
 from rct_tools.times import local_zone
+
+T = TypeVar("T")
 
 FILE_VARIABLE: Final = "RCT_CONFIG"
 STATUS_ADDRESS: Final = "127.0.0.1:9832"
@@ -74,7 +78,7 @@ class SinkTable(Table, frozen=True):
 class StatusTable(Table, frozen=True):
     """The address at which the collector says how it is."""
 
-    listen: Annotated[str, msgspec.Meta(description='ADDRESS:PORT of /healthz and /status; "" for none')] = (
+    listen: Annotated[str, msgspec.Meta(description='ADDRESS:PORT of /healthz, /status and /metrics; "" for none')] = (
         STATUS_ADDRESS
     )
 
@@ -92,6 +96,9 @@ class File(Table, frozen=True):
     default_groups: Annotated[
         bool, msgspec.Meta(description="whether the groups that `rct readings` prints are read, too")
     ] = True
+    proxy: Annotated[
+        ProxyTable | tuple[ProxyTable, ...], msgspec.Meta(description="shares an inverter; a list shares several")
+    ] = ()
     status: StatusTable = StatusTable()
     data: Annotated[
         str,
@@ -212,7 +219,7 @@ def parse_config(text: str, source: str, environment: Mapping[str, str], keeper:
     if not file.group and defaults is None:
         raise ConfigError(f"{source}: group: expected at least one, as default_groups is false")
     plan = build_plan(file.group, source, defaults)
-    inverters = _inverters(file, plan, source)
+    inverters = _shared(file, _inverters(file, plan, source), source)
     sinks, settings = _sinks(file, plan, source, keeper)
     return Config(Setup(inverters, sinks), file.status.listen, file.data, file, settings)
 
@@ -222,7 +229,7 @@ def _check_layout(tree: Mapping[str, Any], source: str) -> None:
     for name, node in tree.items():
         if name in ("inverter", "sink", "group") and isinstance(node, dict):
             raise ConfigError(f"{source}: {name}: write [[{name}]] in place of [{name}], since there may be several")
-        places = {f"{name}[{i}]": table for i, table in enumerate(node)} if isinstance(node, list) else {name: node}
+        places = _numbered(name, node) if isinstance(node, list) else {name: node}
         for place, table in places.items():
             for key in ("data", "default_groups"):
                 if isinstance(table, dict) and key in table:
@@ -256,6 +263,30 @@ def _inverters(file: File, plan: Plan, source: str) -> tuple[InverterSetup, ...]
             None if has is None else frozenset(has),
         )  # fmt: skip
     return tuple(setups.values())
+
+
+def _shared(file: File, inverters: tuple[InverterSetup, ...], source: str) -> tuple[InverterSetup, ...]:
+    """Return the inverters with their proxies."""
+    tables = {"proxy": file.proxy} if isinstance(file.proxy, ProxyTable) else _numbered("proxy", file.proxy)
+    setups = {inverter.name: inverter for inverter in inverters}
+    listening: dict[tuple[str, int], str] = {}  # address: who has it
+    for name, table in tables.items():
+        place = f"{source}: {name}"
+        if not table.inverter and len(inverters) > 1:
+            raise ConfigError(f"{place}.inverter: missing; expected one of {', '.join(setups)}")
+        inverter = _choose(setups, table.inverter or inverters[0].name, f"{place}.inverter", "inverter")
+        if inverter.proxy is not None:
+            raise ConfigError(f"{place}.inverter: {inverter.name!r} has a proxy already")
+        proxy = table.setup(place)
+        other = listening.setdefault((proxy.host, proxy.port), name)
+        if other != name and proxy.port:  # 0 is any that is free
+            raise ConfigError(f"{place}.listen: {show_address(proxy.host, proxy.port)} is that of {other} already")
+        setups[inverter.name] = replace(inverter, proxy=proxy)
+    return tuple(setups.values())
+
+
+def _numbered(name: str, tables: Sequence[T]) -> Mapping[str, T]:
+    return {f"{name}[{index}]": table for index, table in enumerate(tables)}
 
 
 def _sinks(file: File, plan: Plan, source: str, keeper: str) -> tuple[tuple[SinkSetup, ...], tuple[Any, ...]]:

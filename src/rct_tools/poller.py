@@ -18,7 +18,7 @@ from rct_tools.reading import Reading
 from rct_tools.schedule import Entry, Schedule
 from rct_tools.times import SECOND
 from rct_tools.values import Value
-from rct_tools.vitals import BAD_FRAMES, COUNTERS, INTERVAL, UP
+from rct_tools.vitals import INTERVAL, UP, counts
 
 logger = logging.getLogger(__name__)
 
@@ -200,9 +200,7 @@ class Poller:
         return self._vital(UP, self.up)
 
     def _counter_readings(self) -> Iterable[Reading]:
-        counters = self.inverter.counters
-        yield from (self._vital(info, getattr(counters, name)) for name, info in COUNTERS.items())
-        yield from (self._vital(info, counters.bad_frames[reason]) for reason, info in BAD_FRAMES.items())
+        yield from (self._vital(info, count) for info, count in counts(self.inverter.counters))
 
     def _vital(self, info: ObjectInfo, value: Value) -> Reading:
         return Reading(self._wall_clock(), self.inverter.name, info, value)

@@ -11,7 +11,7 @@ from rct_tools.config import Config
 from rct_tools.errors import ConfigError
 from rct_tools.settings import Secret
 from rct_tools.sinks import kind_of, open_sink
-from rct_tools.status import parse_address
+from rct_tools.status import page_address
 
 
 async def rehearse(config: Config) -> list[str]:
@@ -20,7 +20,7 @@ async def rehearse(config: Config) -> list[str]:
     These are no mistakes: the service may have them, and whoever checks its file not. Raises ConfigError for the rest.
     """
     if config.listen:
-        parse_address(config.listen)
+        page_address(config.listen)
     remarks = []
     for sink, settings in zip(config.setup.sinks, config.sinks, strict=True):
         if kind_of(settings.url).makes_files:

@@ -110,6 +110,11 @@ url = "sqlite:"  # a file in your data folder
 #[[sink]]
 #url = "prometheus://127.0.0.1:9831"
 
+# Others that want the inverter, such as Home Assistant, evcc or the app, use this connection, and harm no answers.
+#[proxy]
+#listen = "0.0.0.0:8899"
+#allow = ["192.168.1.0/24"]
+
 [status]
 listen = "127.0.0.1:9832"  # for `rct status`
 """

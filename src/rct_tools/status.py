@@ -1,28 +1,40 @@
-"""How a collector is: as a document, and at an address on loopback for those who watch it. Needs aiohttp to serve."""
+"""How a collector or a proxy is: as a document, and at an address on loopback for those who watch it.
+
+Needs aiohttp to serve, and prometheus_client for metrics.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import fields
 from errno import EADDRINUSE
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from rct_tools.address import parse_address, show_address
+from rct_tools.client import Client
 from rct_tools.collector import Collector, Watched
 from rct_tools.errors import ConfigError, RctError
+from rct_tools.exposition import Known, content_type, exposition, families_of, wants_open_metrics
 from rct_tools.loopback import REFUSAL, is_meant
+from rct_tools.metrics import Naming, naming
 from rct_tools.outbox import Outbox
 from rct_tools.poller import Poller
+from rct_tools.proxy import Proxy, report
 from rct_tools.schedule import Entry
 from rct_tools.times import SECOND, iso_time
+from rct_tools.vitals import UP, counts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp import web
+    from prometheus_client import Metric
 
 logger = logging.getLogger(__name__)
 
@@ -36,34 +48,63 @@ def status_of(collector: Collector, *, started: int, wall_clock: Callable[[], in
     ``started`` is when it began, in UTC nanoseconds. To be called inside its loop.
     """
     return {
-        "version": VERSION,
-        "time": iso_time(wall_clock()),
-        "started": iso_time(started),
-        "pid": os.getpid(),
+        **_program(started, wall_clock()),
         "inverters": [_inverter(watched) for watched in collector.watched.values()],
         "sinks": [_sink(lane.outbox, wall_clock()) for lane in collector.lanes.values() if lane.outbox],
     }
 
 
+def status_of_proxy(proxy: Proxy, *, started: int, wall_clock: Callable[[], int] = time.time_ns) -> dict[str, Any]:
+    """Return how a proxy without a collector is, as a document of the same form."""
+    now = asyncio.get_running_loop().time()
+    inverter = {
+        **_link(proxy.inverter),
+        "up": proxy.inverter.connected,
+        "since": None,
+        "age": None if proxy.heard is None else round(now - proxy.heard, 3),
+        "missed": 0,
+        "absent": [],
+        "mute": [],
+        "objects": [],
+        "proxy": _proxy(proxy),
+    }
+    return {**_program(started, wall_clock()), "inverters": [inverter], "sinks": []}
+
+
+def _program(started: int, now: int) -> dict[str, Any]:
+    return {"version": VERSION, "time": iso_time(now), "started": iso_time(started), "pid": os.getpid()}
+
+
 def _inverter(watched: Watched) -> dict[str, Any]:
-    poller, client = watched.poller, watched.client
+    poller = watched.poller
     now = poller.now()
-    counters = {field.name: getattr(client.counters, field.name) for field in fields(client.counters)}
-    counters["bad_frames"] = {str(reason): count for reason, count in client.counters.bad_frames.items()}
     return {
-        "name": watched.setup.name,
-        "peer": client.peer,
+        **_link(watched.client),
         "up": poller.up,
-        "connected": client.connected,
         "since": _age(poller.since, now),
         "age": _age(poller.heard, now),
-        "sees_others": client.sees_others,
         "missed": poller.schedule.missed,
         "absent": sorted(poller.schedule.absent),
         "mute": sorted(name for name, entry in poller.schedule.entries.items() if entry.is_mute),
-        "counters": counters,
         "objects": [_object(name, entry, poller, now) for name, entry in poller.schedule.entries.items()],
+        "proxy": _proxy(watched.proxy) if watched.proxy else None,
     }
+
+
+def _link(client: Client) -> dict[str, Any]:
+    counters = {field.name: getattr(client.counters, field.name) for field in fields(client.counters)}
+    counters["bad_frames"] = {str(reason): count for reason, count in client.counters.bad_frames.items()}
+    return {
+        "name": client.name,
+        "peer": client.peer,
+        "connected": client.connected,
+        "sees_others": client.sees_others,
+        "counters": counters,
+    }
+
+
+def _proxy(proxy: Proxy) -> dict[str, Any]:
+    return {"address": proxy.address, "clients": report.document(proxy.served)}
 
 
 def _object(name: str, entry: Entry, poller: Poller, now: int) -> dict[str, Any]:
@@ -99,25 +140,62 @@ def _age(then: int | None, now: int) -> float | None:
     return None if then is None else round((now - then) / SECOND, 3)
 
 
+# --- metrics --------------------------------------------------------------------------------------------------------
+
+
+def metrics_of(collector: Collector) -> Iterator[Metric]:
+    """Yield what Prometheus is told of a collector's connections and proxies."""
+    links = {watched.client: watched.poller.up for watched in collector.watched.values()}
+    return _metrics(links, [watched.proxy for watched in collector.watched.values() if watched.proxy])
+
+
+def metrics_of_proxy(proxy: Proxy) -> Iterator[Metric]:
+    """Yield what Prometheus is told of a proxy without a collector."""
+    return _metrics({proxy.inverter: proxy.inverter.connected}, [proxy])
+
+
+def _metrics(links: Mapping[Client, bool], proxies: Iterable[Proxy]) -> Iterator[Metric]:
+    names = _names()
+    known: list[Known] = [
+        (client.name, names.metrics(info), value)
+        for client, up in links.items()
+        for info, value in ((UP, up), *counts(client.counters))
+    ]
+    yield from families_of(known)
+    yield from report.families({proxy.inverter.name: proxy.served for proxy in proxies})
+
+
+@cache
+def _names() -> Naming:
+    return naming("own")
+
+
 # --- served ---------------------------------------------------------------------------------------------------------
 
+PLACE: Final = "status.listen"
+"""Where the address of a collector's page stands, as errors call it."""
 
-def parse_address(text: str) -> tuple[str, int]:
+
+def page_address(text: str, place: str = PLACE) -> tuple[str, int]:
     """Return host and port of ``HOST:PORT``, as in ``127.0.0.1:9832`` or ``[::1]:9832``. Raises ConfigError."""
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
-        raise ConfigError(f"status.listen: {text!r} is no address; expected one such as 127.0.0.1:9832")
-    return host, int(port)
+    try:
+        return parse_address(text, example="127.0.0.1:9832")
+    except ConfigError as exc:
+        raise ConfigError(f"{place}: {exc}") from exc
 
 
-def serving(address: str, document: Callable[[], Mapping[str, Any]]) -> AbstractAsyncContextManager[str]:
-    """Serve ``/healthz`` and ``/status`` at ``HOST:PORT`` while inside; yields the address, with the port it got.
+def serving(
+    address: str,
+    document: Callable[[], Mapping[str, Any]],
+    metrics: Callable[[], Iterable[Metric]],
+    place: str = PLACE,
+) -> AbstractAsyncContextManager[str]:
+    """Serve ``/healthz``, ``/status`` and ``/metrics`` at ``HOST:PORT`` while inside; yields the address it got.
 
     Without the extra it is "", and nothing is served: who only stores readings needs no page.
-    Raises ConfigError for no address, RctError when the port is taken.
+    Raises ConfigError for no address, RctError when the port is taken; ``place`` is what names it there.
     """
-    host, port = parse_address(address)
+    host, port = page_address(address, place)
     try:
         from aiohttp import web
     except ImportError:
@@ -133,16 +211,26 @@ def serving(address: str, document: Callable[[], Mapping[str, Any]]) -> Abstract
             return web.Response(status=421, text=REFUSAL)
         return web.json_response(document())
 
+    async def figures(request: web.Request) -> web.Response:
+        if not is_meant(host, request.host):
+            return web.Response(status=421, text=REFUSAL)
+        open_metrics = wants_open_metrics(request.headers.get("Accept", ""))
+        try:
+            families = list(metrics())
+        except ImportError:
+            return web.Response(status=501, text="metrics need more: pip install 'rct-tools[prometheus]'\n")
+        body = await asyncio.to_thread(exposition, families, open_metrics)
+        return web.Response(body=body, headers={"Content-Type": content_type(open_metrics)})
+
     app = web.Application()
-    app.add_routes([web.get("/healthz", healthz), web.get("/status", status)])
-    return _served(web.AppRunner(app, access_log=None, handle_signals=False), host, port)
+    app.add_routes([web.get("/healthz", healthz), web.get("/status", status), web.get("/metrics", figures)])
+    return _served(web.AppRunner(app, access_log=None, handle_signals=False), host, port, place)
 
 
 @asynccontextmanager
-async def _served(runner: web.AppRunner, host: str, port: int) -> AsyncIterator[str]:
+async def _served(runner: web.AppRunner, host: str, port: int, place: str) -> AsyncIterator[str]:
     from aiohttp import web
 
-    shown = f"[{host}]" if ":" in host else host
     await runner.setup()
     try:
         try:
@@ -150,8 +238,8 @@ async def _served(runner: web.AppRunner, host: str, port: int) -> AsyncIterator[
         except (OSError, UnicodeError) as exc:  # UnicodeError: of a name that no host can have
             number = getattr(exc, "errno", None) or 0
             reason = os.strerror(number).lower() if number > 0 else str(exc)
-            hint = "; does a collector run already? Another address goes to [status]" if number == EADDRINUSE else ""
-            raise RctError(f"status.listen: cannot listen on {shown}:{port}: {reason}{hint}") from exc
-        yield f"{shown}:{runner.addresses[0][1]}"
+            hint = f"; does a collector or proxy run already? Choose another {place}" if number == EADDRINUSE else ""
+            raise RctError(f"{place}: cannot listen on {show_address(host, port)}: {reason}{hint}") from exc
+        yield show_address(host, runner.addresses[0][1])
     finally:
         await runner.cleanup()

@@ -5,7 +5,9 @@ So that every sink can keep, show and announce them as it does all else; none of
 
 from __future__ import annotations
 
-from typing import Final
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final, Protocol
 
 from rct_tools.frame import Reason
 from rct_tools.objects import ObjectInfo
@@ -36,3 +38,15 @@ COUNTERS: Final = {  # by the names of the client's counters
     "bytes_sent": _counter("bytes_sent", "Bytes sent"),
 }
 VITALS: Final = (UP, *COUNTERS.values(), *BAD_FRAMES.values())
+
+
+class Counted(Protocol):
+    """The counters of a client: one attribute for each of COUNTERS, too."""
+
+    bad_frames: Counter[Reason]
+
+
+def counts(counters: Counted) -> Iterator[tuple[ObjectInfo, int]]:
+    """Yield the counters as objects, with their values."""
+    yield from ((info, getattr(counters, name)) for name, info in COUNTERS.items())
+    yield from ((info, counters.bad_frames[reason]) for reason, info in BAD_FRAMES.items())

@@ -21,7 +21,8 @@ COMMANDS: Final[Mapping[str, str]] = {  # name: what it does; its code is the cl
     "init": "Ask an inverter what it has, and write a configuration.",
     "config": "Check a configuration, and show what it comes to.",
     "collect": "Read values regularly and store them: the main job.",
-    "status": "Show how the collector is that runs here.",
+    "proxy": "Share an inverter: one connection to it, many clients.",
+    "status": "Show how the collector or proxy is that runs here.",
     "query": "Read back what was stored.",
     "objects": "List the objects an inverter knows.",
     "readings": "Print the default set of readings, to start one's own from.",
@@ -69,7 +70,7 @@ def _show_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> 
 def rct() -> None:
     """Read, watch, keep and understand the data of RCT Power inverters.
 
-    Not affiliated with the vendor. Nothing here writes to an inverter.
+    Not affiliated with the vendor. Nothing here writes to an inverter, but what you let clients of a proxy write.
     """
 
 

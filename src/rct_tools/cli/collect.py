@@ -84,6 +84,8 @@ def _say_started(collector: Collector) -> None:
     sinks = ", ".join(collector.lanes)
     for name, watched in collector.watched.items():
         say(f"{watched.client.peer}: collecting {len(watched.setup.plan.expects)} values of {name} into {sinks}")
+        if proxy := watched.proxy:
+            say(f"{proxy.address}: sharing {watched.client.peer} with {proxy.setup.whom}")
 
 
 def _say_stored(collector: Collector) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from rct_tools.address import show_address
 from rct_tools.cli.options import config_option, verbose_option
 from rct_tools.cli.run import run_async
 from rct_tools.config import load_config, show_config
@@ -34,6 +35,8 @@ def check(config: Path) -> None:
     for inverter in setup.inverters:
         groups = ", ".join(f"{len(group.fields)} in {group.name}" for group in inverter.plan.groups)
         click.echo(f"  {inverter.name} at {inverter.host}:{inverter.port}, {inverter.zone}: {groups}")
+        if proxy := inverter.proxy:
+            click.echo(f"    shared at {show_address(proxy.host, proxy.port)} with {proxy.whom}")
     for sink in setup.sinks:
         count = len({name for source in sink.sources(setup.inverters) for name in source.expects})
         click.echo(f"  {sink.label}: {count} objects")

@@ -107,7 +107,7 @@ async def _collect(setup: Setup) -> None:
     await Collector(setup, connect=_connect).run()
 
 
-async def _connect(setup: InverterSetup) -> Client:
+async def _connect(setup: InverterSetup, _tap: object) -> Client:
     link = Link(setup.host, setup.port)
     client = await Client(link, name=setup.name).__aenter__()
     link.tries = None  # there is an inverter: from now on it is worth waiting for

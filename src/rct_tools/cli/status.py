@@ -27,7 +27,7 @@ _WIDE: Final = 200  # columns, where nobody says how many there are
 @click.command(epilog="Example: rct status --format json | jq '.inverters[].up'")
 @click.option(
     "--address", default=STATUS_ADDRESS, show_default=True, metavar="HOST:PORT",
-    help="Where the collector listens: `listen` under [status] in rct.toml.",
+    help="Where it listens: `listen` under [status] in rct.toml, or --status of the proxy.",
 )  # fmt: skip
 @click.option(
     "--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True,
@@ -35,9 +35,9 @@ _WIDE: Final = 200  # columns, where nobody says how many there are
 )  # fmt: skip
 @verbose_option
 def status(address: str, output_format: str) -> None:
-    """Show how the collector is that runs here: its inverters, its sinks, what waits and what is missing.
+    """Show how the collector or proxy is that runs here: inverters, sinks, clients, what waits and what is missing.
 
-    Ends with 1 when no collector answers, or when an inverter or a sink is in trouble.
+    Ends with 1 when none answers, or when an inverter or a sink is in trouble.
     """
     document = _ask(address)
     if output_format == "json":
@@ -45,7 +45,11 @@ def status(address: str, output_format: str) -> None:
     else:
         console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
         console.print(_inverters(document))
-        console.print(_sinks(document))
+        if document["sinks"]:
+            console.print(_sinks(document))
+        for inverter in document["inverters"]:
+            if proxy := inverter.get("proxy"):  # which a collector of an older version has not
+                console.print(_clients(proxy))
         for line in _remarks(document):
             console.print(Text(line))
     troubled = any(not inverter["up"] for inverter in document["inverters"])
@@ -83,7 +87,7 @@ def _inverters(document: Mapping[str, Any]) -> Table:
             f"{inverter['name']} ({inverter['peer']})",
             Text("up", "green") if inverter["up"] else Text("away", "bold red"),
             _ago(inverter["age"]),
-            f"{sum(entry['age'] is not None for entry in objects)} of {len(objects)}",
+            f"{sum(entry['age'] is not None for entry in objects)} of {len(objects)}" if objects else "-",
             f"{100 * answered / asked:.1f} %" if asked else "-",
             str(sum(entry["unasked"] for entry in objects)),
             str(inverter["counters"]["timeouts"]),
@@ -105,17 +109,36 @@ def _sinks(document: Mapping[str, Any]) -> Table:
     return table
 
 
+def _clients(proxy: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(f"client at {proxy['address']}")
+    for heading in ("connected", "requests", "answered", "at once", "shared", "refused", "cut off", "mean delay"):
+        table.add_column(heading, justify="right")
+    for client in proxy["clients"]:
+        answered = client["answered"]
+        counts = (client["connected"], client["requests"], answered, client["cached"], client["coalesced"],
+                  client["refused"], sum(client["cut_off"].values()))  # fmt: skip
+        delay = f"{1000 * client['delay'] / answered:.1f} ms" if answered else "-"
+        table.add_row(client["host"], *map(str, counts), delay)
+    return table
+
+
 def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
     """Yield what does not fit into a table."""
     for inverter in document["inverters"]:
         if not inverter["up"]:
-            yield f"{inverter['name']}: away for {_ago(inverter['since'])}"
+            since = inverter["since"]
+            yield f"{inverter['name']}: away" if since is None else f"{inverter['name']}: away for {_ago(since)}"
         if inverter["mute"]:
             yield f"{inverter['name']}: no answer for {', '.join(inverter['mute'])}"
         if inverter["absent"]:
             yield f"{inverter['name']}: has no {', '.join(inverter['absent'])}"
         if inverter["sees_others"]:
             yield f"{inverter['name']}: another client is at work on it"
+        for client in (inverter.get("proxy") or {}).get("clients", ()):
+            if client["cut_off"]:
+                reasons = ", ".join(f"{reason} ({count})" for reason, count in client["cut_off"].items())
+                yield f"{inverter['name']}: {client['host']} was cut off: {reasons}"
     for sink in document["sinks"]:
         for trouble in filter(None, (sink["trouble"], sink["disk_trouble"])):
             yield f"{sink['label']}: {trouble}"

@@ -13,10 +13,12 @@ import asyncio
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from typing import Any, Final, Self
 
+from rct_tools.address import show_address
 from rct_tools.client import Client
 from rct_tools.errors import RctError
 from rct_tools.frame import Command, Frame
@@ -24,15 +26,16 @@ from rct_tools.objects import registry
 from rct_tools.proxy.access import Access, Network, parse_network
 from rct_tools.proxy.complaints import Complaints
 from rct_tools.proxy.desk import Desk
+from rct_tools.proxy.report import Served
 from rct_tools.proxy.session import Session
-from rct_tools.proxy.setup import CACHE, MOST_CLIENTS, RATE, ProxySetup
+from rct_tools.proxy.setup import CACHE, MOST_CLIENTS, RATE, ProxySetup, default_host, parse_writable
 from rct_tools.proxy.tally import BUCKETS, Cut, Tallies, Tally
-from rct_tools.proxy.tap import Tap
+from rct_tools.proxy.tap import Tap, open_tap
 from rct_tools.questions import PROBE, Origin
 
 __all__ = [
-    "BUCKETS", "CACHE", "MOST_CLIENTS", "RATE", "Access", "Cut", "Network", "Proxy", "ProxySetup", "Tallies", "Tally",
-    "Tap", "parse_network",
+    "BUCKETS", "CACHE", "MOST_CLIENTS", "RATE", "Access", "Cut", "Network", "Proxy", "ProxySetup", "Served", "Tallies",
+    "Tally", "Tap", "default_host", "open_tap", "parse_network", "parse_writable",
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)
@@ -66,6 +69,7 @@ class Proxy:
         self.desk = Desk(inverter, setup, self.complaints, sleep=sleep)
         self.inverter = inverter
         self.sessions: set[Session] = set()
+        self.heard: float | None = None  # loop time at which the inverter last said something
         self._jobs: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
@@ -85,7 +89,7 @@ class Proxy:
         try:
             self._server = await loop.create_server(lambda: Session(self), setup.host, setup.port)
         except (OSError, UnicodeError) as exc:
-            raise RctError(f"proxy: cannot listen on {_address(setup.host, setup.port)}: {_reason(exc)}") from exc
+            raise RctError(f"proxy: cannot listen on {show_address(setup.host, setup.port)}: {_reason(exc)}") from exc
         self.port = self._server.sockets[0].getsockname()[1]
         self._stack.enter_context(self.inverter.overhearing(self.desk.hear))
         self._stack.enter_context(self.inverter.overhearing(self._tell))
@@ -114,7 +118,13 @@ class Proxy:
     @property
     def address(self) -> str:
         """Where it listens, ``HOST:PORT``."""
-        return _address(self.setup.host, self.port)
+        return show_address(self.setup.host, self.port)
+
+    @property
+    def served(self) -> list[Served]:
+        """What it did, by host."""
+        now = Counter(self.tallies.name(session.host) for session in self.sessions)
+        return [Served(host, now[host], tally) for host, tally in self.tallies.hosts.items()]
 
     # --- what sessions need -------------------------------------------------------------------------------------
 
@@ -157,14 +167,11 @@ class Proxy:
             await asyncio.sleep(LOOK)
 
     def _tell(self, frame: Frame, origin: Origin) -> None:
+        self.heard = asyncio.get_running_loop().time()
         if origin is Origin.UNASKED and self.setup.broadcast and (frame.command.is_response or frame.command in _TOLD):
             data = b"\0" + frame.encode()
             for session in list(self.sessions):
                 session.tell(data)
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _reason(exc: OSError | UnicodeError) -> str:

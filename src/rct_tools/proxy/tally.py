@@ -60,6 +60,8 @@ class Tallies:
 
     def of(self, host: str) -> Tally:
         """Return the tally of a host, a new one the first time."""
-        if host not in self.hosts and len(self.hosts) >= _MOST_HOSTS:
-            host = OTHERS
-        return self.hosts.setdefault(host, Tally())
+        return self.hosts.setdefault(self.name(host), Tally())
+
+    def name(self, host: str) -> str:
+        """Return by what name a host is counted."""
+        return OTHERS if host not in self.hosts and len(self.hosts) >= _MOST_HOSTS else host

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 from rct_tools.capture import Chunk, Direction
-from rct_tools.errors import CaptureError
-from rct_tools.recording import Recording
+from rct_tools.errors import CaptureError, RctError
+from rct_tools.recording import Recording, Rotation
 
 logger = logging.getLogger(__name__)
 
@@ -20,14 +21,19 @@ class Tap:
     """Keeps what crosses the proxy, if there is a file for it; a file that fails ends the capture, not the proxy."""
 
     def __init__(self, name: str = "", *, clock: Callable[[], int] = time.time_ns) -> None:
-        """``name`` of a file that does not exist; none is kept without. Raises OSError, CaptureError."""
+        """``name`` of a file; none is kept without. One that is there stays, and the new one has its time in its name.
+
+        Raises OSError, CaptureError.
+        """
         self._numbers = count()
         self._upstream: tuple[int, int] = (-1, -1)  # what the link calls its connection, and we
         self._clock = clock
         self._stack = ExitStack()
         self._recording: Recording | None = None
         if name:
-            self._recording = self._stack.enter_context(Recording(name))
+            self._recording = self._stack.enter_context(
+                Recording(name, rotation=Rotation() if Path(name).exists() else None)
+            )
             self._recording.open()
 
     def upstream(self, chunk: Chunk) -> None:
@@ -58,3 +64,11 @@ class Tap:
         """End the capture. Can be called more than once."""
         self._recording = None
         self._stack.close()
+
+
+def open_tap(name: str) -> Tap:
+    """Return a tap into a file, or into none without a name. Raises RctError, when the file cannot be had."""
+    try:
+        return Tap(name)
+    except OSError as exc:
+        raise RctError(f"{name}: cannot be written: {(exc.strerror or str(exc)).lower()}") from exc

@@ -12,17 +12,19 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from rct_tools import vitals
+from rct_tools.address import show_address
 from rct_tools.errors import ConfigError, SinkError
+from rct_tools.exposition import Known, content_type, exposition, families_of, wants_open_metrics
 from rct_tools.loopback import REFUSAL, is_meant
-from rct_tools.metrics import Family, Kind, Labels, Metric, naming
+from rct_tools.metrics import Metric, naming
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.settings import Table
@@ -31,7 +33,6 @@ from rct_tools.values import Value
 
 if TYPE_CHECKING:
     from aiohttp import web
-    from prometheus_client import Metric as PrometheusMetric
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +45,6 @@ _FORM: Final = "prometheus://[HOST][:9831]"
 _GOODBYE: Final = 1.0  # seconds that an answer may take when we close
 _LINK: Final = frozenset(info.name for info in vitals.VITALS)
 _NAME: Final = "android_description"  # the name that its owner gave an inverter, by which rctmon calls it
-_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
-_OPEN_METRICS: Final = "application/openmetrics-text"
 
 
 class Settings(Table, frozen=True):
@@ -106,7 +105,7 @@ class PrometheusSink:
             import prometheus_client  # noqa: F401  # only whether it is there
         except ImportError as exc:
             raise ConfigError("Prometheus needs more than the core: pip install 'rct-tools[prometheus]'") from exc
-        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.address = show_address(host, port)
         self._host = host
         self._port = port
         self._expects = {source.inverter: source.expects for source in sources}
@@ -154,7 +153,7 @@ class PrometheusSink:
             raise SinkError(f"prometheus {self.address}: cannot be listened on: {_why(exc)}") from exc
         self._runner = runner
         host, port = runner.addresses[0][:2]
-        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.address = show_address(host, port)
         logger.info("prometheus: metrics are on http://%s%s", self.address, PATH)
         if not ipaddress.ip_address(host).is_loopback:
             logger.warning("prometheus %s: everyone in the network can read the metrics", self.address)
@@ -168,16 +167,16 @@ class PrometheusSink:
     async def _answer(self, request: web.Request) -> web.Response:
         if not is_meant(self._host, request.host):
             return self._web.Response(status=421, text=REFUSAL)
-        open_metrics = _OPEN_METRICS in request.headers.get("Accept", "")
+        open_metrics = wants_open_metrics(request.headers.get("Accept", ""))
         known = list(self._known())
         # A fleet has a hundred thousand series: others go on meanwhile.
-        body = await asyncio.to_thread(_exposition, known, open_metrics)
+        body = await asyncio.to_thread(lambda: exposition(families_of(known), open_metrics))
         answer = self._web.Response(body=body, zlib_executor_size=1024)
-        answer.headers["Content-Type"] = f"{_OPEN_METRICS}; version=1.0.0; charset=utf-8" if open_metrics else _TEXT
+        answer.headers["Content-Type"] = content_type(open_metrics)
         answer.enable_compression()
         return answer
 
-    def _known(self) -> Iterator[_Said]:
+    def _known(self) -> Iterator[Known]:
         """Yield what is known now."""
         ticks = self._ticking()
         # Who went away is away until it is told otherwise, however long ago that was.
@@ -213,53 +212,3 @@ def _why(exc: OSError | UnicodeError) -> str:
     if isinstance(exc, UnicodeError):
         return "no host can have this name"
     return os.strerror(exc.errno or 0).lower()
-
-
-# --- the text -------------------------------------------------------------------------------------------------------
-
-_Said = tuple[str, tuple[Metric, ...], Value]  # by which inverter
-
-
-def _exposition(known: Iterable[_Said], open_metrics: bool) -> bytes:
-    """Return the text of all that is known."""
-    from prometheus_client import generate_latest
-    from prometheus_client.openmetrics import exposition as openmetrics
-
-    text = openmetrics.generate_latest if open_metrics else generate_latest
-    return text(_Families(known))
-
-
-class _Families:
-    """What prometheus_client calls a registry: families, each with all its series."""
-
-    def __init__(self, known: Iterable[_Said]) -> None:
-        # A series stands there once, whatever comes, since Prometheus takes no text where one is there twice.
-        self._families: dict[str, tuple[Family, dict[tuple[str, ...], tuple[Labels, Any]]]] = {}
-        for inverter, metrics, value in known:
-            for metric in metrics:
-                family = metric.family
-                _, series = self._families.setdefault(family.name, (family, {}))
-                for labels, content in metric.samples(value):
-                    place = (inverter, *labels.values())
-                    if family.kind is Kind.INFO:  # each object of it has one text
-                        series.setdefault(place, (labels, {}))[1].update(content)
-                    else:
-                        series[place] = (labels, content)
-
-    def collect(self) -> Iterator[PrometheusMetric]:
-        from prometheus_client import core
-
-        kinds: Mapping[Kind, Any] = {
-            Kind.GAUGE: core.GaugeMetricFamily,
-            Kind.COUNTER: core.CounterMetricFamily,
-            Kind.STATES: core.StateSetMetricFamily,
-            Kind.INFO: core.InfoMetricFamily,
-        }
-        for family, series in self._families.values():
-            if series:
-                labels = next(iter(series.values()))[0]
-                unit = {"unit": family.unit} if family.unit else {}
-                made = kinds[family.kind](family.name, family.help, labels=("inverter", *labels), **unit)
-                for place, (_, content) in series.items():
-                    made.add_metric(place, content)
-                yield made
