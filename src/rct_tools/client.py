@@ -258,6 +258,7 @@ def connect(
     pause: Callable[[int], float] = backoff,
     clock: Callable[[], int] = time.time_ns,
     ticking: Callable[[], float] = ticking,
+    tap: Callable[[Chunk], None] = lambda _chunk: None,
 ) -> Client:
     """Return a client for the inverter at a host, to be entered with ``async with``.
 
@@ -265,7 +266,7 @@ def connect(
     an answer before asking again, ``attempts`` how often to ask. ``tries`` is how many failed connections in a row end
     it with LinkError; with None it never ends, entering it does not wait for the connection, and reading without one
     raises LinkError. ``pause`` gives the seconds between tries, ``clock`` the time of a reading in UTC nanoseconds,
-    ``ticking`` seconds that go on while the machine sleeps.
+    ``ticking`` seconds that go on while the machine sleeps. ``tap`` is called with every chunk, received or sent.
     """
-    link = Link(host, port, tries=tries, pause=pause, clock=clock, ticking=ticking)
+    link = Link(host, port, tries=tries, pause=pause, clock=clock, ticking=ticking, tap=tap)
     return Client(link, name=name, timeout=timeout, attempts=attempts)

@@ -60,7 +60,8 @@ class Link:
 
     ``tries`` is how many failures in a row end it, None for never; it may be changed at any time. Each change between
     connected and not is logged in one line. What waited while this program stood still has no known time, so it is
-    dropped with its connection, unless ``keep_late`` says that the bytes matter more than their time.
+    dropped with its connection, unless ``keep_late`` says that the bytes matter more than their time. ``tap`` is called
+    with every chunk, received or sent.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Link:
         ticking: Callable[[], float] = ticking,
         settled: float = SETTLED,
         keep_late: bool = False,
+        tap: Callable[[Chunk], None] = lambda _chunk: None,
     ) -> None:
         self.host = host
         self.port = port
@@ -87,6 +89,7 @@ class Link:
         self._ticking = ticking
         self._settled = settled
         self._keep_late = keep_late
+        self._tap = tap
         self._writer: asyncio.StreamWriter | None = None
         self._dropped = ""  # why we ended the connection ourselves
 
@@ -120,7 +123,9 @@ class Link:
                             away = self._ticking() - away_since
                             logger.log(self._level(), "%s: there again after %.0f s", self.peer, away)
                             away_since = None
-                        yield Chunk(self._clock(), Direction.RECEIVED, data, self.reconnects)
+                        chunk = Chunk(self._clock(), Direction.RECEIVED, data, self.reconnects)
+                        self._tap(chunk)
+                        yield chunk
                     reason = self._dropped or "the inverter closed the connection"
                 except OSError as exc:
                     reason = self._dropped or f"connection lost: {_describe(exc)}"
@@ -161,6 +166,7 @@ class Link:
     def send(self, data: bytes) -> None:
         """Send bytes in one call, if there is a connection; what is sent without one is lost, as on any wire."""
         if self._writer is not None:
+            self._tap(Chunk(self._clock(), Direction.SENT, data, self.reconnects))
             self._writer.write(data)
 
     def drop(self, reason: str) -> None:

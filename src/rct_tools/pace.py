@@ -70,13 +70,19 @@ class Others:
         """Take note of a question of ours, whose answer may come late."""
         self._asked[object_id] = now
 
-    def came(self, info: ObjectInfo, now: float) -> None:
-        """Take note of an object that came unasked."""
-        if now - self._asked.get(info.object_id, float("-inf")) < self.OURS:
-            return
+    def is_ours(self, object_id: int, now: float) -> bool:
+        """Return whether an answer for this object may still be for us."""
+        return now - self._asked.get(object_id, float("-inf")) < self.OURS
+
+    def came(self, info: ObjectInfo, now: float) -> bool:
+        """Take note of an object that came unasked, and return whether that is a sign of them."""
+        if self.is_ours(info.object_id, now):
+            return False
         last = self._unasked.pop(info.object_id, float("-inf"))
         self._unasked[info.object_id] = now
         if len(self._unasked) > self._MOST:
             self._unasked.popitem(last=False)
-        if not info.reported or now - last < self.AGAIN:
+        is_sign = not info.reported or now - last < self.AGAIN
+        if is_sign:
             self._seen = now
+        return is_sign

@@ -1,0 +1,346 @@
+"""An inverter and its connection, examined: listen first, then ask, then ask faster; nothing is ever written.
+
+One client does it, so no request leaves faster than its pace allows; what the bytes tell is in ``evidence``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import calendar
+import time
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Final
+
+from rct_tools.capture import Chunk
+from rct_tools.client import Client, connect
+from rct_tools.components import COMPONENTS, PROOFS, proves
+from rct_tools.display import show_value
+from rct_tools.errors import ConnectFailed, LinkError, NoAnswer
+from rct_tools.evidence import Broadcast, Delays, Evidence, Outcome, gather
+from rct_tools.frame import Frame
+from rct_tools.link import CONNECT_TIMEOUT, PORT, Link, Up, backoff
+from rct_tools.objects import registry
+from rct_tools.questions import TIMEOUT
+from rct_tools.reading import Reading
+from rct_tools.stream import Streams
+from rct_tools.times import SECOND
+from rct_tools.values import Value
+
+LISTEN: Final = 35
+"""Seconds to listen at first: what an inverter says by itself comes again after 31."""
+
+MOST_REQUESTS: Final = 250
+"""Requests that an examination sends at most; where all is well, it is half of that."""
+
+RATES: Final = (2, 4, 6, 8, 10, 15, 20)  # requests a second, tried in this order until one of them loses something
+CALM: Final = 0.25  # seconds between two questions, before that: what others leave, too
+_STEP: Final = 12  # requests at each rate
+_ROUNDS: Final = 5  # times that what stays silent is asked
+_MOST_BYTES: Final = 16_000_000  # of what arrives; a serial line brings 11,000 a second
+
+_FIRMWARE: Final = "svnversion"
+_POWER: Final = "p_rec_lim[2]"
+_CLOCK: Final = "flash_rtc.time_stamp"
+_SLAVES: Final = "net.n_slaves"
+_QUICK: Final = (  # small and always there
+    "battery.soc", "battery.voltage", "battery.current", "g_sync.p_acc_lp", "g_sync.p_ac_load_sum_lp",
+    "g_sync.p_ac_grid_sum_lp", "g_sync.p_ac_sc_sum", "g_sync.u_l_rms[0]", "dc_conv.dc_conv_struct[0].p_dc",
+    "dc_conv.dc_conv_struct[1].p_dc", "db.core_temp", "prim_sm.state",
+)  # fmt: skip
+ASKED: Final = (
+    _FIRMWARE, _POWER, _CLOCK, _SLAVES, *_QUICK, *PROOFS, "battery.bat_status", "battery.soh", "power_mng.soc_strategy",
+    "power_mng.soc_min", "power_mng.battery_power_extern", "energy.e_ac_day", "energy.e_load_total", "fault[0].flt",
+    "fault[3].flt", "parameter_file",
+)  # fmt: skip
+"""Objects of all kinds, asked one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found. All times are in seconds, but for ``began``."""
+
+    peer: str
+    began: int  # UTC, nanoseconds
+    seconds: float
+    listened: float  # of them, without a word
+    connected: bool
+    trouble: str  # why there was no connection, or none any more; "" where there was
+    flooded: bool  # whether far more came than a serial line can carry, so that the rest was not looked at
+
+    firmware: str  # "" where it did not say, as with all of these
+    power: float | None  # W, at most
+    parts: tuple[str, ...]  # that it has
+    slaves: int
+    clock_ahead: float | None  # of this machine's, in the time zone of this machine; a second is its resolution
+
+    requests: int
+    answered: int
+    late: int
+    cut: int
+    lost: int  # without those for mute objects
+    delays: Delays | None
+    rate: float | None  # requests a second without a loss; None where none was tried, or the first lost some
+    rate_end: str  # what ended the search: one of ENDS
+    mute: tuple[str, ...]  # objects that never answered
+    rare: tuple[str, ...]  # objects that were more often silent than not
+
+    received: int  # bytes
+    frames: int  # good ones among them
+    damaged: dict[str, int]  # frames, by reason
+    extra: int  # answers that came once more, or far too late
+    echoes: int
+    linked: int
+    others: dict[str, int]  # objects that other clients asked for, and how many answers were heard
+    broadcast: Broadcast | None
+
+    silent_sessions: int  # that stayed open and answered nothing more
+    closed_sessions: int
+    second: bool | None  # whether it takes a second connection; None where that was not tried
+    shared: bool | None  # whether that heard what the first one asked for
+
+
+ENDS: Final = {  # Examination.rate_end: what it means
+    "": "not tried",
+    "all": "no faster one was tried",
+    "loss": "the next one lost answers",
+    "slow": "answers do not come faster",
+    "others": "not tried, others are at work",
+    "losses": "not tried, answers are lost already",
+}
+
+
+class Recorder:
+    """Keeps what crosses the wire, up to a bound."""
+
+    def __init__(self) -> None:
+        self.chunks: list[Chunk] = []
+        self.full = False
+        self._size = 0
+
+    def __call__(self, chunk: Chunk) -> None:
+        """Keep a chunk, or be full from now on."""
+        self._size += len(chunk.data)
+        self.full = self._size > _MOST_BYTES
+        if not self.full:
+            self.chunks.append(chunk)
+
+
+async def examine(
+    host: str,
+    port: int = PORT,
+    *,
+    timeout: float = TIMEOUT,  # noqa: ASYNC109  # of each answer
+    listen: int = LISTEN,
+    tell: Callable[[str], object] = lambda _text: None,
+    pause: Callable[[int], float] = backoff,
+    clock: Callable[[], int] = time.time_ns,
+) -> tuple[Examination, list[Chunk]]:
+    """Examine an inverter, and return what was found and all that crossed the wire.
+
+    ``listen`` is how many seconds to listen before anything is asked. ``tell`` is told what is going on. A connection
+    that cannot be made, or is lost, is a finding and no error. ``pause`` and ``clock`` are those of ``connect``.
+    """
+    recorder = Recorder()
+    client = connect(host, port, timeout=timeout, attempts=1, pause=pause, clock=clock, tap=recorder)
+    visit = _Visit(client, Link(host, port, tries=1), timeout, tell, recorder)
+    began = clock()
+    trouble = ""
+    connected = True
+    tell("connecting")
+    try:
+        async with client:
+            await visit.listen(listen)
+            await visit.ask()
+            await visit.find_rate()
+            await visit.try_second()
+    except ConnectFailed as exc:
+        connected, trouble = False, str(exc)
+    except LinkError as exc:
+        trouble = str(exc)
+    seconds = (clock() - began) / SECOND
+    return visit.found(began, seconds, connected=connected, trouble=trouble), recorder.chunks
+
+
+class _Visit:
+    """The examination of one inverter, phase by phase. Each raises LinkError when the connection is lost for good."""
+
+    def __init__(
+        self, client: Client, second: Link, timeout: float, tell: Callable[[str], object], recorder: Recorder
+    ) -> None:
+        self._client = client
+        self._link = second
+        self._timeout = timeout
+        self._tell = tell
+        self._recorder = recorder
+        self._answers: dict[str, Reading] = {}
+        self._listened = 0
+        self._rate: float | None = None
+        self._rate_end = ""
+        self._second: bool | None = None
+        self._shared: bool | None = None
+
+    @property
+    def _spent(self) -> bool:
+        """Whether no more may be asked."""
+        # One step more, with what the client itself asks about a dead session, must find room.
+        return self._client.counters.requests + 2 * _STEP > MOST_REQUESTS or self._recorder.full
+
+    async def listen(self, seconds: int) -> None:
+        """Listen without a word."""
+        for second in range(seconds):
+            self._tell(f"listening without a word, {second} of {seconds} s")
+            try:
+                async with asyncio.timeout(1.0):
+                    await self._client.ended()
+                return  # the next question tells why
+            except TimeoutError:
+                self._listened += 1
+
+    async def ask(self) -> None:
+        """Ask for everything in turn, and for what stays silent again. Nothing at all is soon enough known."""
+        missing: list[str] = list(ASKED)
+        for number in range(_ROUNDS):
+            again: list[str] = []
+            for at, name in enumerate(missing, 1):
+                if self._spent or (not self._answers and len(again) >= _ROUNDS):
+                    return
+                self._tell(f"asking, {at} of {len(missing)}{' once more' if number else ''}")
+                before = asyncio.get_running_loop().time()
+                try:
+                    self._answers[name] = await self._client.read(name)
+                except NoAnswer:
+                    again.append(name)
+                await asyncio.sleep(before + CALM - asyncio.get_running_loop().time())
+            missing = again
+
+    async def find_rate(self) -> None:
+        """Ask faster and faster until the first answer is lost; not at all where that could harm others."""
+        names = [name for name in _QUICK if name in self._answers]
+        evidence = self._evidence()
+        if evidence.others:
+            self._rate_end = "others"
+        elif evidence.count(Outcome.LOST, Outcome.LATE, Outcome.CUT):
+            self._rate_end = "losses"
+        elif names:
+            self._rate_end = "all"
+            for rate in RATES:
+                self._tell(f"asking {rate} times a second")
+                if self._spent or (end := await self._try_rate(rate, names)):
+                    self._rate_end = "" if self._spent else end
+                    return
+                self._rate = rate
+
+    async def _try_rate(self, rate: int, names: Sequence[str]) -> str:
+        """Return why a rate is too high, one of ENDS; "" if it is not."""
+        loop = asyncio.get_running_loop()
+        before = len(self._evidence().requests)
+        begin = loop.time()
+        asked: list[asyncio.Future[Reading]] = []
+        for number, name in enumerate(islice(cycle(names), _STEP)):
+            await asyncio.sleep(begin + number / rate - loop.time())
+            if any(future.done() and future.exception() for future in asked):
+                break
+            asked.append(self._client.ask(registry[name]))
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        for error in (result for result in results if isinstance(result, BaseException)):
+            if not isinstance(error, NoAnswer):
+                raise error
+            return "loss"
+        sent = [request.time for request in self._evidence().requests[before:]]
+        took = (sent[-1] - sent[0]) / SECOND
+        return "" if len(sent) == _STEP and took * rate < (_STEP - 1) / 0.8 else "slow"
+
+    async def try_second(self) -> None:
+        """Open a second connection for a moment, and see whether it hears what the first one asks."""
+        if not self._answers or self._spent:
+            return
+        self._tell("trying a second connection")
+        streams = Streams()
+        asked = registry[_FIRMWARE]
+        self._second = False
+        answer: asyncio.Future[Reading] | None = None
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT + 2 * self._timeout), aclosing(self._link.events()) as events:
+                async for event in events:
+                    match event:
+                        case Up():
+                            answer = self._client.ask(asked)
+                            self._second, self._shared = True, False
+                        case Chunk():
+                            frames = [found.event for found in streams.feed(event)]
+                            if any(isinstance(f, Frame) and f.object_id == asked.object_id for f in frames):
+                                self._shared = True
+                                break
+        except TimeoutError:
+            pass
+        except LinkError:
+            self._second, self._shared = False, None
+        if answer is not None:
+            await asyncio.wait([answer])
+            if self._shared is False and answer.exception():
+                self._shared = None  # there was nothing to hear
+
+    # --- what was found -----------------------------------------------------------------------------------------
+
+    def _evidence(self) -> Evidence:
+        return gather(self._recorder.chunks, self._timeout)
+
+    def found(self, began: int, seconds: float, *, connected: bool, trouble: str) -> Examination:
+        """Return what was found until now."""
+        evidence = self._evidence()
+        ended = self._client.counters.reconnects + (connected and bool(trouble))
+        silent = sum(evidence.went_silent(connection) for connection in range(ended))
+        firmware, power, slaves = (self._value(name) for name in (_FIRMWARE, _POWER, _SLAVES))
+        return Examination(
+            peer=self._client.peer,
+            began=began,
+            seconds=round(seconds, 1),
+            listened=self._listened,
+            connected=connected,
+            trouble=trouble.removeprefix(f"{self._client.peer}: "),
+            flooded=self._recorder.full,
+            firmware=show_value(registry[_FIRMWARE], firmware) if isinstance(firmware, str) else "",
+            power=power if isinstance(power, float) else None,
+            parts=tuple(
+                part.name
+                for part in COMPONENTS.values()
+                if (value := self._value(part.proof)) is not None and proves(value)
+            ),
+            slaves=slaves if isinstance(slaves, int) else 0,
+            clock_ahead=self._clock_ahead(),
+            requests=len(evidence.requests),
+            answered=evidence.count(Outcome.ANSWERED),
+            late=evidence.count(Outcome.LATE),
+            cut=evidence.count(Outcome.CUT),
+            lost=evidence.count(Outcome.LOST),
+            delays=evidence.delays,
+            rate=self._rate,
+            rate_end=self._rate_end,
+            mute=evidence.mute,
+            rare=evidence.rare,
+            received=self._client.counters.bytes_received,
+            frames=evidence.frames,
+            damaged={str(reason): count for reason, count in evidence.damaged.items()},
+            extra=evidence.extra,
+            echoes=evidence.echoes,
+            linked=evidence.linked,
+            others=dict(evidence.others),
+            broadcast=evidence.broadcast,
+            silent_sessions=silent,
+            closed_sessions=ended - silent,
+            second=self._second,
+            shared=self._shared,
+        )
+
+    def _value(self, name: str) -> Value | None:
+        return self._answers[name].value if name in self._answers else None
+
+    def _clock_ahead(self) -> float | None:
+        """Return how far the inverter's clock is ahead; both tell local time, as if it were UTC."""
+        reading = self._answers.get(_CLOCK)
+        if reading is None or not isinstance(reading.value, int):
+            return None
+        return float(reading.value - calendar.timegm(time.localtime(reading.time // SECOND)))
