@@ -60,7 +60,8 @@ def _share(found: Examination, count: int) -> float:
     return count / max(1, found.answered + found.late + found.cut + found.lost)
 
 
-def _names(names: Iterable[str]) -> str:
+def some(names: Iterable[str]) -> str:
+    """Return names in a sentence, and how many more there are beyond the first."""
     names = list(names)
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
@@ -159,7 +160,7 @@ RULES: Final[tuple[_Rule, ...]] = (
         lambda found: bool(found.others),
         lambda found: (
             f"Another program is at work on this inverter: {_times(sum(found.others.values()), 'answer', 'answers')} "
-            f"to it could be heard, for {_names(found.others)}."
+            f"to it could be heard, for {some(found.others)}."
         ),
         "Each program hears the answers to the others, and its questions cut them. Let one talk to the inverter, "
         "`rct proxy`, and all others to that.",
@@ -251,13 +252,13 @@ RULES: Final[tuple[_Rule, ...]] = (
     _Rule(
         False,
         lambda found: bool(found.mute) and found.answered > 0,
-        lambda found: f"{_times(len(found.mute), 'object', 'objects')} did not answer: {_names(found.mute)}.",
+        lambda found: f"{_times(len(found.mute), 'object', 'objects')} did not answer: {some(found.mute)}.",
         "This firmware does not know them, or answers them only every few minutes. Give them a long interval.",
     ),
     _Rule(
         False,
         lambda found: bool(found.rare),
-        lambda found: f"Some objects answer only now and then: {_names(found.rare)}.",
+        lambda found: f"Some objects answer only now and then: {some(found.rare)}.",
         "Give them a longer interval.",
     ),
     _Rule(
@@ -306,7 +307,8 @@ def _is_wrong(ahead: float) -> bool:
 def show_offset(ahead: float) -> str:
     """Return how far a clock is from another: ``3 s behind``."""
     seconds = abs(ahead)
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size or (size == 3600 and seconds >= size):
-            return f"{seconds / size:.3g} {unit} {'ahead of' if ahead > 0 else 'behind'}"
-    return f"{seconds:.0f} s {'ahead of' if ahead > 0 else 'behind'}"
+    side = "ahead of" if ahead > 0 else "behind"
+    for size, unit, least, digits in ((86_400, "d", 2, 0), (_HOUR, "h", 0.99, 2), (60, "min", 2, 0)):
+        if seconds >= least * size:
+            return f"{round(seconds / size, digits):g} {unit} {side}"
+    return f"{seconds:.0f} s {side}"

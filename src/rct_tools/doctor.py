@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import cycle, islice
+from math import ceil
 from typing import Final
 
 from rct_tools.capture import Chunk
@@ -38,6 +39,7 @@ MOST_REQUESTS: Final = 250
 RATES: Final = (2, 4, 6, 8, 10, 15, 20)  # requests a second, tried in this order until one of them loses something
 CALM: Final = 0.25  # seconds between two questions, before that: what others leave, too
 _STEP: Final = 12  # requests at each rate
+_CLEARLY: Final = 0.2  # seconds: an answer that takes longer may be lost
 _ROUNDS: Final = 5  # times that what stays silent is asked
 _MOST_BYTES: Final = 16_000_000  # of what arrives; a serial line brings 11,000 a second
 
@@ -82,7 +84,7 @@ class Examination:
     cut: int
     lost: int  # without those for mute objects
     delays: Delays | None
-    rate: float | None  # requests a second without a loss; None where none was tried, or the first lost some
+    rate: int | None  # requests a second without a loss; None where none was tried, or the first lost some
     rate_end: str  # what ended the search: one of ENDS
     mute: tuple[str, ...]  # objects that never answered
     rare: tuple[str, ...]  # objects that were more often silent than not
@@ -177,7 +179,7 @@ class _Visit:
         self._recorder = recorder
         self._answers: dict[str, Reading] = {}
         self._listened = 0
-        self._rate: float | None = None
+        self._rate: int | None = None
         self._rate_end = ""
         self._second: bool | None = None
         self._shared: bool | None = None
@@ -219,29 +221,35 @@ class _Visit:
     async def find_rate(self) -> None:
         """Ask faster and faster until the first answer is lost; not at all where that could harm others."""
         names = [name for name in _QUICK if name in self._answers]
+        await asyncio.sleep(self._timeout)  # until nothing is under way any more: neither an answer nor a late one
         evidence = self._evidence()
         if evidence.others:
             self._rate_end = "others"
         elif evidence.count(Outcome.LOST, Outcome.LATE, Outcome.CUT):
             self._rate_end = "losses"
-        elif names:
+        elif names and evidence.delays:
             self._rate_end = "all"
+            patience = min(self._timeout, max(_CLEARLY, 4 * evidence.delays.slowest))
             for rate in RATES:
                 self._tell(f"asking {rate} times a second")
-                if self._spent or (end := await self._try_rate(rate, names)):
+                if self._spent or (end := await self._try_rate(rate, names, patience)):
                     self._rate_end = "" if self._spent else end
                     return
                 self._rate = rate
 
-    async def _try_rate(self, rate: int, names: Sequence[str]) -> str:
-        """Return why a rate is too high, one of ENDS; "" if it is not."""
+    async def _try_rate(self, rate: int, names: Sequence[str], patience: float) -> str:
+        """Return why a rate is too high, one of ENDS; "" if it is not.
+
+        What is not answered after ``patience`` seconds, of which most answers need a fraction, is enough to stop.
+        """
         loop = asyncio.get_running_loop()
         before = len(self._evidence().requests)
-        begin = loop.time()
+        begin = loop.time() + 1 / rate
         asked: list[asyncio.Future[Reading]] = []
         for number, name in enumerate(islice(cycle(names), _STEP)):
             await asyncio.sleep(begin + number / rate - loop.time())
-            if any(future.done() and future.exception() for future in asked):
+            overdue = number - ceil(patience * rate)  # the newest of those that had time enough
+            if any(future.exception() if future.done() else at <= overdue for at, future in enumerate(asked)):
                 break
             asked.append(self._client.ask(registry[name]))
         results = await asyncio.gather(*asked, return_exceptions=True)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from rct_tools.advice import advise, is_reached, show_offset, verdict
+from rct_tools.advice import advise, is_reached, show_offset, some, verdict
 from rct_tools.bundle import CAPTURE, write_bundle
 from rct_tools.cli.options import format_option, host_option, port_option, timeout_option, verbose_option
 from rct_tools.cli.progress import status
@@ -67,7 +67,7 @@ async def _doctor(
     else:
         click.echo(_report(found, min(_WIDEST, get_terminal_size().columns) if sys.stdout.isatty() else _WIDTH))
     if bundle is not None:
-        shared = replace(found, peer=_NOBODY)
+        shared = replace(found, peer=_NOBODY, trouble=found.trouble.replace(host, _NOBODY))
         text = click.unstyle(_report(shared, _WIDTH))
         write_bundle(bundle, {"report.txt": text + "\n", "report.json": _json(shared) + "\n"}, chunks)
         click.echo(f"{bundle}: written, to share: report.txt, report.json, {CAPTURE}", err=output_format != "text")
@@ -117,9 +117,9 @@ def _lines(found: Examination) -> Iterator[tuple[str, str]]:
             "rate",
             f"{f'{found.rate} requests a second without a loss; ' if found.rate else ''}{ENDS[found.rate_end]}",
         )
-    yield "silent objects", ", ".join(found.mute) or "none"
+    yield "silent objects", some(found.mute) or "none"
     if found.rare:
-        yield "rare objects", ", ".join(found.rare)
+        yield "rare objects", some(found.rare)
     yield "frames", f"{found.frames:,} good; {_counts(found.damaged) or 'none'} damaged"
     for label, count in (("doubled", found.extra), ("echoes", found.echoes), ("linked inverters", found.linked)):
         if count:
@@ -168,4 +168,4 @@ def _broadcast(found: Examination) -> str:
 def _others(found: Examination) -> str:
     if not found.others:
         return "none heard"
-    return ", ".join(f"{name} ({count:,})" for name, count in found.others.items())
+    return some(f"{name} ({count:,})" for name, count in found.others.items())
