@@ -24,6 +24,7 @@ from rct_tools.simulator import Simulator
 from rct_tools.simulator.inverter import Inverter
 
 from peers import Script, peer, requests
+from programs import ROOT
 from servers import free_ports
 from warp import StillLoop, warp
 
@@ -216,6 +217,19 @@ def test_an_object_that_answers_only_now_and_then(monkeypatch: pytest.MonkeyPatc
 
 def cut_to_a_stub(frame: Frame) -> Frame:
     return replace(frame, payload=frame.payload[:2])
+
+
+@pytest.mark.parametrize(("most", "rate", "end"), [(MOST_REQUESTS, 20, "all"), (200, 4, "enough"), (100, None, "losses")])
+def test_there_is_an_end_to_what_is_asked(
+    monkeypatch: pytest.MonkeyPatch, most: int, rate: int | None, end: str
+) -> None:
+    monkeypatch.setattr("rct_tools.doctor.MOST_REQUESTS", most)
+    heard = {registry[name].object_id for name in ASKED[:16]}
+    found = examined(
+        monkeypatch, lambda _, frame: wire(frame) if frame.object_id in heard else b"", broadcast=False, listen=0
+    )
+    assert most - 30 < found.requests <= most
+    assert (found.rate, found.rate_end, found.second) == (rate, end, None)
 
 
 FAULTS: list[tuple[str, Wrong, Callable[[Examination], bool], str]] = [  # name, what happens, what is found, said
@@ -447,6 +461,14 @@ async def test_out_of_reach(host: str, reason: str, text: str) -> None:
     assert found.trouble == f"cannot connect: {reason} (tried 3 times)"
     assert verdict(found) == f"not reachable: {found.trouble}"
     assert text in said(found)
+
+
+def test_the_page_says_what_is_done() -> None:
+    page = (ROOT / "docs/doctor.md").read_text("utf-8")
+    rates = ", ".join(map(str, RATES))
+    numbers = (f"for {LISTEN} seconds", f"{len(ASKED)} objects", f"{rates} times a second", f"most {MOST_REQUESTS} que")
+    assert [text for text in numbers if text not in page] == []
+    assert f"at most {MOST_REQUESTS}" in (ROOT / "src/rct_tools/cli/doctor.py").read_text("utf-8")
 
 
 def test_a_capture_tells_the_same_again() -> None:

@@ -107,6 +107,7 @@ class Examination:
 ENDS: Final = {  # Examination.rate_end: what it means
     "": "not tried",
     "all": "no faster one was tried",
+    "enough": "enough was asked",
     "loss": "the next one lost answers",
     "slow": "answers do not come faster",
     "others": "not tried, others are at work",
@@ -232,8 +233,8 @@ class _Visit:
             patience = min(self._timeout, max(_CLEARLY, 4 * evidence.delays.slowest))
             for rate in RATES:
                 self._tell(f"asking {rate} times a second")
-                if self._spent or (end := await self._try_rate(rate, names, patience)):
-                    self._rate_end = "" if self._spent else end
+                if end := "enough" if self._spent else await self._try_rate(rate, names, patience):
+                    self._rate_end = end
                     return
                 self._rate = rate
 

@@ -186,7 +186,8 @@ class _Gathering:
 
     def _came_unasked(self, info: ObjectInfo, time: int) -> None:
         asked_lately = self._signs.is_ours(info.object_id, time / SECOND)
-        if self._signs.came(info, time / SECOND):
+        is_sign = self._signs.came(info, time / SECOND)
+        if is_sign or (asked_lately and info.name in self._others):  # whoever asks for it may ask again
             self._others[info.name] += 1
         elif asked_lately:
             self._extra += not info.reported  # such may just be its turn
