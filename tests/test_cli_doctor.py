@@ -62,9 +62,8 @@ def test_report_and_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
     port = warp(main(), StillLoop)
     out = capsys.readouterr().out
-    assert out.startswith(
-        f"127.0.0.1:{port}: works, with 1 thing to look at\n\ninverter        firmware 2.3.5678, 10 kW"
-    )
+    assert out.startswith(f"127.0.0.1:{port}: works, with 1 thing to look at\n\nexamined        ")
+    assert "\ninverter        firmware 2.3.5678, 10 kW, string A" in out
     assert re.search(r"\nother clients   (\S+ \(\d+\),\s+){5}\S+ \(\d+\) and \d+ more\n", out)
     assert "\n1. Another program is at work" in out
     assert out.endswith(f"{bundle}: written, to share: report.txt, report.json, {CAPTURE}\n")
@@ -108,7 +107,10 @@ async def test_out_of_reach(tmp_path: Path) -> None:
     assert done.out.startswith(
         f"127.0.0.1:{port}: not reachable: cannot connect: connection refused (tried 3 times)\n\n1. "
     )
-    assert captured(members(bundle)[CAPTURE], tmp_path) == []
+    files = members(bundle)
+    assert captured(files[CAPTURE], tmp_path) == []
+    assert files["report.txt"].startswith(b"the inverter: not reachable: cannot connect: connection refused")
+    assert not any(secret in content for content in files.values() for secret in (b"127.0.0.1", str(port).encode()))
 
 
 async def test_silent() -> None:
@@ -167,6 +169,15 @@ def test_lines(differs: dict[str, object], line: str) -> None:
 
 
 BARE = {"clock_ahead": None, "delays": None, "rate": None, "rate_end": "", "second": None}
+
+
+def test_of_a_silent_inverter_there_is_little_to_show() -> None:
+    text = click.unstyle(_report(replace(HEALTHY, frames=0, received=0, answered=0), 80))
+    assert text.splitlines()[:5] == [
+        "192.0.2.7:8899: connected, but silent", "",
+        "examined        60 s, of which 35 without a word, then 120 requests", "",
+        "1. It takes connections, but no answer came to 120 questions.",
+    ]  # fmt: skip
 
 
 def test_what_is_not_known_is_not_shown() -> None:

@@ -219,7 +219,9 @@ def cut_to_a_stub(frame: Frame) -> Frame:
     return replace(frame, payload=frame.payload[:2])
 
 
-@pytest.mark.parametrize(("most", "rate", "end"), [(MOST_REQUESTS, 20, "all"), (200, 4, "enough"), (100, None, "losses")])
+@pytest.mark.parametrize(
+    ("most", "rate", "end"), [(MOST_REQUESTS, 20, "all"), (200, 4, "enough"), (100, None, "losses")]
+)
 def test_there_is_an_end_to_what_is_asked(
     monkeypatch: pytest.MonkeyPatch, most: int, rate: int | None, end: str
 ) -> None:
@@ -379,6 +381,22 @@ def test_a_session_that_goes_silent_is_told_from_one_that_is_closed(inverter: In
     assert "closed the connection 1 time." in said(found)
 
 
+def test_a_connection_that_breaks_when_asked_too_fast(inverter: Inverter) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        last = float("-inf")
+        async for frame in requests(reader):
+            now = asyncio.get_running_loop().time()
+            if now - last < 0.15:
+                return
+            last = now
+            if answer := inverter.answer(frame):
+                writer.write(wire(answer))
+
+    found = met(script)
+    assert (found.trouble, found.rate, found.rate_end) == ("", 6, "loss")
+    assert found.closed_sessions > 0
+
+
 @pytest.mark.parametrize("pushed_out", [False, True])
 def test_one_connection_only(inverter: Inverter, pushed_out: bool) -> None:
     writers: list[asyncio.StreamWriter] = []
@@ -430,6 +448,7 @@ def test_an_inverter_that_says_nothing() -> None:
     found = met(mute)
     assert (verdict(found), is_reached(found)) == ("connected, but silent", False)
     assert found.requests < 20  # it is soon enough known
+    assert [advice.grave for advice in advise(found)] == [True]
     assert "hangs" in said(found)
 
 

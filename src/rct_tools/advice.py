@@ -145,7 +145,7 @@ RULES: Final[tuple[_Rule, ...]] = (
     ),
     _Rule(
         True,
-        lambda found: bool(found.trouble),
+        lambda found: found.frames > 0 and bool(found.trouble),
         lambda found: f"The connection was lost and could not be made again: {found.trouble}.",
         "Check the Wi-Fi at the inverter, and whether another program pushes this one out; then examine it again.",
     ),
@@ -211,7 +211,7 @@ RULES: Final[tuple[_Rule, ...]] = (
     ),
     _Rule(
         True,
-        lambda found: found.silent_sessions > 0,
+        lambda found: found.frames > 0 and found.silent_sessions > 0,
         lambda found: f"{_times(found.silent_sessions, 'session', 'sessions')} stayed open but answered nothing more.",
         "RCT Tools makes a new one by itself; a program that does not needs `rct proxy` before it.",
     ),

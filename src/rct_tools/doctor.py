@@ -40,6 +40,7 @@ RATES: Final = (2, 4, 6, 8, 10, 15, 20)  # requests a second, tried in this orde
 CALM: Final = 0.25  # seconds between two questions, before that: what others leave, too
 _STEP: Final = 12  # requests at each rate
 _CLEARLY: Final = 0.2  # seconds: an answer that takes longer may be lost
+_LOOK: Final = 0.1  # seconds between looks whether a lost connection is there again
 _ROUNDS: Final = 5  # times that what stays silent is asked
 _MOST_BYTES: Final = 16_000_000  # of what arrives; a serial line brings 11,000 a second
 
@@ -191,6 +192,25 @@ class _Visit:
         # One step more, with what the client itself asks about a dead session, must find room.
         return self._client.counters.requests + 2 * _STEP > MOST_REQUESTS or self._recorder.full
 
+    async def _read(self, name: str) -> Reading:
+        while True:
+            try:
+                return await self._client.read(name)
+            except LinkError:
+                if not await self._is_back():
+                    raise
+
+    async def _is_back(self) -> bool:
+        """Wait until there is a connection again; False when the client has given up."""
+        while not self._client.connected:
+            try:
+                async with asyncio.timeout(_LOOK):
+                    await self._client.ended()
+                return False
+            except TimeoutError:
+                pass
+        return True
+
     async def listen(self, seconds: int) -> None:
         """Listen without a word."""
         for second in range(seconds):
@@ -203,17 +223,17 @@ class _Visit:
                 self._listened += 1
 
     async def ask(self) -> None:
-        """Ask for everything in turn, and for what stays silent again. Nothing at all is soon enough known."""
+        """Ask for everything in turn, and for what stays silent again. Where all is silent, the client gives up."""
         missing: list[str] = list(ASKED)
         for number in range(_ROUNDS):
             again: list[str] = []
             for at, name in enumerate(missing, 1):
-                if self._spent or (not self._answers and len(again) >= _ROUNDS):
+                if self._spent:
                     return
                 self._tell(f"asking, {at} of {len(missing)}{' once more' if number else ''}")
                 before = asyncio.get_running_loop().time()
                 try:
-                    self._answers[name] = await self._client.read(name)
+                    self._answers[name] = await self._read(name)
                 except NoAnswer:
                     again.append(name)
                 await asyncio.sleep(before + CALM - asyncio.get_running_loop().time())
@@ -233,7 +253,13 @@ class _Visit:
             patience = min(self._timeout, max(_CLEARLY, 4 * evidence.delays.slowest))
             for rate in RATES:
                 self._tell(f"asking {rate} times a second")
-                if end := "enough" if self._spent else await self._try_rate(rate, names, patience):
+                try:
+                    end = "enough" if self._spent else await self._try_rate(rate, names, patience)
+                except LinkError:
+                    if not await self._is_back():
+                        raise
+                    end = "loss"
+                if end:
                     self._rate_end = end
                     return
                 self._rate = rate

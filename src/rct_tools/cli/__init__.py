@@ -22,7 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = {  # name: what it does; its code is the cl
     "config": "Check a configuration, and show what it comes to.",
     "collect": "Read values regularly and store them: the main job.",
     "status": "Show how the collector is that runs here.",
-    "doctor": "Find out what is wrong with a connection, and what to do.",
+    "doctor": "Examine a connection: what is wrong, and what to do.",
     "query": "Read back what was stored.",
     "objects": "List the objects an inverter knows.",
     "readings": "Print the default set of readings, to start one's own from.",

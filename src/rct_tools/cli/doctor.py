@@ -67,7 +67,7 @@ async def _doctor(
     else:
         click.echo(_report(found, min(_WIDEST, get_terminal_size().columns) if sys.stdout.isatty() else _WIDTH))
     if bundle is not None:
-        shared = replace(found, peer=_NOBODY, trouble=found.trouble.replace(host, _NOBODY))
+        shared = replace(found, peer=_NOBODY)
         text = click.unstyle(_report(shared, _WIDTH))
         write_bundle(bundle, {"report.txt": text + "\n", "report.json": _json(shared) + "\n"}, chunks)
         click.echo(f"{bundle}: written, to share: report.txt, report.json, {CAPTURE}", err=output_format != "text")
@@ -104,10 +104,12 @@ def _wrapped(head: str, indent: int, text: str, width: int) -> list[str]:
 
 def _lines(found: Examination) -> Iterator[tuple[str, str]]:
     """Yield what is told of an examination: a label, and a text."""
+    yield "examined", f"{found.seconds:.0f} s, of which {found.listened} without a word, then {found.requests} requests"
+    if not is_reached(found):
+        return
     yield "inverter", _inverter(found)
     if found.clock_ahead is not None:
         yield "its clock", f"{show_offset(found.clock_ahead)} this machine's"
-    yield "examined", f"{found.seconds:.0f} s, of which {found.listened} without a word, then {found.requests} requests"
     yield "answers", _answers(found)
     if found.delays:
         shown = (f"{name} {seconds * 1000:.0f} ms" for name, seconds in asdict(found.delays).items())
