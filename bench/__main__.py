@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import bulk, collecting, memory, parsing, reading, recall, sinks, spool, starting
+from bench import bulk, collecting, memory, parsing, reading, recall, sharing, sinks, spool, starting
 
 # Memory first: what the others leave behind would hide what it looks for.
 PARTS = {
@@ -20,6 +20,7 @@ PARTS = {
     "bulk": bulk,
     "recall": recall,
     "reading": reading,
+    "sharing": sharing,
     "spool": spool,
     "sinks": sinks,
     "collecting": collecting,

@@ -92,15 +92,15 @@ async def _collect(case: Case, path: Path, hour: float) -> tuple[Use, Use, int]:
         collector = Collector(setup)
         task = asyncio.create_task(collector.run())
         await asyncio.sleep(case.warm_up * hour)
-        warm = await _least_in_use()
+        warm = await least_in_use()
         await asyncio.sleep((case.end - case.warm_up) * hour)
-        end = await _least_in_use()
+        end = await least_in_use()
         task.cancel()
         await asyncio.wait([task])
         return warm, end, collector.lanes["sqlite"].written
 
 
-async def _least_in_use() -> Use:
+async def least_in_use() -> Use:
     """Return what is in use between two cycles; during one, more is, for the requests on their way."""
     least = []
     for _ in range(4):

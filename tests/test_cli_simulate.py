@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from rct_tools.client import connect
+from rct_tools.errors import NoAnswer
+from rct_tools.simulator.faults import FAULTS
+from rct_tools.simulator.firmware import FIRMWARE
 
 from programs import finish, run, running
 
@@ -98,8 +103,57 @@ async def test_clients_are_named_when_asked_for() -> None:
         assert re.search(r"127\.0\.0\.1:\d+: left", lines[1])
 
 
+async def test_faults_come_upon_a_profile_and_a_script_upon_both(tmp_path: Path) -> None:
+    script, truth = tmp_path / "script.toml", tmp_path / "truth.jsonl"
+    script.write_text('[[at]]\ntime = "0s"\nfault = "lost=1"\n', "utf-8")
+    args = ("--profile", "2.3.5661", "--fault", "segment=0,idle=1m", "--fault", "idle=2m", "--script", script)
+    async with simulating(*args, "--latency", "1ms", "--truth", truth) as (_, port, line):
+        assert ", faults stub=1,idle=2m; Ctrl-C" in line
+        async with connect("127.0.0.1", port, timeout=0.02) as inverter:
+            with pytest.raises(NoAnswer):
+                await inverter.read("battery.soc")
+        # It is told at once, and the client has asked three times.
+        records = [json.loads(line) for line in truth.read_text("utf-8").splitlines()]
+    assert [record["object"] for record in records[:3]] == ["battery.soc"] * 3
+    assert {(record["fault"], record["sent"]) for record in records} == {("lost", "")}
+    assert all(record["whole"].startswith("002b0508959930bf") for record in records[:3])
+
+
+async def test_a_profile_tells_its_version() -> None:
+    async with simulating("--profile", "2.3.5673") as (_, port, _), connect("127.0.0.1", port) as inverter:
+        assert (await inverter.read("svnversion")).value == "2.3.5673"
+
+
+FAILING = [  # options, exit code, what is said
+    (("--fault", "cutt=0.1"), 2, "fault cutt: unknown key, did you mean 'cut'?"),
+    (("--fault", "cut=2"), 2, "fault cut: expected a share from 0 to 1, got 2"),
+    (("--script", "missing.toml"), 2, "missing.toml: cannot be read: No such file or directory"),
+    (("--truth", "missing/truth.jsonl"), 1, "missing/truth.jsonl: no such file or directory"),
+]
+
+
+@pytest.mark.parametrize(("args", "code", "message"), FAILING)
+async def test_what_cannot_be_done_is_said_in_one_line(args: tuple[str, ...], code: int, message: str) -> None:
+    done = await run("rct", "simulate", "--port", 0, *args)
+    assert (done.code, done.out, done.err) == (code, "", f"Error: {message}\n")
+
+
+async def test_help_lists_all_faults_and_profiles() -> None:
+    done = await run("rct", "simulate", "--help")
+    for name in (*FAULTS, *FIRMWARE):
+        assert re.search(rf"^  +{re.escape(name)} ", done.out, re.MULTILINE), name
+
+
 @pytest.mark.parametrize(
-    "args", [("--speed", "-1"), ("--speed", "fast"), ("--port", "65536"), ("--latency", "soon"), ("--seed", "x")]
+    "args",
+    [
+        ("--profile", "1.0"),
+        ("--speed", "-1"),
+        ("--speed", "fast"),
+        ("--port", "65536"),
+        ("--latency", "soon"),
+        ("--seed", "x"),
+    ],
 )
 async def test_wrong_options(args: tuple[str, ...]) -> None:
     done = await run("rct", "simulate", *args)

@@ -633,7 +633,7 @@ async def test_asking_without_waiting_and_hearing_everything() -> None:
 
     async with peer(script) as port, impatient(port) as inverter:
         with inverter.hearing(heard.append):
-            reading = await inverter.ask(registry["battery.soc"])
+            reading = (await inverter.ask(registry["battery.soc"])).reading
             await until(lambda: len(heard) == 2)
         await inverter.read("battery.soh")
     assert heard[1] is reading

@@ -49,6 +49,8 @@ FLOORS = {
     "proof": 5,
     "link": 4,
     "pace": 4,
+    "turns": 4,
+    "stubs": 4,
     "systemd": 4,
     "loopback": 4,
     "spool": 4,
@@ -92,7 +94,11 @@ STAIRS = {
     "homeassistant": ("totals", "views", "entities", "inverter"),
     "cli": ("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
     "sinks": ("topics", "broker"),
-    "simulator": ("noise", "sky", "household", "battery", "house", "history", "objects", "line", "server", "recorded"),
+    "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
+    "simulator": (
+        *("noise", "sky", "household", "battery", "house", "history", "objects", "broadcast"),
+        *("faults", "damage", "truth", "trouble", "firmware", "line", "server", "recorded"),
+    ),
 }
 
 ROOT = SRC / "rct_tools"

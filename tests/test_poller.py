@@ -16,7 +16,7 @@ from rct_tools.errors import LinkError, NoAnswer
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Field, Plan
 from rct_tools.poller import OPEN, Poller, _Sum
-from rct_tools.questions import TIMEOUT, Counters
+from rct_tools.questions import TIMEOUT, Counters, Reply
 from rct_tools.reading import Reading
 from rct_tools.simulator import Simulator
 from rct_tools.times import SECOND
@@ -307,9 +307,9 @@ class Slow:
     def __init__(self, *, connected: bool = True) -> None:
         self.connected = connected
         self.counters = Counters()
-        self.asked: list[tuple[str, asyncio.Future[Reading]]] = []
+        self.asked: list[tuple[str, asyncio.Future[Reply]]] = []
 
-    def ask(self, info: ObjectInfo) -> asyncio.Future[Reading]:
+    def ask(self, info: ObjectInfo) -> asyncio.Future[Reply]:
         self.asked.append((info.name, asyncio.get_running_loop().create_future()))
         if not self.connected:
             raise LinkError("roof: away")

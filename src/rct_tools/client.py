@@ -10,7 +10,7 @@ import asyncio
 import calendar
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from types import TracebackType
 from typing import Final, Self, TypeAlias
@@ -20,7 +20,7 @@ from rct_tools.errors import ConnectionLost, LinkError, NoAnswer
 from rct_tools.frame import BadFrame, Frame
 from rct_tools.link import PORT, Down, Link, Up, backoff, ticking
 from rct_tools.objects import ObjectInfo, registry
-from rct_tools.questions import ATTEMPTS, TIMEOUT, Counters, Questions
+from rct_tools.questions import ATTEMPTS, TIMEOUT, Counters, Origin, Questions, Reply
 from rct_tools.reading import BadReading, Reading, read_frame
 from rct_tools.stream import Streams
 
@@ -34,7 +34,7 @@ Answer: TypeAlias = Reading | NoAnswer | LinkError
 class Client:
     """A connection to one inverter: ``async with connect(host) as inverter``.
 
-    Several tasks may use it at once. It asks only for values and history; there is no way to change anything with it.
+    Several tasks may use it at once. It asks for values and history; only ``send_write`` changes anything.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Client:
     ) -> None:
         self.name = name or link.host
         self.peer = link.peer
+        self.timeout = timeout  # seconds until it asks again
         self.counters = Counters()
         self._link = link
         self._questions = Questions(link, self.counters, timeout=timeout, attempts=attempts, wall_clock=wall_clock)
@@ -55,6 +56,7 @@ class Client:
         self._error: LinkError | None = None  # why there is no connection, when that is so for longer
         self._listeners: set[asyncio.Queue[Reading | LinkError]] = set()
         self._hearers: list[Callable[[Reading], None]] = []
+        self._overhearers: list[Callable[[Frame, Origin], None]] = []
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -104,15 +106,35 @@ class Client:
         Raises UnknownObject, NoAnswer when it stays silent about it, LinkError when there is no connection, EncodeError
         for a time that cannot be asked with.
         """
-        return await asyncio.shield(self._asked(registry.find(name), before))
+        return (await asyncio.shield(self.ask(registry.find(name), before))).reading
 
-    def ask(self, info: ObjectInfo) -> asyncio.Future[Reading]:
+    def ask(
+        self, info: ObjectInfo, before: int | None = None, *, address: int = 0, asker: Hashable = None
+    ) -> asyncio.Future[Reply]:
         """Ask for one object without waiting: what comes, or NoAnswer or LinkError in its place, is in the future.
 
-        The future is shared by all who ask for the object meanwhile, so it must not be cancelled. Raises LinkError when
-        there is no connection.
+        The future is shared by all who ask for the object meanwhile, so it must not be cancelled. ``before`` is as in
+        ``read``, ``address`` that of a member of a plant. Of several ``asker``, each has its turn. Raises LinkError
+        when there is no connection, EncodeError.
         """
-        return self._asked(info, None)
+        self._check()
+        return self._questions.ask(info, before, address=address, asker=asker)
+
+    def send_write(
+        self, info: ObjectInfo, payload: bytes, *, address: int = 0, asker: Hashable = None
+    ) -> asyncio.Future[Reply]:
+        """Send one write, once; in the future is what the inverter acknowledges, or NoAnswer or LinkError.
+
+        This is no guard: who calls it has checked that its user allows this value for this object, and reads it back.
+        Only that is a proof; a write without acknowledgement may have been taken. Raises WriteRefused for what must
+        never be written, LinkError when there is no connection, EncodeError.
+        """
+        self._check()
+        return self._questions.write(info, payload, address=address, asker=asker)
+
+    def leave(self, asker: Hashable) -> None:
+        """Forget who asked: what nobody else wants is not asked for any more; writes go on."""
+        self._questions.leave(asker)
 
     @contextmanager
     def hearing(self, hear: Callable[[Reading], None]) -> Iterator[None]:
@@ -122,6 +144,15 @@ class Client:
             yield
         finally:
             self._hearers.remove(hear)
+
+    @contextmanager
+    def overhearing(self, hear: Callable[[Frame, Origin], None]) -> Iterator[None]:
+        """Call a function with every frame that arrives and is not cut, and why it came; before who asked gets it."""
+        self._overhearers.append(hear)
+        try:
+            yield
+        finally:
+            self._overhearers.remove(hear)
 
     @property
     def sees_others(self) -> bool:
@@ -136,14 +167,14 @@ class Client:
         nothing came.
         """
         infos = {name: registry.find(name) for name in names}
-        futures = {name: asyncio.shield(self._asked(info, None)) for name, info in infos.items()}
+        futures = {name: asyncio.shield(self.ask(info)) for name, info in infos.items()}
         answers: dict[str, Answer] = {}
         results = await asyncio.gather(*futures.values(), return_exceptions=True)
-        came = any(isinstance(result, Reading) for result in results)
+        came = any(isinstance(result, Reply) for result in results)
         for name, result in zip(futures, results, strict=True):
             if isinstance(result, BaseException) and not isinstance(result, NoAnswer | LinkError if came else NoAnswer):
                 raise result
-            answers[name] = result
+            answers[name] = result.reading if isinstance(result, Reply) else result
         return answers
 
     async def listen(self) -> AsyncIterator[Reading]:
@@ -160,10 +191,6 @@ class Client:
                 yield item
         finally:
             self._listeners.discard(queue)
-
-    def _asked(self, info: ObjectInfo, before: int | None) -> asyncio.Future[Reading]:
-        self._check()
-        return self._questions.ask(info, before)
 
     def _check(self) -> None:
         if self._error is not None:
@@ -231,13 +258,15 @@ class Client:
         reading = read_frame(event, time, self.name)
         if reading is None:
             self.counters.foreign_frames += 1
+            self._tell(event, Origin.UNASKED)
             return
-        if isinstance(reading, BadReading):
+        if isinstance(reading, BadReading) or self._questions.is_cut(event, reading.object):
             self.counters.bad_readings += 1
-            logger.debug("%s: %s", self.peer, reading.reason)
-            self._questions.cut(self._questions.find(event.address, event.object_id, None))
+            reason = reading.reason if isinstance(reading, BadReading) else f"{reading.object.name}: shorter than usual"
+            logger.debug("%s: %s", self.peer, reason)
+            self._questions.cut(event)
             return
-        self._questions.answered(self._questions.find(event.address, event.object_id, reading.value), reading)
+        self._tell(event, self._questions.came(Reply(event, reading)))
         for hear in self._hearers:
             hear(reading)
         for queue in self._listeners:
@@ -245,6 +274,10 @@ class Client:
                 queue.get_nowait()
                 self.counters.unheard += 1
             queue.put_nowait(reading)
+
+    def _tell(self, frame: Frame, origin: Origin) -> None:
+        for hear in self._overhearers:
+            hear(frame, origin)
 
 
 def connect(
@@ -266,7 +299,7 @@ def connect(
     an answer before asking again, ``attempts`` how often to ask. ``tries`` is how many failed connections in a row end
     it with LinkError; with None it never ends, entering it does not wait for the connection, and reading without one
     raises LinkError. ``pause`` gives the seconds between tries, ``clock`` the time of a reading in UTC nanoseconds,
-    ``ticking`` seconds that go on while the machine sleeps. ``tap`` is called with every chunk, received or sent.
+    ``ticking`` seconds that go on while the machine sleeps. ``tap`` is called with what crosses the wire, both ways.
     """
     link = Link(host, port, tries=tries, pause=pause, clock=clock, ticking=ticking, tap=tap)
     return Client(link, name=name, timeout=timeout, attempts=attempts)

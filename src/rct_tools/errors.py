@@ -10,6 +10,7 @@ RctError
 │   └── ConnectionLost  it ended, and could not be made again
 ├── CaptureError        a file cannot be read, or written, as a capture
 ├── NoAnswer            the inverter is there, but says nothing about an object
+├── WriteRefused        a write that is never sent, whoever asks for it
 └── SinkError           a destination did not take the readings
 
 Each message is one line that says what failed, where, and, when the reader can do something, what to do.
@@ -81,6 +82,10 @@ class NoAnswer(RctError):
         self.names = tuple(names)
         self.answered = dict(answered or {})
         super().__init__(f"{peer}: no answer for {', '.join(self.names)}")
+
+
+class WriteRefused(RctError):
+    """A write was not sent: what it is to is never written, or a caller's guard says no."""
 
 
 class SinkError(RctError):

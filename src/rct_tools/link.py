@@ -60,8 +60,7 @@ class Link:
 
     ``tries`` is how many failures in a row end it, None for never; it may be changed at any time. Each change between
     connected and not is logged in one line. What waited while this program stood still has no known time, so it is
-    dropped with its connection, unless ``keep_late`` says that the bytes matter more than their time. ``tap`` is called
-    with every chunk, received or sent.
+    dropped with its connection, unless ``keep_late`` says that the bytes matter more than their time.
     """
 
     def __init__(
@@ -78,6 +77,7 @@ class Link:
         keep_late: bool = False,
         tap: Callable[[Chunk], None] = lambda _chunk: None,
     ) -> None:
+        """``tap`` is called with every chunk as it crosses the wire, in both directions."""
         self.host = host
         self.port = port
         self.peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -114,7 +114,7 @@ class Link:
                 connected = True
                 since = self._ticking()
                 try:
-                    _keep_alive(writer)
+                    keep_alive(writer.transport)
                     yield Up()
                     while data := await self._read(reader):
                         if self._ticking() - since >= self._settled:
@@ -166,8 +166,8 @@ class Link:
     def send(self, data: bytes) -> None:
         """Send bytes in one call, if there is a connection; what is sent without one is lost, as on any wire."""
         if self._writer is not None:
-            self._tap(Chunk(self._clock(), Direction.SENT, data, self.reconnects))
             self._writer.write(data)
+            self._tap(Chunk(self._clock(), Direction.SENT, data, self.reconnects))
 
     def drop(self, reason: str) -> None:
         """End the connection, so that a new one is made."""
@@ -176,9 +176,9 @@ class Link:
             self._writer.transport.abort()
 
 
-def _keep_alive(writer: asyncio.StreamWriter) -> None:
+def keep_alive(transport: asyncio.BaseTransport) -> None:
     """Notice a peer that vanished without a word, also when nothing is ever sent to it."""
-    sock = writer.get_extra_info("socket")
+    sock = transport.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
         if hasattr(socket, option):

@@ -21,6 +21,7 @@ RATIO: Final = "ratio"
 """The unit of values from 0 to 1; people are shown percent."""
 
 _NEAREST: Final = 3
+_UNTOUCHABLE: Final = frozenset({"com_service", "pas.period"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class ObjectInfo:
     bits: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)  # number of a bit -> what it means
     private: bool = False  # whether its value tells whose inverter it is
     reported: bool = False  # whether newer firmware tells it every half a minute without being asked
+
+    @property
+    def is_untouchable(self) -> bool:
+        """Whether it is never written: that could erase the flash or the log, or end what others are told regularly."""
+        return self.name in _UNTOUCHABLE
 
     @property
     def is_query(self) -> bool:

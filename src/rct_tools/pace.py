@@ -14,17 +14,30 @@ class Pace:
     It starts with one and allows more while answers are quick and complete. A loss halves it, and each makes it try
     for more less often: some inverters take several requests at a time, others cut the answer they are giving when
     the next request comes, and would do so again and again.
+
+    How long to wait for an answer follows from how long answers take, as TCP does it (RFC 6298): the first wait is
+    short where answers are quick, and doubles each time, so that a slow answer is not cut by asking again.
     """
 
     WIDEST: Final = 8
     GAP: Final = 0.048  # seconds, shared by the requests in flight
     QUICK: Final = 2.5  # times the quickest answer so far
     MOST_CAREFUL: Final = 64  # answers, for each request in flight, before one more is tried
+    SHORTEST: Final = 0.3  # seconds to wait for an answer
+    _MEAN, _DEVIATION = 1 / 8, 1 / 4  # weights of the newest answer
 
     def __init__(self) -> None:
         self.window = 1.0
         self._care = 0  # none before the first loss
         self._quickest = float("inf")
+        self._usual: float | None = None  # seconds that answers take
+        self._spread = 0.0  # and how far they are from that
+
+    def patience(self, times: int, longest: float) -> float:
+        """Return how long to wait for the answer to what is asked for the nth time, in seconds."""
+        if self._usual is None:
+            return longest
+        return min(longest, max(self.SHORTEST, self._usual + 4 * self._spread) * 2.0 ** (times - 1))
 
     @property
     def gap(self) -> float:
@@ -32,7 +45,12 @@ class Pace:
         return self.GAP / self.window
 
     def answered(self, delay: float) -> None:
-        """Take note of an answer that came after so many seconds."""
+        """Take note of an answer that came after so many seconds, to what was asked once."""
+        if self._usual is None:
+            self._usual, self._spread = delay, delay / 2
+        else:
+            self._spread += (abs(delay - self._usual) - self._spread) * self._DEVIATION
+            self._usual += (delay - self._usual) * self._MEAN
         self._quickest = min(self._quickest, delay)
         if delay <= self.QUICK * self._quickest:
             more = 1 / (self._care * self.window) if self._care else 1
@@ -58,7 +76,7 @@ class Others:
     _MOST: Final = 4096  # objects remembered; there are 895
 
     def __init__(self) -> None:
-        self._asked: dict[int, float] = {}  # id of an object -> when we asked for it last
+        self._asked: OrderedDict[int, float] = OrderedDict()  # id of an object -> when we asked for it last
         self._unasked: OrderedDict[int, float] = OrderedDict()  # the same -> when it last came unasked
         self._seen = float("-inf")
 
@@ -68,21 +86,25 @@ class Others:
 
     def asked(self, object_id: int, now: float) -> None:
         """Take note of a question of ours, whose answer may come late."""
-        self._asked[object_id] = now
+        self._remember(self._asked, object_id, now)
 
     def is_ours(self, object_id: int, now: float) -> bool:
-        """Return whether an answer for this object may still be for us."""
+        """Return whether what comes of an object may be a late answer to us."""
         return now - self._asked.get(object_id, float("-inf")) < self.OURS
 
     def came(self, info: ObjectInfo, now: float) -> bool:
         """Take note of an object that came unasked, and return whether that is a sign of them."""
         if self.is_ours(info.object_id, now):
             return False
-        last = self._unasked.pop(info.object_id, float("-inf"))
-        self._unasked[info.object_id] = now
-        if len(self._unasked) > self._MOST:
-            self._unasked.popitem(last=False)
+        last = self._unasked.get(info.object_id, float("-inf"))
+        self._remember(self._unasked, info.object_id, now)
         is_sign = not info.reported or now - last < self.AGAIN
         if is_sign:
             self._seen = now
         return is_sign
+
+    def _remember(self, table: OrderedDict[int, float], object_id: int, now: float) -> None:
+        table[object_id] = now
+        table.move_to_end(object_id)
+        if len(table) > self._MOST:
+            table.popitem(last=False)

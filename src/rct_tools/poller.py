@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from rct_tools.errors import LinkError, NoAnswer
 from rct_tools.objects import ObjectInfo
 from rct_tools.plan import Field, Plan
-from rct_tools.questions import Counters
+from rct_tools.questions import Counters, Reply
 from rct_tools.reading import Reading
 from rct_tools.schedule import Entry, Schedule
 from rct_tools.times import SECOND
@@ -40,7 +40,7 @@ class Inverter(Protocol):
     def connected(self) -> bool:
         """Whether there is a connection now."""
 
-    def ask(self, info: ObjectInfo) -> asyncio.Future[Reading]:
+    def ask(self, info: ObjectInfo) -> asyncio.Future[Reply]:
         """Return the answer to come; NoAnswer or LinkError in its place. Raises LinkError."""
 
     def hearing(self, hear: Callable[[Reading], None]) -> AbstractContextManager[None]:
@@ -130,7 +130,7 @@ class Poller:
             self._open += 1
             answer.add_done_callback(partial(self._settle, entry.info.name))
 
-    def _settle(self, name: str, answer: asyncio.Future[Reading]) -> None:
+    def _settle(self, name: str, answer: asyncio.Future[Reply]) -> None:
         self._open -= 1
         if self._ready:
             self._room.set()

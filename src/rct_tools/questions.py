@@ -1,6 +1,6 @@
 """What an inverter is asked: at its pace, again what stays unanswered, and given up after some attempts.
 
-It knows a link, and nothing of streams or listeners: whoever hears what arrives tells it which question is answered.
+It knows a link, and nothing of streams or listeners: whoever hears what arrives tells it what came.
 """
 
 from __future__ import annotations
@@ -8,29 +8,57 @@ from __future__ import annotations
 import asyncio
 import calendar
 import time
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final, TypeAlias
 
-from rct_tools.errors import EncodeError, NoAnswer, RctError
+from rct_tools.errors import ConnectionLost, EncodeError, NoAnswer, RctError, WriteRefused
 from rct_tools.frame import Command, Frame, Reason
 from rct_tools.link import Link
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.pace import Others, Pace
 from rct_tools.reading import Reading
-from rct_tools.values import DataType, EventTable, TimeSeries, Value, encode_value
+from rct_tools.stubs import Stubs
+from rct_tools.turns import Turns
+from rct_tools.values import DataType, EventTable, TimeSeries, encode_value
 
 TIMEOUT: Final = 1.0
 """Seconds to wait for an answer before asking again; a healthy inverter needs a tenth of it."""
 
 ATTEMPTS: Final = 3
+MORE_ATTEMPTS: Final = 5
+"""So many more on a line that is known to lose answers, so that silence of an object is not mistaken."""
+
 PROBE: Final = "svnversion"
 """Asked when many questions stayed unanswered: every inverter knows it, so without it the session is dead."""
 
-_SUSPICIOUS: Final = 4  # questions in a row without an answer
+PROBES: Final = 3  # times that it is asked: a line may lose one, or two
 
-_Key: TypeAlias = tuple[int, int, int | None]  # address, object id, and the time asked for in a query
+_SUSPICIOUS: Final = 4  # questions in a row without an answer
+_LOSSY: Final = 0.1  # share of the answers of late that came only when asked again
+_LATELY: Final = 20  # answers that such a share is about
+_MOST_MUTE: Final = 4096  # objects remembered; there are 895
+
+_Key: TypeAlias = tuple[int, int, int | bytes | None]
+"""Address, object id, and what came with it: the time that a page of history is asked for, what is to be written."""
+
+
+class Origin(Enum):
+    """Why something came."""
+
+    ANSWER = "answer"  # it was asked for
+    LATE = "late"  # it was asked for, but nobody waits for it any more, or it came twice
+    UNASKED = "unasked"  # the inverter says it by itself, or another client has asked
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: as it came, and what it tells."""
+
+    frame: Frame
+    reading: Reading
 
 
 @dataclass(slots=True)
@@ -57,10 +85,23 @@ class Question:
     key: _Key
     info: ObjectInfo
     frame: Frame
-    answer: asyncio.Future[Reading]
+    answer: asyncio.Future[Reply]
     attempts: int  # left
+    askers: set[Hashable]
+    more: int = MORE_ATTEMPTS  # left beyond those, where they are needed
+    times: int = 0  # it was sent
     sent: float = 0.0  # loop time
     excused: bool = False  # whether a lost connection gave it one attempt more
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it changes something: then it is sent once, whatever comes of it."""
+        return isinstance(self.key[2], bytes)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nothing may be asked meanwhile: the next request would cut a page of history, or lose a write."""
+        return self.info.is_query or self.is_write
 
 
 class Questions:
@@ -83,12 +124,15 @@ class Questions:
         self._wall_clock = wall_clock
         self._pace = Pace()
         self._others = Others()
+        self._stubs = Stubs()
         self._open: dict[_Key, Question] = {}  # every question without an answer yet
-        self._queue: deque[Question] = deque()  # those of them that wait to be sent
+        self._turns: Turns[Question] = Turns()  # those of them that wait to be sent
         self._flying: dict[Question, asyncio.TimerHandle] = {}  # the others, and when they expire
-        self._probing = False
-        self._mute: set[int] = set()  # ids of objects that stayed silent when last asked
+        self._writing: Question | None = None  # the write that is in flight
+        self._probing: Question | None = None
+        self._mute: dict[int, None] = {}  # ids of objects that stayed silent when last asked
         self._unanswered = 0  # in a row
+        self._repeated = 0.0  # share of the answers of late that came only when asked again
         self._not_before = 0.0  # loop time of the next question
         self._pump_timer: asyncio.TimerHandle | None = None
         self._up = False
@@ -98,38 +142,83 @@ class Questions:
         """Whether another client was at work in the last seconds; then questions are spread to leave it room."""
         return self._others.at_work(asyncio.get_running_loop().time())
 
-    def ask(self, info: ObjectInfo, before: int | None) -> asyncio.Future[Reading]:
+    def ask(
+        self, info: ObjectInfo, before: int | None, *, address: int = 0, asker: Hashable = None
+    ) -> asyncio.Future[Reply]:
         """Return the answer to come, or NoAnswer in its place. Who asks meanwhile for the same shares it.
 
-        ``before`` is for history only, as in Client.read. Raises EncodeError.
+        ``before`` is for history only, as in Client.read; ``address`` is that of a member of a plant. Each ``asker``
+        has its turn. Raises EncodeError.
         """
-        frame = Frame(Command.READ, info.object_id)
+        command, payload = Command.READ, b""
         if before is not None and not info.is_query:
             raise EncodeError(f"{info.name} holds no history, so it has nothing before a time")
         if info.is_query:
             before = self._wall_clock() if before is None else before
-            frame = Frame(Command.WRITE, info.object_id, encode_value(DataType.INT32, before))
-        key = (0, info.object_id, before if info.is_query else None)
+            command, payload = Command.WRITE, encode_value(DataType.INT32, before)
+        question = self._open.get((address, info.object_id, before))
+        if question is None:
+            frame = Frame(_to(command, address), info.object_id, payload, address)
+            question = self._new((address, info.object_id, before), info, frame, self._attempts)
+        if asker not in question.askers:
+            question.askers.add(asker)
+            if question not in self._flying:
+                self._turns.add(question, asker)
+                self.pump()
+        return question.answer
+
+    def write(
+        self, info: ObjectInfo, payload: bytes, *, address: int = 0, asker: Hashable = None
+    ) -> asyncio.Future[Reply]:
+        """Send a write, once; return what the inverter acknowledges, or NoAnswer, which says nothing about success.
+
+        Raises WriteRefused for what is never written, EncodeError for what fits no frame, ConnectionLost when there is
+        no connection now: it must not be sent at another time than it was meant for.
+        """
+        if info.is_untouchable:
+            raise WriteRefused(f"{info.name}: is never written, it could harm the inverter")
+        if not self._up:
+            raise ConnectionLost(f"{self._link.peer}: no connection, so {info.name} was not written")
+        key = (address, info.object_id, payload)
         question = self._open.get(key)
         if question is None:
-            question = self._new(key, info, frame, self._attempts)
-            self._queue.append(question)
+            frame = Frame(_to(Command.WRITE, address), info.object_id, payload, address)
+            frame.encode()
+            question = self._new(key, info, frame, attempts=1)
+            question.askers.add(asker)
+            self._turns.add(question, asker)
             self.pump()
         return question.answer
 
+    def leave(self, asker: Hashable) -> None:
+        """Forget who asked: what nobody else wants is not asked for any more. Writes are: some write and hang up."""
+        for question in [question for question in self._open.values() if asker in question.askers]:
+            question.askers.discard(asker)
+            if not question.askers and question in self._turns and not question.is_write:
+                self._turns.remove(question)
+                del self._open[question.key]
+                question.answer.cancel()
+
     def pump(self) -> None:
         """Send the next question if it may be sent now, or wait until it may."""
-        if not self._up or self._pump_timer is not None or not self._queue or not self._has_room(self._queue[0]):
+        if not self._up or self._pump_timer is not None:
+            return
+        question = self._turns.next()
+        if question is None or not self._has_room(question) or self._probing not in (None, question):
             return
         loop = asyncio.get_running_loop()
         wait = self._not_before - loop.time()
         if wait > 0:
             self._pump_timer = loop.call_later(wait, self._pump_again)
             return
-        question = self._queue.popleft()
+        self._turns.take()
         question.attempts -= 1
+        question.times += 1
         question.sent = loop.time()
-        self._flying[question] = loop.call_later(self._timeout, self._expire, question)
+        patience = self._timeout if question.is_alone else self._pace.patience(question.times, self._timeout)
+        self._flying[question] = loop.call_later(patience, self._expire, question)
+        if question.is_write:
+            self._writing = question
         data = question.frame.encode()
         self._link.send(data)
         self._counters.requests += 1
@@ -143,90 +232,129 @@ class Questions:
         self.pump()
 
     def _has_room(self, question: Question) -> bool:
-        """Whether the window has a place. A page of history is asked for alone: the next question would cut it."""
-        if question.info.is_query or any(other.info.is_query for other in self._flying):
+        """Whether the window has a place."""
+        if question.is_alone or any(other.is_alone for other in self._flying):
             return not self._flying
         return len(self._flying) < (1 if self.sees_others else int(self._pace.window))
 
     def _expire(self, question: Question) -> None:
         self._counters.timeouts += 1
-        self._unanswered += 1
-        # Silence a second time is about the object rather than about the pace.
-        if question.info.object_id not in self._mute and question.attempts == self._attempts - 1:
-            self._pace.lost()
+        if not question.is_write:  # of which many are not acknowledged
+            self._unanswered += 1
+            # Silence a second time is about the object rather than about the pace.
+            if question.info.object_id not in self._mute and question.times == 1:
+                self._pace.lost()
         self._ask_again(question)
         if self._unanswered >= _SUSPICIOUS:
             self._probe()
         self.pump()
 
     def _ask_again(self, question: Question) -> None:
-        self._flying.pop(question).cancel()
-        if question.attempts > 0:
+        self._land(question)
+        if question.attempts == 0 and question.more and self._repeated > _LOSSY and not question.is_write:
+            question.more -= 1
+            question.attempts += 1
+        if question.attempts > 0 and question.askers:
             self._counters.retries += 1
-            self._queue.append(question)
+            for asker in question.askers:
+                self._turns.add(question, asker, first=question is self._probing)
         else:
-            self._fail(question)
+            self._give_up(question)
 
-    def _fail(self, question: Question) -> None:
+    def _land(self, question: Question) -> None:
+        """End its flight."""
+        self._flying.pop(question).cancel()
+        if question is self._writing:
+            self._writing = None
+
+    def _give_up(self, question: Question) -> None:
+        self._mute.pop(question.info.object_id, None)
+        self._mute[question.info.object_id] = None
+        if len(self._mute) > _MOST_MUTE:
+            del self._mute[next(iter(self._mute))]
+        self._fail(question, NoAnswer(self._link.peer, [question.info.name]))
+
+    def _fail(self, question: Question, error: RctError) -> None:
         del self._open[question.key]
-        self._mute.add(question.info.object_id)
-        question.answer.set_exception(NoAnswer(self._link.peer, [question.info.name]))
+        question.answer.set_exception(error)
 
     def _probe(self) -> None:
-        """Find out whether the session is dead, or only some objects are mute."""
-        if self._probing:
+        """Find out whether the session is dead, or only some objects are mute; all else waits for that."""
+        if self._probing is not None:
             return
-        self._probing = True
         info = registry[PROBE]
         key = (0, info.object_id, None)
         question = self._open.get(key)
         if question is None:
-            question = self._new(key, info, Frame(Command.READ, info.object_id), attempts=1)
-            self._queue.appendleft(question)
+            question = self._new(key, info, Frame(Command.READ, info.object_id), PROBES)
+        question.askers.add(_probe)
+        if question not in self._flying:
+            self._turns.add(question, _probe, first=True)
+        self._probing = question
         question.answer.add_done_callback(self._judge)
 
-    def _judge(self, probe: asyncio.Future[Reading]) -> None:
-        self._probing = False
-        if isinstance(probe.exception(), NoAnswer):
+    def _judge(self, probe: asyncio.Future[Reply]) -> None:
+        self._probing = None
+        if not probe.cancelled() and isinstance(probe.exception(), NoAnswer) and self._unanswered >= _SUSPICIOUS:
             self._link.drop("the session is dead, questions stay unanswered")
+        self.pump()
 
     def _new(self, key: _Key, info: ObjectInfo, frame: Frame, attempts: int) -> Question:
-        question = Question(key, info, frame, asyncio.get_running_loop().create_future(), attempts)
+        question = Question(key, info, frame, asyncio.get_running_loop().create_future(), attempts, set())
         # Whoever waits may have been cancelled by the time it fails.
-        question.answer.add_done_callback(asyncio.Future.exception)
+        question.answer.add_done_callback(_look_at)
         self._open[key] = question
         return question
 
-    def find(self, address: int, object_id: int, value: Value | None) -> Question | None:
-        """Return the question that a value of an object answers."""
-        asked_time = value.time if isinstance(value, TimeSeries | EventTable) else None
-        return self._open.get((address, object_id, asked_time))
+    # --- what came ----------------------------------------------------------------------------------------------
 
-    def answered(self, question: Question | None, reading: Reading) -> None:
-        """Take the answer to a question, or what nobody here had asked for."""
+    def is_cut(self, frame: Frame, info: ObjectInfo) -> bool:
+        """Return whether a payload that fits its type seems to be cut all the same; then it tells nothing."""
+        return not frame.address and self._stubs.is_cut(info, frame.payload)
+
+    def came(self, reply: Reply) -> Origin:
+        """Take what came, and return why it did."""
         now = asyncio.get_running_loop().time()
+        frame, reading = reply.frame, reply.reading
+        question = self._find(frame, reading)
         if question is None:
             self._counters.foreign_frames += 1
+            is_ours = self._others.is_ours(frame.object_id, now)
             self._others.came(reading.object, now)
-            return
+            return Origin.LATE if is_ours and not reading.object.reported else Origin.UNASKED
         del self._open[question.key]
-        self._mute.discard(question.info.object_id)
-        timer = self._flying.pop(question, None)
-        if timer is not None:
-            timer.cancel()
-            self._unanswered = 0
-            self._pace.answered(now - question.sent)
-        else:
-            self._queue.remove(question)
-            if not question.sent:  # so it was not our question that brought the answer
-                self._counters.foreign_frames += 1
-        question.answer.set_result(reading)
-
-    def cut(self, question: Question | None) -> None:
-        """Ask again: the answer came cut."""
+        self._mute.pop(question.info.object_id, None)
         if question in self._flying:
-            self._pace.lost()
-            self._ask_again(question)
+            self._land(question)
+            self._unanswered = 0
+            if not question.is_write:
+                self._repeated += ((question.times > 1) - self._repeated) / _LATELY
+                if question.times == 1 and not question.is_alone:  # else nobody knows which request it answers
+                    self._pace.answered(now - question.sent)
+        else:
+            self._turns.remove(question)
+            if not question.times:  # so it was not our question that brought the answer
+                self._counters.foreign_frames += 1
+        question.answer.set_result(reply)
+        return Origin.ANSWER
+
+    def _find(self, frame: Frame, reading: Reading) -> Question | None:
+        """Return the question that this answers."""
+        value = reading.value
+        time_asked = value.time if isinstance(value, TimeSeries | EventTable) else None
+        writing = self._writing
+        if writing is not None and writing.key[:2] == (frame.address, frame.object_id):
+            return writing
+        return self._open.get((frame.address, frame.object_id, time_asked))
+
+    def cut(self, frame: Frame) -> None:
+        """Ask again at once for what came cut."""
+        for question in list(self._flying):
+            if question.key[:2] == (frame.address, frame.object_id) and not question.is_write:
+                self._pace.lost()
+                self._ask_again(question)
+
+    # --- with and without a connection --------------------------------------------------------------------------
 
     def begin(self) -> None:
         """Ask on a connection that was just made."""
@@ -236,20 +364,25 @@ class Questions:
         self.pump()
 
     def end(self) -> None:
-        """Keep what is asked for over a lost connection, and ask it again on the next one."""
+        """Keep what is asked for over a lost connection, and ask it again on the next one; writes are not kept."""
         self._up = False
-        for question, timer in self._flying.items():
-            timer.cancel()
+        flying = list(self._flying)
+        for question in reversed(flying):
+            self._land(question)
             if not question.excused:  # the loss was not the object's; but what breaks connections must end
                 question.excused = True
                 question.attempts += 1
-        flying = list(self._flying)
-        self._flying.clear()
-        for question in reversed(flying):
+            if question.is_write:
+                continue
             if question.attempts > 0:
-                self._queue.appendleft(question)
+                for asker in question.askers:
+                    self._turns.add(question, asker, first=True)
             else:
-                self._fail(question)
+                self._give_up(question)
+        for question in [question for question in self._open.values() if question.is_write]:
+            self._turns.remove(question)
+            error = ConnectionLost(f"{self._link.peer}: lost when {question.info.name} was to be written; read it back")
+            self._fail(question, error)
 
     def fail_all(self, error: RctError) -> None:
         """Give an error to all who wait."""
@@ -257,11 +390,23 @@ class Questions:
         if self._pump_timer is not None:
             self._pump_timer.cancel()
             self._pump_timer = None
-        for timer in self._flying.values():
-            timer.cancel()
+        for question in list(self._flying):
+            self._land(question)
         questions = list(self._open.values())
         self._open.clear()
-        self._queue.clear()
-        self._flying.clear()
+        self._turns.clear()
         for question in questions:
             question.answer.set_exception(error)
+
+
+def _look_at(answer: asyncio.Future[Reply]) -> None:
+    if not answer.cancelled():
+        answer.exception()
+
+
+_probe: Final = object()  # the asker of our own question
+
+
+def _to(command: Command, address: int) -> Command:
+    """Return the command for a member of a plant, if there is an address."""
+    return Command(command | 0x40) if address else command

@@ -1,4 +1,4 @@
-"""What newer firmware tells without being asked, and when."""
+"""What firmware tells without being asked, and when."""
 
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ _SOMETIMES: Final = ((), ("net.slave_data", "android_description"), (), ("net.sl
 
 
 def cycles() -> Iterator[tuple[Burst, ...]]:
-    """Return the bursts of one cycle after the other, for ever."""
+    """Return the bursts of newer firmware, one cycle after the other, for ever."""
     for more in cycle(_SOMETIMES):
         yield Burst(0.0, _FIRST), Burst(1.0, _SECOND), Burst(8.0, _THIRD + more)
+
+
+def slave_data() -> Iterator[tuple[Burst, ...]]:
+    """Return the same of older firmware, which tells a single object."""
+    return cycle([(), (Burst(8.0, ("net.slave_data",)),)])

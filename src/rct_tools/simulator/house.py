@@ -104,6 +104,11 @@ class House:
         self._mains = Noise("mains", seed)
         self._log = log
 
+    @property
+    def is_dark(self) -> bool:
+        """Whether no sun is on the roof."""
+        return not any(self.pv)
+
     def advance(self, until: float, step: int) -> None:
         """Live on until a time, in steps of so many seconds that end on multiples of it; the rest waits for next time.
 

@@ -42,14 +42,26 @@ class Inverter:
         self.address = int.from_bytes((profile := load_profile())[registry["net.id"].object_id])
         self.period = int.from_bytes(profile[registry["pas.period"].object_id])  # seconds
         self.periodic: dict[str, None] = {}  # names that a client asked to be told again and again, in order
-        self._memory = profile
+        self.clock_off = 0.0  # seconds that its clock is fast
+        self._flash = profile
+        self._memory = dict(profile)
         self._asked: dict[int, bytes] = {}  # object id -> the time that its history was asked for last
 
     @classmethod
-    def with_past(cls, seed: int, start: int) -> Inverter:
+    def with_past(cls, seed: int, start: int, slaves: int = 0, towers: int = 1) -> Inverter:  # noqa: ARG003  # to come
         """Return the inverter of a house that someone lives in: its history ends at a time of its clock, ``start``."""
         # Half a second of work: those who start the same house again and again, as tests do, get a copy.
         return cls(*deepcopy(_past(seed, start)))
+
+    def reboot(self) -> None:
+        """Forget what was written and not flashed, and who wanted to be told."""
+        self._memory = dict(self._flash)
+        self.periodic.clear()
+
+    def install(self, version: str) -> None:
+        """Have another version of firmware, as it says itself."""
+        info = registry["svnversion"]
+        self._flash[info.object_id] = self._memory[info.object_id] = info.encode(version)
 
     def answer(self, request: Frame) -> Frame | None:
         """Return the answer to a frame; None for what gets none: unknown ids, foreign addresses, all but requests."""

@@ -26,6 +26,11 @@ class LineServer(ABC):
     def jobs(self) -> Iterable[Job]:
         """Return what runs beside the line from now on; serving ends with the first that does."""
 
+    @property
+    def reachable(self) -> bool:
+        """Whether clients can come."""
+        return self._server is not None
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
@@ -35,10 +40,21 @@ class LineServer(ABC):
 
     async def start(self) -> None:
         """Begin to serve. Raises OSError when the address cannot be had."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self.line.connect, self.host, self.port)
+        await self.listen()
+        self._tasks = [asyncio.get_running_loop().create_task(job) for job in (self.line.run(), *self.jobs())]
+
+    async def listen(self) -> None:
+        """Let clients come. Raises OSError when the address cannot be had."""
+        self.line.open()
+        self._server = await asyncio.get_running_loop().create_server(self.line.connect, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
-        self._tasks = [loop.create_task(job) for job in (self.line.run(), *self.jobs())]
+
+    def vanish(self) -> None:
+        """End all connections and refuse new ones, as a device does that is off, until ``listen``."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self.line.close()
 
     async def serve(self) -> None:
         """Serve until a job ends, or until cancelled."""
@@ -48,16 +64,14 @@ class LineServer(ABC):
 
     async def close(self) -> None:
         """End all connections and stop. Can be called more than once."""
-        server, self._server = self._server, None
+        server = self._server
         tasks, self._tasks = self._tasks, []
-        if server is None:
-            return
-        server.close()
-        self.line.close()
+        self.vanish()
         for task in tasks:
             task.cancel()
         ends = await asyncio.gather(*tasks, return_exceptions=True)
-        await server.wait_closed()
+        if server is not None:
+            await server.wait_closed()
         for end in ends:
             if isinstance(end, Exception):  # a mistake of ours: it must not pass unseen
                 raise end
