@@ -155,11 +155,12 @@ SHOWN = [  # what differs from a healthy one, a line of the report
     ({"broadcast": None}, "by itself       nothing"),
     ({"broadcast": None, "listened": 0}, "by itself       nothing heard while it was asked"),
     ({}, "by itself       66 objects every 31 s, in bursts of 1, 14, 49"),
-    ({"broadcast": Broadcast(2, None, ()), "listened": 0}, "by itself       at least 2 objects"),
+    ({"broadcast": Broadcast(1, None, ()), "listened": 0}, "by itself       at least 1 object"),
     ({"others": {"a": 1200}}, "other clients   a (1,200)"),
     ({"silent_sessions": 1}, "lost sessions   0 closed, 1 went silent"),
     ({"second": False}, "second client   is not let in"),
-    ({"shared": None}, "second client   is let in"),
+    ({"shared": None}, "second client   is let in, but not answered"),
+    ({"rate": None, "rate_end": "slow"}, "rate            less than 5 requests a second"),
 ]
 
 

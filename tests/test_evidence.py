@@ -88,9 +88,11 @@ def test_other_clients_are_told_from_what_an_inverter_says_by_itself() -> None:
     assert told(hear(0, TEMP)).others == {TEMP: 1}
     assert told(ask(0, TEMP), hear(0.1, TEMP), hear(0.3, TEMP)).others == {}
     assert told(ask(0, TEMP), hear(0.1, TEMP), hear(0.3, TEMP)).extra == 1
-    again = told(hear(-5, TEMP), ask(0, TEMP), hear(0.1, TEMP), hear(0.3, TEMP))
+    again = told(hear(-5, TEMP), ask(0, TEMP), hear(0.1, TEMP), hear(1, TEMP))
     assert (again.others, again.extra) == ({TEMP: 2}, 0)
     assert list(told(hear(0, TEMP), hear(1, MORE), hear(2, MORE)).others) == [MORE, TEMP]
+    twice = told(hear(0, SOC), hear(0.1, SOC), hear(0.2, response(SOC, 0.6)))
+    assert (twice.others, twice.extra) == ({SOC: 1}, 1)  # the same at once is doubled; another value was asked for
 
 
 def test_broadcast() -> None:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from rct_tools.doctor import LISTEN, Examination
+from rct_tools.doctor import LISTEN, RATES, Examination
 
 _SHOWN: Final = 6  # names in one sentence
+_OFTEN: Final = 0.05  # share of answers that are missing; most firmware loses some
+_MOSTLY: Final = 0.2  # share of lost answers, from which on it says nothing of an object that it is silent at times
 _HOUR: Final = 3600.0
 _ALMOST: Final = 60.0  # seconds that a clock may be wrong, and nobody cares
 
@@ -179,7 +181,7 @@ RULES: Final[tuple[_Rule, ...]] = (
     ),
     _Rule(
         True,
-        lambda found: _share(found, found.lost + found.late) >= 0.02 and found.answered > 0,
+        lambda found: _share(found, found.lost + found.late) >= _OFTEN and found.answered > 0,
         lambda found: (
             f"{_percent(_share(found, found.lost + found.late))} of the answers did not come in time: {found.lost:,} "
             f"not at all, {found.late:,} late."
@@ -189,7 +191,7 @@ RULES: Final[tuple[_Rule, ...]] = (
     ),
     _Rule(
         False,
-        lambda found: 0 < _share(found, found.lost + found.late) < 0.02,
+        lambda found: 0 < _share(found, found.lost + found.late) < _OFTEN,
         lambda found: f"{_times(found.lost + found.late, 'answer', 'answers')} did not come in time, which is normal.",
         "",
     ),
@@ -229,10 +231,10 @@ RULES: Final[tuple[_Rule, ...]] = (
         "For several programs at once, let `rct proxy` have it.",
     ),
     _Rule(
-        True,
+        False,
         lambda found: found.rate is None and found.rate_end in ("loss", "slow"),
-        lambda _: "It does not keep up with two questions a second.",
-        "Ask for less, or at longer intervals: `rct readings` prints the groups to start from.",
+        lambda _: f"Asked {RATES[0]} times a second, it does not keep up.",
+        "RCT Tools finds the pace by itself; let other programs ask four times a second at most.",
     ),
     _Rule(
         True,
@@ -257,7 +259,7 @@ RULES: Final[tuple[_Rule, ...]] = (
     ),
     _Rule(
         False,
-        lambda found: bool(found.rare),
+        lambda found: bool(found.rare) and _share(found, found.lost) < _MOSTLY,
         lambda found: f"Some objects answer only now and then: {some(found.rare)}.",
         "Give them a longer interval.",
     ),
@@ -270,7 +272,7 @@ RULES: Final[tuple[_Rule, ...]] = (
     _Rule(
         False,
         lambda found: found.shared is False,
-        lambda _: "A second connection hears nothing of the first: that is a proxy, or an unusual bridge.",
+        lambda _: "What a second connection asks is not heard on the first: this is a proxy, or an unusual bridge.",
         "",
     ),
     _Rule(

@@ -21,10 +21,10 @@ from rct_tools.components import COMPONENTS, PROOFS, proves
 from rct_tools.display import show_value
 from rct_tools.errors import ConnectFailed, LinkError, NoAnswer
 from rct_tools.evidence import Broadcast, Delays, Evidence, Outcome, gather
-from rct_tools.frame import Frame
+from rct_tools.frame import Command, Frame
 from rct_tools.link import CONNECT_TIMEOUT, PORT, Link, Up, backoff
 from rct_tools.objects import registry
-from rct_tools.questions import TIMEOUT
+from rct_tools.questions import TIMEOUT, Reply
 from rct_tools.reading import Reading
 from rct_tools.stream import Streams
 from rct_tools.times import SECOND
@@ -36,9 +36,10 @@ LISTEN: Final = 35
 MOST_REQUESTS: Final = 250
 """Requests that an examination sends at most; where all is well, it is half of that."""
 
-RATES: Final = (2, 4, 6, 8, 10, 15, 20)  # requests a second, tried in this order until one of them loses something
+RATES: Final = (5, 6, 8, 10, 15, 20)  # requests a second, tried in this order until one of them loses something
 CALM: Final = 0.25  # seconds between two questions, before that: what others leave, too
 _STEP: Final = 12  # requests at each rate
+_TOO_MANY: Final = 0.1  # share of calm questions without a good answer, from which on no faster ones are tried
 _CLEARLY: Final = 0.2  # seconds: an answer that takes longer may be lost
 _LOOK: Final = 0.1  # seconds between looks whether a lost connection is there again
 _ROUNDS: Final = 5  # times that what stays silent is asked
@@ -79,8 +80,8 @@ class Examination:
     slaves: int
     clock_ahead: float | None  # of this machine's, in the time zone of this machine; a second is its resolution
 
-    requests: int
-    answered: int
+    requests: int  # in all
+    answered: int  # in time; this and what follows before it was asked faster and faster
     late: int
     cut: int
     lost: int  # without those for mute objects
@@ -102,7 +103,7 @@ class Examination:
     silent_sessions: int  # that stayed open and answered nothing more
     closed_sessions: int
     second: bool | None  # whether it takes a second connection; None where that was not tried
-    shared: bool | None  # whether that heard what the first one asked for
+    shared: bool | None  # whether the first one hears what that asks for; None where that got no answer
 
 
 ENDS: Final = {  # Examination.rate_end: what it means
@@ -112,7 +113,7 @@ ENDS: Final = {  # Examination.rate_end: what it means
     "loss": "the next one lost answers",
     "slow": "answers do not come faster",
     "others": "not tried, others are at work",
-    "losses": "not tried, answers are lost already",
+    "losses": "not tried, too many answers are lost already",
 }
 
 
@@ -183,6 +184,9 @@ class _Visit:
         self._listened = 0
         self._rate: int | None = None
         self._rate_end = ""
+        self._all: Evidence | None = None  # before there was a second connection
+        self._sessions: int | None = None  # lost ones, until then
+        self._calm: Evidence | None = None  # before it was asked faster and faster
         self._second: bool | None = None
         self._shared: bool | None = None
 
@@ -243,10 +247,11 @@ class _Visit:
         """Ask faster and faster until the first answer is lost; not at all where that could harm others."""
         names = [name for name in _QUICK if name in self._answers]
         await asyncio.sleep(self._timeout)  # until nothing is under way any more: neither an answer nor a late one
-        evidence = self._evidence()
+        self._calm = evidence = self._evidence()
+        bad = evidence.count(Outcome.LOST, Outcome.LATE, Outcome.CUT)
         if evidence.others:
             self._rate_end = "others"
-        elif evidence.count(Outcome.LOST, Outcome.LATE, Outcome.CUT):
+        elif bad > _TOO_MANY * (bad + evidence.count(Outcome.ANSWERED)):
             self._rate_end = "losses"
         elif names and evidence.delays:
             self._rate_end = "all"
@@ -272,7 +277,7 @@ class _Visit:
         loop = asyncio.get_running_loop()
         before = len(self._evidence().requests)
         begin = loop.time() + 1 / rate
-        asked: list[asyncio.Future[Reading]] = []
+        asked: list[asyncio.Future[Reply]] = []
         for number, name in enumerate(islice(cycle(names), _STEP)):
             await asyncio.sleep(begin + number / rate - loop.time())
             overdue = number - ceil(patience * rate)  # the newest of those that had time enough
@@ -289,34 +294,44 @@ class _Visit:
         return "" if len(sent) == _STEP and took * rate < (_STEP - 1) / 0.8 else "slow"
 
     async def try_second(self) -> None:
-        """Open a second connection for a moment, and see whether it hears what the first one asks."""
+        """Open a second connection for a moment, ask for one object, and see whether the first hears the answer too."""
         if not self._answers or self._spent:
             return
         self._tell("trying a second connection")
-        streams = Streams()
-        asked = registry[_FIRMWARE]
+        self._all = self._evidence()  # what is asked from now on would look like somebody else's question
+        asked = registry[_POWER]
+        heard = asyncio.Event()
+        self._sessions = sessions = self._client.counters.reconnects
         self._second = False
-        answer: asyncio.Future[Reading] | None = None
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT + 2 * self._timeout), aclosing(self._link.events()) as events:
-                async for event in events:
-                    match event:
-                        case Up():
-                            answer = self._client.ask(asked)
-                            self._second, self._shared = True, False
-                        case Chunk():
-                            frames = [found.event for found in streams.feed(event)]
-                            if any(isinstance(f, Frame) and f.object_id == asked.object_id for f in frames):
-                                self._shared = True
-                                break
-        except TimeoutError:
-            pass
-        except LinkError:
-            self._second, self._shared = False, None
-        if answer is not None:
-            await asyncio.wait([answer])
-            if self._shared is False and answer.exception():
-                self._shared = None  # there was nothing to hear
+        with self._client.hearing(lambda reading: heard.set() if reading.object is asked else None):
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT + 2 * self._timeout):
+                    answered = await self._ask_second(Frame(Command.READ, asked.object_id))
+                if answered:
+                    self._second, self._shared = True, False
+                    async with asyncio.timeout(self._timeout):
+                        await heard.wait()
+                    self._shared = True
+            except TimeoutError:
+                self._second = True  # it was let in, and not closed
+            except LinkError:
+                pass
+        if self._client.counters.reconnects > sessions or not self._client.connected:
+            self._second, self._shared = False, None  # it has pushed out the first
+
+    async def _ask_second(self, question: Frame) -> bool:
+        """Return whether a second connection is let in and answered. Raises LinkError when it is closed."""
+        streams = Streams()
+        async with aclosing(self._link.events()) as events:
+            async for event in events:
+                match event:
+                    case Up():
+                        self._link.send(question.encode())
+                    case Chunk():
+                        frames = [found.event for found in streams.feed(event)]
+                        if any(isinstance(f, Frame) and f.object_id == question.object_id for f in frames):
+                            return True
+        return False
 
     # --- what was found -----------------------------------------------------------------------------------------
 
@@ -325,8 +340,11 @@ class _Visit:
 
     def found(self, began: int, seconds: float, *, connected: bool, trouble: str) -> Examination:
         """Return what was found until now."""
-        evidence = self._evidence()
+        evidence = self._all or self._evidence()
+        calm = self._calm or evidence
         ended = self._client.counters.reconnects + (connected and bool(trouble))
+        if self._sessions is not None:
+            ended = self._sessions
         silent = sum(evidence.went_silent(connection) for connection in range(ended))
         firmware, power, slaves = (self._value(name) for name in (_FIRMWARE, _POWER, _SLAVES))
         return Examination(
@@ -347,15 +365,15 @@ class _Visit:
             slaves=slaves if isinstance(slaves, int) else 0,
             clock_ahead=self._clock_ahead(),
             requests=len(evidence.requests),
-            answered=evidence.count(Outcome.ANSWERED),
-            late=evidence.count(Outcome.LATE),
-            cut=evidence.count(Outcome.CUT),
-            lost=evidence.count(Outcome.LOST),
-            delays=evidence.delays,
+            answered=calm.count(Outcome.ANSWERED),
+            late=calm.count(Outcome.LATE),
+            cut=calm.count(Outcome.CUT),
+            lost=calm.count(Outcome.LOST),
+            delays=calm.delays,
             rate=self._rate,
             rate_end=self._rate_end,
-            mute=evidence.mute,
-            rare=evidence.rare,
+            mute=calm.mute,
+            rare=calm.rare,
             received=self._client.counters.bytes_received,
             frames=evidence.frames,
             damaged={str(reason): count for reason, count in evidence.damaged.items()},

@@ -19,10 +19,12 @@ from rct_tools.objects import ObjectInfo, registry
 from rct_tools.pace import Others
 from rct_tools.reading import BadReading, read_frame
 from rct_tools.stream import Found, Streams
+from rct_tools.stubs import Stubs
 from rct_tools.times import SECOND
 
 _READS: Final = {Command.READ, Command.PLANT_READ}
 _PAUSE: Final = SECOND // 2  # between two bursts of a broadcast there are seconds, inside of one there is none
+_AT_ONCE: Final = SECOND // 2  # nobody asks for the same again so soon
 _ENOUGH: Final = 3  # questions without an answer, before that says something of their object
 _DEAD: Final = 4  # requests in a row without an answer, at the end of a session
 
@@ -144,6 +146,8 @@ class _Gathering:
         self._damaged: Counter[Reason] = Counter()
         self._others: Counter[str] = Counter()
         self._signs = Others()
+        self._stubs = Stubs()
+        self._last: dict[int, tuple[int, bytes]] = {}  # id of an object -> when it came last, and its payload
         self._by_itself: dict[str, list[int]] = {}  # name of an object -> when it came
         self._unasked: list[int] = []  # the same times, of all, before anything was asked
 
@@ -174,14 +178,22 @@ class _Gathering:
             else:
                 self._linked += 1
             return
+        is_cut = isinstance(reading, BadReading) or (
+            not frame.address and self._stubs.is_cut(reading.object, frame.payload)
+        )
         question = None if frame.address else self._open.pop(frame.object_id, None)
+        before, payload = self._last.get(frame.object_id, (0, b""))
+        self._last[frame.object_id] = time, frame.payload
+        if question is None and payload == frame.payload and time - before < _AT_ONCE:
+            self._extra += 1
+            return
         if question is None:
             self._came_unasked(reading.object, time)
             return
         question.delay = (time - question.time) / SECOND
         late = question.delay > self._timeout
         question.outcome = Outcome.LATE if late else Outcome.ANSWERED
-        if isinstance(reading, BadReading):
+        if is_cut:
             question.outcome, question.delay = Outcome.CUT, None
 
     def _came_unasked(self, info: ObjectInfo, time: int) -> None:

@@ -18,7 +18,7 @@ from rct_tools.bundle import CAPTURE, write_bundle
 from rct_tools.cli.options import format_option, host_option, port_option, timeout_option, verbose_option
 from rct_tools.cli.progress import status
 from rct_tools.cli.run import run_async
-from rct_tools.doctor import ENDS, LISTEN, Examination, examine
+from rct_tools.doctor import ENDS, LISTEN, RATES, Examination, examine
 from rct_tools.times import iso_time
 
 _WIDTH: Final = 80  # columns, where nobody says how many there are
@@ -115,10 +115,7 @@ def _lines(found: Examination) -> Iterator[tuple[str, str]]:
         shown = (f"{name} {seconds * 1000:.0f} ms" for name, seconds in asdict(found.delays).items())
         yield "reply time", ", ".join(shown)
     if found.rate or found.rate_end:
-        yield (
-            "rate",
-            f"{f'{found.rate} requests a second without a loss; ' if found.rate else ''}{ENDS[found.rate_end]}",
-        )
+        yield "rate", _rate(found)
     yield "silent objects", some(found.mute) or "none"
     if found.rare:
         yield "rare objects", some(found.rare)
@@ -131,7 +128,7 @@ def _lines(found: Examination) -> Iterator[tuple[str, str]]:
     if found.silent_sessions or found.closed_sessions:
         yield "lost sessions", f"{found.closed_sessions} closed, {found.silent_sessions} went silent"
     if found.second is not None:
-        heard = {True: ", and hears what the first one asks", False: ", and hears nothing of the first", None: ""}
+        heard = {True: ", and heard by the first", False: ", and not heard by the first", None: ", but not answered"}
         yield "second client", f"is let in{heard[found.shared]}" if found.second else "is not let in"
 
 
@@ -154,6 +151,12 @@ def _answers(found: Examination) -> str:
     return f"{found.answered} in time; {bad or 'none late, cut or lost'}"
 
 
+def _rate(found: Examination) -> str:
+    if found.rate:
+        return f"{found.rate} requests a second without a loss; {ENDS[found.rate_end]}"
+    return f"less than {RATES[0]} requests a second" if found.rate_end in ("loss", "slow") else ENDS[found.rate_end]
+
+
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
 
@@ -164,7 +167,7 @@ def _broadcast(found: Examination) -> str:
         return "nothing" if found.listened else "nothing heard while it was asked"
     period = f" every {heard.period:.0f} s" if heard.period else ""
     bursts = f", in bursts of {', '.join(map(str, heard.bursts))}" if heard.bursts else ""
-    return f"{'' if found.listened else 'at least '}{heard.objects} objects{period}{bursts}"
+    return f"{'' if found.listened else 'at least '}{heard.objects} object{'s' * (heard.objects > 1)}{period}{bursts}"
 
 
 def _others(found: Examination) -> str:
