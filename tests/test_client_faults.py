@@ -315,7 +315,6 @@ def test_a_reboot() -> None:
 
 
 @pytest.mark.parametrize("spec", ["lost=0.3", "late=0.3", "lost=0.15,late=0.15"])
-@pytest.mark.xfail(reason="three attempts are too few, and losses are taken for a dead session", strict=True)
 def test_of_ten_thousand_reads_all_but_ten_are_answered_though_a_third_is_lost_or_late(spec: str) -> None:
     async def main() -> None:
         async with visiting(spec) as visit:

@@ -7,6 +7,8 @@ import json
 import re
 import textwrap
 
+import pytest
+
 from rct_tools.simulator import Happened
 from rct_tools.simulator.faults import FAULTS
 from rct_tools.simulator.firmware import FIRMWARE
@@ -46,8 +48,8 @@ def test_the_log() -> None:
     assert all(f"| `{key}` |" in PAGE for key in known)
 
 
-def test_the_python() -> None:
-    (source,) = blocks("python")
+@pytest.mark.parametrize("source", blocks("python"))
+def test_the_python(source: str) -> None:
     names: dict[str, object] = {}
     exec("async def main():\n" + textwrap.indent(source, "    "), names)  # the point of the test
     asyncio.run(names["main"]())  # type: ignore[operator]

@@ -96,7 +96,7 @@ STAIRS = {
     "sinks": ("topics", "broker"),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (
-        *("noise", "sky", "household", "battery", "house", "history", "objects", "broadcast"),
+        *("noise", "sky", "household", "battery", "control", "house", "history", "objects", "identity", "broadcast"),
         *("faults", "damage", "truth", "trouble", "firmware", "line", "server", "recorded"),
     ),
 }

@@ -6,7 +6,8 @@ import calendar
 
 import pytest
 
-from rct_tools.simulator.battery import CAPACITY, EFFICIENCY, SOC_MAX, SOC_MIN
+from rct_tools.simulator.battery import CAPACITY, EFFICIENCY
+from rct_tools.simulator.control import Control
 from rct_tools.simulator.house import LOG_INTERVAL, METERS, House, ac_power
 from rct_tools.simulator.sky import DAY, Plane, Sky
 
@@ -53,7 +54,7 @@ def test_state_of_charge_integrates_the_power_of_the_battery(begin: int) -> None
             change = -battery.power / EFFICIENCY
             discharged += battery.power / 60.0
         assert battery.soc - before == pytest.approx(change / 60.0 / CAPACITY, abs=1e-9)
-        assert SOC_MIN - 1e-9 <= battery.soc <= SOC_MAX + 1e-9
+        assert Control().soc_min - 1e-9 <= battery.soc <= Control().soc_max + 1e-9
     assert battery.stored_energy == pytest.approx(charged)
     assert battery.used_energy == pytest.approx(discharged)
     assert charged > 1000.0

@@ -132,7 +132,7 @@ async def test_writes_last_until_the_end() -> None:
 
 SILENT = {
     "an unknown id": Frame(Command.READ, 0x12345678),
-    "com_service": Frame(Command.WRITE, registry["com_service"].object_id, b"\x05"),
+    "com_service": Frame(Command.WRITE, registry["com_service"].object_id, b"\x06"),
     "pas.period": Frame(Command.WRITE, registry["pas.period"].object_id, bytes(4)),
     "a measured value": Frame(Command.WRITE, SOC.object_id, SOC.encode(0.5)),
     "a payload of the wrong size": Frame(Command.WRITE, registry["power_mng.soc_min"].object_id, b"\x00\x01"),
@@ -158,7 +158,7 @@ async def test_dangerous_writes_are_logged(caplog: pytest.LogCaptureFixture) -> 
     async with simulate() as simulator, peer(simulator) as client:
         client.ask(SILENT["com_service"])
         await client.answers(*read("inverter_sn"))
-    assert "a write of 05 to com_service does nothing here" in caplog.text
+    assert "a write of 06 to com_service can harm a real inverter" in caplog.text
 
 
 async def test_plant_frames_for_us_are_answered_as_such() -> None:

@@ -67,6 +67,7 @@ class Proxy:
         self.inverter = inverter
         self.sessions: set[Session] = set()
         self._jobs: set[asyncio.Task[None]] = set()
+        self._keeper: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
         self._stack = ExitStack()
 
@@ -88,7 +89,7 @@ class Proxy:
         self.port = self._server.sockets[0].getsockname()[1]
         self._stack.enter_context(self.inverter.overhearing(self.desk.hear))
         self._stack.enter_context(self.inverter.overhearing(self._tell))
-        self.start(self._keep_connection())
+        self._keeper = loop.create_task(self._keep_connection())
         if setup.access.is_narrower(setup.host):
             logger.warning(
                 "%s: others can reach this address, but only %s may use it", self.address,
@@ -104,7 +105,7 @@ class Proxy:
         self._stack.close()
         for session in list(self.sessions):
             session.close()
-        jobs = list(self._jobs)
+        jobs = [*self._jobs, *filter(None, [self._keeper])]
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)

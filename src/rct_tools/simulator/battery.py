@@ -1,4 +1,4 @@
-"""The battery: its charge, its limits, its modules and their cells."""
+"""The battery: its charge, its limits, its modules and their cells; and the towers of them that an inverter has."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ PLACES: Final = 7  # modules an inverter can have
 MODULES: Final = 5  # modules this one has
 CELLS: Final = MODULES * CELLS_PER_MODULE
 AMP_HOURS: Final = 25.0
-CAPACITY: Final = AMP_HOURS * CELLS * 3.2  # Wh
+CAPACITY: Final = AMP_HOURS * CELLS * 3.2  # Wh, when new
 MAX_CURRENT: Final = 20.0  # A, both ways
-SOC_MIN: Final = 0.07
-SOC_MAX: Final = 0.97
+CONVERTER_CURRENT: Final = 25.0  # A, both ways, of all towers
+TOWERS: Final = (AMP_HOURS, 24.2)  # Ah; the second has aged a bit
 EFFICIENCY: Final = 0.975  # of each way
 
 _RESISTANCE: Final = 0.006  # Ohm, of a cell with its connections
+_WARMER: Final = 1.3  # °C: the second tower has the wall behind it
 _HEAT_TIME: Final = 4 * 3600.0  # seconds until most of a change has reached the cells
 _TAPER_UP, _TAPER_DOWN = 0.04, 0.02  # how far from its limits, in state of charge, the current begins to fall
 # Voltage of an idle cell by state of charge: lithium iron phosphate is flat but at its ends.
@@ -33,9 +34,10 @@ _CHARGES: Final = tuple(charge for charge, _ in _CURVE)
 class Battery:
     """A battery whose state of charge integrates its power. Powers and currents are positive when it discharges."""
 
-    def __init__(self, seed: int, installed: int) -> None:
+    def __init__(self, chance: Random, installed: int, amp_hours: float = AMP_HOURS) -> None:
         """A battery as it comes; ``installed`` is the time on the clock of the house."""
-        chance = seeded("battery", seed)
+        self.amp_hours = amp_hours
+        self.capacity = amp_hours * CELLS * 3.2  # Wh
         self.soc = 0.4
         self.power = 0.0  # W
         self.current = 0.0  # A
@@ -53,15 +55,18 @@ class Battery:
         ]
         self.statistics = [_commissioning_extremes(chance, installed) for _ in range(MODULES)]
 
-    def limits(self, hours: float) -> tuple[float, float]:
-        """Return the lowest and the highest power possible for this long, in W: charge (negative), discharge."""
+    def limits(self, hours: float, low: float, high: float) -> tuple[float, float]:
+        """Return the lowest and the highest power possible for this long, in W: charge (negative), discharge.
+
+        It is not discharged below a state of charge of ``low``, nor charged above one of ``high``.
+        """
         soc = self.soc
         most = MAX_CURRENT * self.voltage
-        charge = most * min(1.0, max(0.0, SOC_MAX - soc) / _TAPER_UP)
-        discharge = most * min(1.0, max(0.0, soc - SOC_MIN) / _TAPER_DOWN)
+        charge = most * min(1.0, max(0.0, high - soc) / _TAPER_UP)
+        discharge = most * min(1.0, max(0.0, soc - low) / _TAPER_DOWN)
         return (
-            0.0 - min(charge, max(0.0, SOC_MAX - soc) * CAPACITY / (EFFICIENCY * hours)),  # a full one: 0, not -0
-            min(discharge, max(0.0, soc - SOC_MIN) * CAPACITY * EFFICIENCY / hours),
+            0.0 - min(charge, max(0.0, high - soc) * self.capacity / (EFFICIENCY * hours)),  # a full one: 0, not -0
+            min(discharge, max(0.0, soc - low) * self.capacity * EFFICIENCY / hours),
         )
 
     def run(self, power: float, hours: float, ambient: float) -> None:
@@ -71,11 +76,11 @@ class Battery:
         self.voltage = voltage = idle - power / idle * CELLS * _RESISTANCE
         self.current = current = power / voltage
         if power < 0.0:
-            self.soc -= power * hours * EFFICIENCY / CAPACITY
+            self.soc -= power * hours * EFFICIENCY / self.capacity
             self.stored_energy -= power * hours
             self.charged_amp_hours -= current * hours
         else:
-            self.soc -= power * hours / (EFFICIENCY * CAPACITY)
+            self.soc -= power * hours / (EFFICIENCY * self.capacity)
             self.used_energy += power * hours
             self.discharged_amp_hours += current * hours
         warm = ambient + 0.3 * abs(current)
@@ -84,7 +89,7 @@ class Battery:
     @property
     def cycles(self) -> int:
         """How often it was emptied, counted in full charges."""
-        return int(self.discharged_amp_hours / AMP_HOURS)
+        return int(self.discharged_amp_hours / self.amp_hours)
 
     def modules(self) -> list[tuple[Cell, ...]]:
         """Return the cells of each module; their voltages, in whole millivolts, add up to the battery's."""
@@ -93,6 +98,60 @@ class Battery:
             Cell(max(0, round(self.temperature + warmer)), round(mean + higher, 3), 0) for higher, warmer in self._cells
         ]
         return [tuple(cells[n : n + CELLS_PER_MODULE]) for n in range(0, CELLS, CELLS_PER_MODULE)]
+
+
+class Bank:
+    """The battery towers of an inverter, which share its power."""
+
+    def __init__(self, seed: object, installed: int, towers: int = 1) -> None:
+        """New towers, one or two; ``installed`` is the time on the clock of the house."""
+        chances = (seeded("battery", seed), *(seeded("battery", seed, n) for n in range(1, towers)))
+        self.towers = tuple(Battery(*each) for each in zip(chances, [installed] * towers, TOWERS, strict=False))
+        self.power = 0.0  # W, of all
+
+    def limits(self, hours: float, low: float, high: float) -> tuple[float, float]:
+        """Return what Battery.limits does, for all towers together."""
+        if len(self.towers) == 1:
+            return self.towers[0].limits(hours, low, high)
+        charges, discharges = zip(*(tower.limits(hours, low, high) for tower in self.towers), strict=True)
+        most = CONVERTER_CURRENT * self.towers[0].voltage
+        return max(-most, sum(charges)), min(most, sum(discharges))
+
+    def run(self, power: float, hours: float, ambient: float, low: float, high: float) -> None:
+        """Let a power within the limits flow for some hours, through each tower by what it can."""
+        self.power = power
+        if len(self.towers) == 1:
+            self.towers[0].run(power, hours, ambient)
+            return
+        shares = [tower.limits(hours, low, high)[power > 0.0] for tower in self.towers]
+        can = sum(shares) or 1.0
+        for n, (tower, share) in enumerate(zip(self.towers, shares, strict=True)):
+            tower.run(power * share / can, hours, ambient + n * _WARMER)
+
+    @property
+    def current(self) -> float:
+        """The current of all towers, in A."""
+        return sum(tower.current for tower in self.towers)
+
+    @property
+    def soc(self) -> float:
+        """The state of charge of all towers together."""
+        return self.amp_hours / self.amp_hours_full
+
+    @property
+    def amp_hours(self) -> float:
+        """What is in them, in Ah."""
+        return sum(tower.soc * tower.amp_hours for tower in self.towers)
+
+    @property
+    def amp_hours_full(self) -> float:
+        """What is in them when they are full, in Ah."""
+        return sum(tower.amp_hours for tower in self.towers)
+
+    @property
+    def given(self) -> float:
+        """What came out of them less what went in, in Wh."""
+        return sum(tower.used_energy - tower.stored_energy for tower in self.towers)
 
 
 def idle_voltage(soc: float) -> float:

@@ -13,8 +13,7 @@ from bisect import bisect_left, insort
 from datetime import UTC, datetime
 from typing import Final
 
-from rct_tools.simulator.battery import SOC_MAX
-from rct_tools.simulator.house import LOG_INTERVAL, House, on_phases
+from rct_tools.simulator.house import LOG_INTERVAL, House, on_clock, on_phases
 from rct_tools.simulator.noise import seeded
 from rct_tools.simulator.sky import DAY
 from rct_tools.values import Event, EventTable, Sample, TimeSeries
@@ -91,20 +90,29 @@ class History:
             self._record_day(house)
             self._grid_happens(house.time - DAY)
 
-    def ask(self, name: str, before: int) -> TimeSeries:
-        """Return a page of a series, by the name of its object. How many rows it holds varies."""
+    def ask(self, name: str, before: int, clock_off: float = 0.0) -> TimeSeries:
+        """Return a page of a series, by the name of its object. How many rows it holds varies.
+
+        ``clock_off`` is by how many seconds the clock is ahead by which it is asked, and by which the rows are told.
+        """
         period, _, rest = name.removeprefix("logger.").partition("_")
         column = rest.removesuffix("log_ts").rstrip("_")  # "": logger.year_log_ts, of which nobody knows the meaning
-        return self._series[period].page(column, before, 38 + before // 7 % 7)
+        page = self._series[period].page(column, on_clock(before, -clock_off), 38 + before // 7 % 7)
+        samples = (Sample(on_clock(time, clock_off), value) for time, value in page.samples)
+        return TimeSeries(before, tuple(samples) if clock_off else page.samples)
 
-    def ask_events(self, _name: str, before: int) -> EventTable:
-        """Return a page of the event table. Events of one second are not parted: none gets lost between pages."""
+    def ask_events(self, _name: str, before: int, clock_off: float = 0.0) -> EventTable:
+        """Return a page of the event table. Events of one second are not parted: none gets lost between pages.
+
+        ``clock_off`` is that of ``ask``.
+        """
         events = self._events
-        end = bisect_left(events, before, key=lambda event: event.time)
+        end = bisect_left(events, on_clock(before, -clock_off), key=lambda event: event.time)
         begin = max(0, end - EVENTS_PER_PAGE)
         while begin and events[begin - 1].time == events[begin].time:
             begin -= 1
-        return EventTable(before, tuple(events[begin:end][::-1]))
+        page = events[begin:end][::-1]
+        return EventTable(before, tuple(_event_on_clock(event, clock_off) for event in page))
 
     def happened(self, kind: int, time: int, values: tuple[int, int, int]) -> None:
         """Keep an event."""
@@ -114,7 +122,7 @@ class History:
     def _record_minutes(self, house: House) -> None:
         energy, battery = house.energy, house.battery
         totals = [energy[meter].total for meter in ENERGIES.values()]
-        totals.append(battery.used_energy - battery.stored_energy)
+        totals.append(house.bank.given)
         (last, before), self._totals = self._totals, (house.time, totals)
         if last != house.time - LOG_INTERVAL:
             return
@@ -122,7 +130,7 @@ class History:
             (now - then) * 3600.0 / LOG_INTERVAL for now, then in zip(totals, before, strict=True)
         )
         powers = [a, b, ac, *on_phases(ac), load, 0.0 - feed, bought, external, discharged]
-        state = [battery.soc, SOC_MAX, battery.voltage, *house.pv_voltage, *house.grid_voltage]
+        state = [battery.soc, house.control.target, battery.voltage, *house.pv_voltage, *house.grid_voltage]
         self._minutes.append(house.time, [*powers, *state, house.heat_sink, house.actuator, battery.temperature])
         if house.time - self._minutes.times[0] >= MINUTES_KEPT + DAY:
             self._minutes.forget(_SPARE)
@@ -161,9 +169,18 @@ class History:
             self.happened(kind, time, (end, float_bits(chance.uniform(low, high)) if high else chance.randint(1, 4), 0))
 
 
+def _event_on_clock(event: Event, off: float) -> Event:
+    # The first value is a time too, the end, but where it is the id of an object or nothing.
+    first, second, third = event.values
+    if event.type not in INSTANT:
+        first = on_clock(first, off)
+    return Event(event.type, on_clock(event.time, off), (first, second, third))
+
+
 RESET: Final = 0x76
 UPDATE: Final = 0x77
 PRM_CHANGE: Final = 0x73
+INSTANT: Final = {PRM_CHANGE, UPDATE}  # have no end
 # What comes at the same second, and between which values: a voltage, a frequency; without them a case number.
 DISTURBANCES: Final = (
     ((0x59,), 0.0, 0.0),  # a surge

@@ -3,24 +3,31 @@
 At every instant, in W: both strings and the battery feed the inverter (``ac_power`` says what it loses), and the
 inverter, the grid and external generators feed the household. Signs are the device's: a battery that discharges and
 a grid that delivers are positive. Energies are the sums of exactly these powers.
+
+An inverter that charges its battery from the grid takes power: ``ac`` is negative then, and so its meter goes back.
+Whether a real one counts so is not known; here it keeps the sums right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from datetime import UTC, datetime
 from typing import Final
 
-from rct_tools.simulator.battery import Battery
+from rct_tools.simulator.battery import Bank
+from rct_tools.simulator.control import Control
 from rct_tools.simulator.household import Household
 from rct_tools.simulator.noise import Noise
 from rct_tools.simulator.sky import DAY, Plane, Sky
 
 LOG_INTERVAL: Final = 300  # seconds
+_LAST_TIME: Final = 2**31 - 1  # some objects hold no later one
 
 PLANES: Final = (Plane(tilt=35.0, azimuth=-25.0), Plane(tilt=35.0, azimuth=30.0))
 PEAK_POWER: Final = 4800.0  # Wp of each string
 _STRING_VOLTAGE: Final = 455.0  # V, at work and at 25 °C
+_TOO_DARK: Final = 6.0  # W/m²: strings do not start
 _MODULE_LOSS: Final = 0.0037  # of the power, for each degree above 25 °C
 
 _PASSED_ON: Final = 0.984  # share of the direct current power that the inverter passes on
@@ -32,14 +39,20 @@ _SHARES: Final = (0.40, 0.26, 0.34)  # of the household, on the three phases
 _UNBALANCE: Final = (0.0012, -0.0007, -0.0005)  # how far the inverter's phases are from equal
 
 
+def on_clock(time: int, off: float) -> int:
+    """Return a time on a clock that is ahead by ``off`` seconds; a clock has a first and a last time."""
+    return int(min(max(0, time + off), _LAST_TIME))
+
+
 def ac_power(dc: float) -> float:
-    """Return what the inverter makes of direct current power, both in W."""
-    return max(0.0, _PASSED_ON * dc - _OWN_USE)
+    """Return what the inverter makes of direct current power, both in W; negative for what it takes itself."""
+    return max(0.0, _PASSED_ON * dc - _OWN_USE) if dc >= 0.0 else dc / _PASSED_ON - _OWN_USE
 
 
 def dc_power(ac: float) -> float:
     """Return the direct current power that the inverter needs to give ``ac``, both in W."""
-    return (ac + _OWN_USE) / _PASSED_ON
+    needed = ac + _OWN_USE
+    return needed / _PASSED_ON if needed >= 0.0 else needed * _PASSED_ON
 
 
 def on_phases(ac: float) -> list[float]:
@@ -78,6 +91,13 @@ class Meter:
             if today.month == 1:
                 self._year = self.total
 
+    def share(self, part: float) -> Meter:
+        """Return a meter that has counted a part of this."""
+        meter = Meter()
+        meter.total, meter._day = self.total * part, self._day * part
+        meter._month, meter._year = self._month * part, self._year * part
+        return meter
+
 
 class House:
     """The house at one instant. ``time`` is the clock on its wall, in seconds counted as if UTC.
@@ -85,16 +105,30 @@ class House:
     Powers are those of the step that ended now, in W; the same seed and the same steps give the same house.
     """
 
-    def __init__(self, seed: int, time: int, log: Callable[[House], None] = lambda _: None) -> None:
-        """A new house, with nothing on its meters; ``log`` is called each LOG_INTERVAL, and before meters go back."""
+    def __init__(
+        self,
+        seed: int,
+        time: int,
+        log: Callable[[House], None] = lambda _: None,
+        *,
+        towers: int = 1,
+        slaves: Sequence[float] = (),
+    ) -> None:
+        """A new house, with nothing on its meters; ``log`` is called each LOG_INTERVAL, and before meters go back.
+
+        It has so many battery towers, and further inverters on its roof, by their size: 1 is that of this one.
+        """
         self.time = self.commissioned = time
-        self.battery = Battery(seed, time)
+        self.clock_off = 0.0  # seconds by which the inverter's clock is ahead of the one on the wall
+        self.control = Control()
+        self.bank = Bank(seed, time, towers)
+        self.battery = self.bank.towers[0]
         self.pv = [0.0, 0.0]
         self.light = [0.0, 0.0]  # W/m²
         self.ac = 0.0
         self.load = 0.0
         self.grid = 0.0
-        self.external = 0.0
+        self.external = 0.0  # what the slaves give
         self.air = 10.0  # °C
         self.heat_sink = _CELLAR  # °C
         self.energy = {name: Meter() for name in METERS}
@@ -103,11 +137,10 @@ class House:
         self._household = Household(seed)
         self._mains = Noise("mains", seed)
         self._log = log
-
-    @property
-    def is_dark(self) -> bool:
-        """Whether no sun is on the roof."""
-        return not any(self.pv)
+        self._maintained = False  # charged from the grid, since it was low
+        self._slaves = tuple(slaves)
+        self._beside = sum(slaves)
+        self._rests = [Bank(f"{seed} slave {n}", time) for n in range(len(slaves))]
 
     def advance(self, until: float, step: int) -> None:
         """Live on until a time, in steps of so many seconds that end on multiples of it; the rest waits for next time.
@@ -125,27 +158,35 @@ class House:
         self.air = air = self._sky.temperature(middle)
         self.light = light = self._sky.irradiance(middle)
         a, b = (_string_power(it, air) for it in light)
+        control = self.control
+        if control.power_reduction < 1.0:
+            most = control.power_reduction * PEAK_POWER
+            a, b = min(a, most), min(b, most)
+        if self._slaves:
+            self.external = self._beside * ac_power(a + b)
+        external = self.external
         load = self._household.power(middle)
         # The battery fills what is missing, or takes what is left; its control is a few watts off, as controls are.
         off = 5.0 * (self._mains.at(middle / 7.0) - 0.5)
-        charge, discharge = self.battery.limits(hours)
-        battery = min(max(dc_power(load + off) - a - b, charge), discharge)
+        need = dc_power(load + off - external) - a - b
+        self._maintained = control.needs_maintenance(self.battery.soc, maintained=self._maintained)
+        battery = control.power(self.bank, need, a + b, hours, maintained=self._maintained)
         ac = ac_power(a + b + battery)
-        grid = load - ac
-        self.battery.run(battery, hours, _CELLAR + 0.25 * (air - 10.0))
+        grid = load - ac - external
+        self.bank.run(battery, hours, _CELLAR + 0.25 * (air - 10.0), control.soc_min, control.soc_max)
         self.pv = [a, b]
         self.ac = ac
         self.load = load
         self.grid = grid
-        warm = _CELLAR + 5.0 + ac * 0.0022
+        warm = _CELLAR + 5.0 + abs(ac) * 0.0022
         self.heat_sink += (warm - self.heat_sink) * seconds / (_HEAT_TIME + seconds)
 
-        dc_a, dc_b, made, used, bought, sold, external = self._meters
+        dc_a, dc_b, made, used, bought, sold, others = self._meters
         dc_a.total += a * hours
         dc_b.total += b * hours
         made.total += ac * hours
         used.total += load * hours
-        external.total += self.external * hours
+        others.total += external * hours
         if grid > 0.0:
             bought.total += grid * hours
         else:
@@ -158,6 +199,43 @@ class House:
                     meter.new_day(today)
 
     # --- what follows from these, asked for now and then ---
+
+    def slave(self, number: int) -> House:
+        """Return the house as a slave sees it: its share of the sun, which it gives away, and a battery that rests.
+
+        It has no meter of the grid or of the household; all that it makes goes out.
+        """
+        size = self._slaves[number]
+        ac = self.external * size / self._beside
+        made = self.energy["ext"].share(size / self._beside)
+        house = copy(self)
+        house._beside = 0.0
+        house.pv = [power * size for power in self.pv]
+        house.ac, house.load, house.grid, house.external = ac, 0.0, 0.0 - ac, 0.0
+        house.energy = {name: Meter() for name in METERS} | {
+            "dc[0]": self.energy["dc[0]"].share(size),
+            "dc[1]": self.energy["dc[1]"].share(size),
+            "ac": made,
+            "grid_feed": made.share(-1.0),
+        }
+        house.bank = self._rests[number]
+        house.battery = house.bank.towers[0]
+        return house
+
+    @property
+    def plant_size(self) -> float:
+        """How much sun all linked inverters get together: 1 is what this one gets."""
+        return 1.0 + self._beside
+
+    @property
+    def clock(self) -> int:
+        """The time on the inverter's own clock, which may be wrong."""
+        return on_clock(self.time, self.clock_off)
+
+    @property
+    def is_dark(self) -> bool:
+        """Whether there is too little light on the roof for an inverter that has nothing else."""
+        return max(self.light) < _TOO_DARK
 
     @property
     def pv_voltage(self) -> list[float]:
@@ -172,7 +250,7 @@ class House:
     @property
     def actuator(self) -> float:
         """The temperature of the battery's heat sink, in °C."""
-        return _CELLAR + 0.55 * (self.heat_sink - _CELLAR) + 0.22 * abs(self.battery.current)
+        return _CELLAR + 0.55 * (self.heat_sink - _CELLAR) + 0.22 * abs(self.bank.current)
 
     @property
     def load_phases(self) -> list[float]:
@@ -206,7 +284,7 @@ class House:
 
 
 def _string_power(light: float, air: float) -> float:
-    if light < 6.0:  # W/m²: too dark to start
+    if light < _TOO_DARK:
         return 0.0
     module = air + light * 0.026
     return PEAK_POWER * light / 1000.0 * 0.94 * (1.0 - _MODULE_LOSS * (module - 25.0))
