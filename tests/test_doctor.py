@@ -120,7 +120,7 @@ def test_a_healthy_inverter(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.firmware, found.power, found.slaves) == ("2.3.5678", 9999.0, 0)
     assert {"string A", "battery", "module 4", "power switch"} <= set(found.parts)
     assert found.clock_ahead in (-1, 0)
-    assert len(ASKED) == found.answered < found.requests < MOST_REQUESTS / 2
+    assert 2 * len(ASKED) == found.answered < found.requests < MOST_REQUESTS * 0.7
     assert (found.late, found.cut, found.lost, found.extra) == (0, 0, 0, 0)
     assert found.delays is not None
     assert 0.06 <= found.delays.median <= found.delays.p95 <= found.delays.slowest
@@ -222,7 +222,7 @@ def cut_to_a_stub(frame: Frame) -> Frame:
 
 
 @pytest.mark.parametrize(
-    ("most", "rate", "end"), [(MOST_REQUESTS, 20, "all"), (200, 6, "enough"), (100, None, "losses")]
+    ("most", "rate", "end"), [(MOST_REQUESTS, 15, "enough"), (200, 5, "enough"), (100, None, "losses")]
 )
 def test_there_is_an_end_to_what_is_asked(
     monkeypatch: pytest.MonkeyPatch, most: int, rate: int | None, end: str
@@ -233,7 +233,7 @@ def test_there_is_an_end_to_what_is_asked(
         monkeypatch, lambda _, frame: wire(frame) if frame.object_id in heard else b"", broadcast=False, listen=0
     )
     assert most - 30 < found.requests <= most
-    assert (found.rate, found.rate_end, found.second is None) == (rate, end, most < MOST_REQUESTS)
+    assert (found.rate, found.rate_end, found.second is None) == (rate, end, True)
 
 
 FAULTS: list[tuple[str, Wrong, Callable[[Examination], bool], str]] = [  # name, what happens, what is found, said
@@ -296,7 +296,7 @@ SIMULATED: list[tuple[Faults, Callable[[Examination], bool], str]] = [  # what g
     (Faults(package=1.0), lambda found: found.linked > 30, "Linked inverters talk"),
     (Faults(slaves=2), lambda found: found.slaves == 2 and verdict(found) == "healthy", ""),
     (Faults(clock=-4000.0), lambda found: found.clock_ahead in (-4001, -4000), "1.11 h behind this machine's."),
-    (Faults(rare=600.0), lambda found: len(found.mute) + len(found.rare) > 0, "did not answer"),
+    (Faults(rare=600.0), lambda found: len(found.rare) > 3 and found.silent_sessions == 0, "only now and then: "),
 ]
 
 
@@ -323,8 +323,9 @@ def test_answers_that_come_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     # Whoever stays silent about objects makes the client careful: it asks one thing at a time.
     mute = {registry[f"battery.module_sn[{n}]"].object_id for n in range(4)}
     wrong: Wrong = lambda _, frame: b"" if frame.object_id in mute else wire(frame)  # noqa: E731
-    found = examined(monkeypatch, wrong, broadcast=False, listen=0, latency=0.35)
-    assert (found.rate, found.rate_end, found.lost) == (None, "slow", 0)
+    found = examined(monkeypatch, wrong, broadcast=False, listen=0, latency=0.28)
+    assert (found.rate_end, found.lost) == ("slow", 0)
+    assert found.rate != RATES[-1]
 
 
 def test_slow_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -394,7 +395,7 @@ def test_no_rate_at_all(inverter: Inverter) -> None:
         nonlocal number
         async for frame in requests(reader):
             number += 1
-            if number <= len(ASKED) + 3 and (answer := inverter.answer(frame)):
+            if number <= 2 * len(ASKED) + 3 and (answer := inverter.answer(frame)):
                 writer.write(wire(answer))
 
     found = met(script)

@@ -232,7 +232,7 @@ RULES: Final[tuple[_Rule, ...]] = (
     ),
     _Rule(
         False,
-        lambda found: found.rate is None and found.rate_end in ("loss", "slow"),
+        lambda found: found.rate is None and found.rate_end == "loss",
         lambda _: f"Asked {RATES[0]} times a second, it does not keep up.",
         "RCT Tools finds the pace by itself; let other programs ask four times a second at most.",
     ),

@@ -9,7 +9,7 @@ import asyncio
 import calendar
 import time
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from itertools import cycle, islice
 from math import ceil
@@ -34,7 +34,7 @@ LISTEN: Final = 35
 """Seconds to listen at first: what an inverter says by itself comes again after 31."""
 
 MOST_REQUESTS: Final = 250
-"""Requests that an examination sends at most; where all is well, it is half of that."""
+"""Requests that an examination sends at most; where all is well, some 150."""
 
 RATES: Final = (5, 6, 8, 10, 15, 20)  # requests a second, tried in this order until one of them loses something
 CALM: Final = 0.25  # seconds between two questions, before that: what others leave, too
@@ -42,6 +42,8 @@ _STEP: Final = 12  # requests at each rate
 _TOO_MANY: Final = 0.1  # share of calm questions without a good answer, from which on no faster ones are tried
 _CLEARLY: Final = 0.2  # seconds: an answer that takes longer may be lost
 _LOOK: Final = 0.1  # seconds between looks whether a lost connection is there again
+_PASSES: Final = 2  # times that everything is asked: some objects are answered once, and then not for minutes
+_IN_A_ROW: Final = 3  # silent objects, before one is asked that is not
 _ROUNDS: Final = 5  # times that what stays silent is asked
 _MOST_BYTES: Final = 16_000_000  # of what arrives; a serial line brings 11,000 a second
 
@@ -84,7 +86,7 @@ class Examination:
     answered: int  # in time; this and what follows before it was asked faster and faster
     late: int
     cut: int
-    lost: int  # without those for mute objects
+    lost: int  # without those for objects that are mute or rare
     delays: Delays | None
     rate: int | None  # requests a second without a loss; None where none was tried, or the first lost some
     rate_end: str  # what ended the search: one of ENDS
@@ -227,27 +229,39 @@ class _Visit:
                 self._listened += 1
 
     async def ask(self) -> None:
-        """Ask for everything in turn, and for what stays silent again. Where all is silent, the client gives up."""
-        missing: list[str] = list(ASKED)
+        """Ask for everything twice, and for what was silent then again. Where all is, the client gives up."""
+        names: list[str] = list(ASKED)
+        steady = ""  # an object that has answered more than once, because it was asked
+        silent = 0  # questions in a row without an answer
         for number in range(_ROUNDS):
-            again: list[str] = []
-            for at, name in enumerate(missing, 1):
+            missing: list[str] = []
+            for at, name in enumerate(names, 1):
                 if self._spent:
                     return
-                self._tell(f"asking, {at} of {len(missing)}{' once more' if number else ''}")
+                self._tell(f"asking, {at} of {len(names)}{', once more' if number else ''}")
                 before = asyncio.get_running_loop().time()
                 try:
-                    self._answers[name] = await self._read(name)
+                    answer = await self._read(name)
+                    if name in self._answers and not registry[name].reported:
+                        steady = name
+                    self._answers[name] = answer
+                    silent = 0
                 except NoAnswer:
-                    again.append(name)
+                    missing.append(name)
+                    silent += 1
+                if silent >= _IN_A_ROW and steady:  # or the client would take the session for dead
+                    with suppress(NoAnswer):
+                        await self._read(steady)
+                        silent = 0
                 await asyncio.sleep(before + CALM - asyncio.get_running_loop().time())
-            missing = again
+            if number >= _PASSES - 1:
+                names = missing
 
     async def find_rate(self) -> None:
         """Ask faster and faster until the first answer is lost; not at all where that could harm others."""
-        names = [name for name in _QUICK if name in self._answers]
         await asyncio.sleep(self._timeout)  # until nothing is under way any more: neither an answer nor a late one
         self._calm = evidence = self._evidence()
+        names = [name for name in _QUICK if name in self._answers and name not in evidence.rare]
         bad = evidence.count(Outcome.LOST, Outcome.LATE, Outcome.CUT)
         if evidence.others:
             self._rate_end = "others"

@@ -82,9 +82,9 @@ class Evidence:
     broadcast: Broadcast | None
 
     def count(self, *outcomes: Outcome) -> int:
-        """Return how many requests ended so, without those for objects that were never answered: they say nothing."""
-        mute = self.mute
-        return sum(request.outcome in outcomes and request.name not in mute for request in self.requests)
+        """Return how many requests ended so, without those for mute and rare objects: they say nothing of the rest."""
+        without = {*self.mute, *self.rare}
+        return sum(request.outcome in outcomes and request.name not in without for request in self.requests)
 
     @property
     def mute(self) -> tuple[str, ...]:
