@@ -209,24 +209,28 @@ class _Visit:
     async def _is_back(self) -> bool:
         """Wait until there is a connection again; False when the client has given up."""
         while not self._client.connected:
-            try:
-                async with asyncio.timeout(_LOOK):
-                    await self._client.ended()
+            if await self._ends_within(_LOOK):
                 return False
-            except TimeoutError:
-                pass
         return True
+
+    async def _ends_within(self, seconds: float) -> bool:
+        """Wait, and return whether the client has given up. Raises what else has ended it."""
+        # Not a timeout around it: that could cancel what has ended at the same moment.
+        ended = asyncio.ensure_future(self._client.ended())
+        done, _ = await asyncio.wait([ended], timeout=seconds)
+        if done:
+            ended.result()
+        else:
+            ended.cancel()
+        return bool(done)
 
     async def listen(self, seconds: int) -> None:
         """Listen without a word."""
         for second in range(seconds):
             self._tell(f"listening without a word, {second} of {seconds} s")
-            try:
-                async with asyncio.timeout(1.0):
-                    await self._client.ended()
+            if await self._ends_within(1.0):
                 return  # the next question tells why
-            except TimeoutError:
-                self._listened += 1
+            self._listened += 1
 
     async def ask(self) -> None:
         """Ask for everything twice, and for what was silent then again. Where all is, the client gives up."""

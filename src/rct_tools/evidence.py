@@ -184,7 +184,8 @@ class _Gathering:
         question = None if frame.address else self._open.pop(frame.object_id, None)
         before, payload = self._last.get(frame.object_id, (0, b""))
         self._last[frame.object_id] = time, frame.payload
-        if question is None and payload == frame.payload and time - before < _AT_ONCE:
+        is_twin = payload == frame.payload and time - before < _AT_ONCE and reading.object.name not in self._others
+        if question is None and is_twin:
             self._extra += 1
             return
         if question is None:
