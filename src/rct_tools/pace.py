@@ -92,14 +92,16 @@ class Others:
         """Return whether what comes of an object may be a late answer to us."""
         return now - self._asked.get(object_id, float("-inf")) < self.OURS
 
-    def came(self, info: ObjectInfo, now: float) -> None:
-        """Take note of an object that came unasked."""
+    def came(self, info: ObjectInfo, now: float) -> bool:
+        """Take note of an object that came unasked, and return whether that is a sign of them."""
         if self.is_ours(info.object_id, now):
-            return
+            return False
         last = self._unasked.get(info.object_id, float("-inf"))
         self._remember(self._unasked, info.object_id, now)
-        if not info.reported or now - last < self.AGAIN:
+        is_sign = not info.reported or now - last < self.AGAIN
+        if is_sign:
             self._seen = now
+        return is_sign
 
     def _remember(self, table: OrderedDict[int, float], object_id: int, now: float) -> None:
         table[object_id] = now

@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = {  # name: what it does; its code is the cl
     "collect": "Read values regularly and store them: the main job.",
     "proxy": "Share an inverter: one connection to it, many clients.",
     "status": "Show how the collector or proxy is that runs here.",
+    "doctor": "Examine a connection: what is wrong, and what to do.",
     "query": "Read back what was stored.",
     "objects": "List the objects an inverter knows.",
     "readings": "Print the default set of readings, to start one's own from.",
