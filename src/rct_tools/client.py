@@ -264,7 +264,7 @@ class Client:
             self.counters.bad_readings += 1
             reason = reading.reason if isinstance(reading, BadReading) else f"{reading.object.name}: shorter than usual"
             logger.debug("%s: %s", self.peer, reason)
-            self._questions.cut(event)
+            self._questions.cut(event, is_sure=isinstance(reading, BadReading))
             return
         self._tell(event, self._questions.came(Reply(event, reading)))
         for hear in self._hearers:

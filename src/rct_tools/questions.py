@@ -347,11 +347,12 @@ class Questions:
             return writing
         return self._open.get((frame.address, frame.object_id, time_asked))
 
-    def cut(self, frame: Frame) -> None:
-        """Ask again at once for what came cut."""
+    def cut(self, frame: Frame, *, is_sure: bool) -> None:
+        """Ask again at once for what came cut, or seems to have: that alone is no reason to ask more slowly."""
         for question in list(self._flying):
             if question.key[:2] == (frame.address, frame.object_id) and not question.is_write:
-                self._pace.lost()
+                if is_sure:
+                    self._pace.lost()
                 self._ask_again(question)
 
     # --- with and without a connection --------------------------------------------------------------------------
