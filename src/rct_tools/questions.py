@@ -154,10 +154,12 @@ class Questions:
         if info.is_query:
             before = self._wall_clock() if before is None else before
             command, payload = Command.WRITE, encode_value(DataType.INT32, before)
-        question = self._open.get((address, info.object_id, before))
+        # An answer repeats the time as one without a sign.
+        key = (address, info.object_id, None if before is None else before & 0xFFFFFFFF)
+        question = self._open.get(key)
         if question is None:
             frame = Frame(_to(command, address), info.object_id, payload, address)
-            question = self._new((address, info.object_id, before), info, frame, self._attempts)
+            question = self._new(key, info, frame, self._attempts)
         if asker not in question.askers:
             question.askers.add(asker)
             if question not in self._flying:
@@ -183,9 +185,11 @@ class Questions:
             frame = Frame(_to(Command.WRITE, address), info.object_id, payload, address)
             frame.encode()
             question = self._new(key, info, frame, attempts=1)
+        if asker not in question.askers:
             question.askers.add(asker)
-            self._turns.add(question, asker)
-            self.pump()
+            if question not in self._flying:
+                self._turns.add(question, asker)
+                self.pump()
         return question.answer
 
     def leave(self, asker: Hashable) -> None:
@@ -286,7 +290,8 @@ class Questions:
         if question is None:
             question = self._new(key, info, Frame(Command.READ, info.object_id), attempts=1)
             question.more = 0
-            question.askers.add(_probe)
+        question.askers.add(_probe)  # also where another has asked, who may leave
+        if question not in self._flying:
             self._turns.add(question, _probe, first=True)
         question.answer.add_done_callback(self._judge)
 
@@ -369,7 +374,7 @@ class Questions:
                 question.attempts += 1
             if question.is_write:
                 continue
-            if question.attempts > 0:
+            if question.attempts > 0 and question.askers:
                 for asker in question.askers:
                     self._turns.add(question, asker, first=True)
             else:
