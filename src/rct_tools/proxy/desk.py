@@ -51,9 +51,9 @@ class Desk:
         self._under_way: set[asyncio.Future[Reply]] = set()
         self._writing = asyncio.Lock()
 
-    def hear(self, frame: Frame, _origin: Origin) -> None:
-        """Take whatever the inverter says: it answers the next who ask."""
-        if not frame.command.is_response or self._setup.cache <= 0:
+    def hear(self, frame: Frame, origin: Origin) -> None:
+        """Take whatever the inverter says: it answers the next who ask. How old a late answer is, nobody knows."""
+        if not frame.command.is_response or origin is Origin.LATE or self._setup.cache <= 0:
             return
         now = _now()
         info = registry.describe(frame.object_id)
@@ -69,7 +69,7 @@ class Desk:
         info = registry.describe(request.object_id)
         is_read = command == Command.READ and not info.is_query
         is_query = command in (Command.WRITE, Command.LONG_WRITE) and info.is_query
-        if not is_read and not is_query:
+        if not (is_read or is_query) or request.command.is_plant is not bool(request.address):
             return None
         found = self._fresh.get((request.address, request.object_id, request.payload if is_query else b""))
         if found is None or _now() - found[0] >= self._setup.cache:
@@ -78,6 +78,8 @@ class Desk:
 
     async def answer(self, request: Frame, asker: Hashable, peer: str, tally: Tally) -> Frame | None:
         """Return the answer to a request; None for silence, as the inverter would have it."""
+        if request.command.is_plant and not request.address:
+            return None  # a frame to nobody: without an address it would be asked for as the master's
         info = registry.describe(request.object_id)
         match request.command & ~_PLANT:
             case Command.READ | Command.READ_PERIODICALLY:
@@ -122,8 +124,6 @@ class Desk:
     async def _write(self, info: ObjectInfo, request: Frame, asker: Hashable, peer: str, tally: Tally) -> Frame | None:
         payload, address = request.payload, request.address
         async with self._writing:
-            tally.written += 1
-            self._fresh.clear()  # a write to one object may change others
             try:
                 await asyncio.shield(self._inverter.send_write(info, payload, address=address, asker=asker))
                 await self._sleep(PROOF)
@@ -131,9 +131,11 @@ class Desk:
                 # Many are taken without a word. The wait for it was part of the time.
                 await self._sleep(max(0.0, PROOF - self._inverter.timeout))
             except RctError as exc:
-                logger.warning("%s: wrote nothing to %s: %s", peer, info.name, exc)
+                logger.warning("%s: a write to %s failed: %s", peer, info.name, exc)
                 return None
-            self._fresh.clear()
+            finally:
+                self._fresh.clear()  # a write to one object may change others
+            tally.written += 1
             holds = await self._read(info, address, None, asker, tally)
         if holds is None:
             logger.warning("%s: wrote %s; the inverter does not say what it holds", peer, info.name)
