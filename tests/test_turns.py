@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rct_tools.turns import Turns
 
-ORDERS = [  # what waits, as asker and item; the order they are taken in
+ORDERS: list[tuple[list[str], str]] = [  # what waits, as asker and item; the order they are taken in
     (["A1", "A2", "A3", "B4"], "1423"),  # B does not wait for all that A wants
     (["A1", "A2", "B3", "B4", "C5", "C6"], "135246"),
     (["A1", "B1", "A2", "B3"], "132"),  # the same for two is taken once, and B has its turn all the same
@@ -30,8 +30,8 @@ def take_all(turns: Turns[str]) -> str:
 @pytest.mark.parametrize(("waiting", "order"), ORDERS)
 def test_each_asker_has_its_turn(waiting: list[str], order: str) -> None:
     turns: Turns[str] = Turns()
-    for asker, item in waiting:
-        turns.add(item, asker)
+    for one in waiting:
+        turns.add(one[1], asker=one[0])
     assert len(turns) == len(order)
     assert take_all(turns) == order
     assert len(turns) == 0
@@ -39,7 +39,7 @@ def test_each_asker_has_its_turn(waiting: list[str], order: str) -> None:
 
 def test_what_is_urgent_is_first() -> None:
     turns: Turns[str] = Turns()
-    for asker, item in ("A1", "A2", "B3"):
+    for item, asker in (("1", "A"), ("2", "A"), ("3", "B")):
         turns.add(item, asker)
     turns.add("4", "C", first=True)
     turns.add("5", "A", first=True)
@@ -48,7 +48,7 @@ def test_what_is_urgent_is_first() -> None:
 
 def test_who_comes_back_is_behind_those_who_wait() -> None:
     turns: Turns[str] = Turns()
-    for asker, item in ("A1", "B2", "C3"):
+    for item, asker in (("1", "A"), ("2", "B"), ("3", "C")):
         turns.add(item, asker)
     assert turns.take() == "1"
     turns.add("4", "A")
@@ -57,7 +57,7 @@ def test_who_comes_back_is_behind_those_who_wait() -> None:
 
 def test_what_is_removed_is_not_taken() -> None:
     turns: Turns[str] = Turns()
-    for asker, item in ("A1", "A2", "B1", "B3"):
+    for item, asker in (("1", "A"), ("2", "A"), ("1", "B"), ("3", "B")):
         turns.add(item, asker)
     turns.remove("1")
     turns.remove("never there")
