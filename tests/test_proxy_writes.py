@@ -255,12 +255,22 @@ async def test_a_write_is_not_repeated_on_the_next_connection(caplog: pytest.Log
 @warped
 async def test_what_does_not_fit_is_not_written(caplog: pytest.LogCaptureFixture) -> None:
     async with house(writable=NAMED) as home, home.guest() as guest:
-        guest.ask(Frame(Command.LONG_WRITE, registry[MIN].object_id, bytes(300)))
+        for size in (2, 300):
+            await guest.answers(Frame(Command.LONG_WRITE, registry[MIN].object_id, bytes(size)))
+        assert home.asked == read(MIN)
+    assert said(caplog) == [f"a write to {MIN} was refused: {MIN}: expected FLOAT (4 bytes), got 2 bytes: 00 00"]
+
+
+@warped
+async def test_what_fits_no_frame_is_not_written(caplog: pytest.LogCaptureFixture) -> None:
+    name = "android_description"
+    async with house(writable=frozenset({name})) as home, home.guest() as guest:
+        guest.ask(Frame(Command.LONG_WRITE, registry[name].object_id, bytes(300)))
         assert await guest.silence(20)
         assert home.asked == []
         assert home.proxy.tally("127.0.0.1").written == 0
     assert len(said(caplog)) == 1
-    assert said(caplog)[0].startswith(f"a write to {MIN} failed: frame does not fit")
+    assert said(caplog)[0].startswith(f"a write to {name} failed: frame does not fit")
 
 
 @warped
@@ -302,16 +312,3 @@ async def test_the_log_does_not_tell_what_is_private(caplog: pytest.LogCaptureFi
         size = len(simulator.inverter.payload(registry[name]))
         await guest.answers(Frame(Command.WRITE, registry[name].object_id, b"Smith".ljust(size, b"\0")))
     assert said(caplog) == [f"wrote {name}: {size} bytes"]
-
-
-@warped
-async def test_what_has_no_type_is_shown_as_bytes(caplog: pytest.LogCaptureFixture) -> None:
-    info = registry[MIN]
-
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async for _ in requests(reader):
-            writer.write(response(MIN, 0.25))
-
-    async with peer(script) as port, house(port, writable=NAMED) as home, home.guest() as guest:
-        await guest.answers(Frame(Command.WRITE, info.object_id, b"\1\2"))
-    assert said(caplog) == [f"wrote {MIN}: 01 02, but it holds 0.25"]
