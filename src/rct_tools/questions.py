@@ -34,9 +34,11 @@ MORE_ATTEMPTS: Final = 5
 PROBE: Final = "svnversion"
 """Asked when many questions stayed unanswered: every inverter knows it, so without it the session is dead."""
 
+_PROBES: Final = 3  # attempts, on a line where an answer to one may well be lost
 _SUSPICIOUS: Final = 4  # questions in a row without an answer
-_LOSSY: Final = 0.1  # share of the answers of late that came only when asked again
-_LATELY: Final = 20  # answers that such a share is about
+_LOSSY: Final = 0.1  # share of the answers of late that were lost, or came only when asked again
+_LATELY: Final = 20  # answers that the share of those asked for again is about
+_LONGER: Final = 100  # questions that the share of those lost is about: those in a row on a dead session are few beside
 _MOST_MUTE: Final = 4096  # objects remembered; there are 895
 
 _Key: TypeAlias = tuple[int, int, int | bytes | None]
@@ -131,6 +133,7 @@ class Questions:
         self._mute: dict[int, None] = {}  # ids of objects that stayed silent when last asked
         self._unanswered = 0  # in a row
         self._repeated = 0.0  # share of the answers of late that came only when asked again
+        self._lost = 0.0  # share of the questions of late that were not answered the first time
         self._not_before = 0.0  # loop time of the next question
         self._pump_timer: asyncio.TimerHandle | None = None
         self._up = False
@@ -245,6 +248,7 @@ class Questions:
             # Silence a second time is about the object rather than about the pace.
             if question.info.object_id not in self._mute and question.times == 1:
                 self._pace.lost()
+                self._lost += (1 - self._lost) / _LONGER
         self._ask_again(question)
         if self._unanswered >= _SUSPICIOUS:
             self._probe()
@@ -288,7 +292,8 @@ class Questions:
         key = (0, info.object_id, None)
         question = self._open.get(key)
         if question is None:
-            question = self._new(key, info, Frame(Command.READ, info.object_id), attempts=1)
+            attempts = _PROBES if self._lost > _LOSSY else 1
+            question = self._new(key, info, Frame(Command.READ, info.object_id), attempts)
             question.more = 0
         question.askers.add(_probe)  # also where another has asked, who may leave
         if question not in self._flying:
@@ -325,16 +330,20 @@ class Questions:
             return Origin.LATE if is_ours and not reading.object.reported else Origin.UNASKED
         del self._open[question.key]
         self._mute.pop(question.info.object_id, None)
+        in_time = question in self._flying and question.times == 1  # else nobody knows which attempt it answers
         if question in self._flying:
             self._land(question)
-            self._unanswered = 0
-            if not question.is_write:
-                self._repeated += ((question.times > 1) - self._repeated) / _LATELY
-                self._pace.answered(now - question.sent)
         else:
             self._turns.remove(question)
-            if not question.times:  # so it was not our question that brought the answer
-                self._counters.foreign_frames += 1
+        if question.times:
+            self._unanswered = 0
+            if in_time and not question.is_write:
+                self._pace.answered(now - question.sent)
+                self._lost -= self._lost / _LONGER
+            if not question.is_write:
+                self._repeated += ((not in_time) - self._repeated) / _LATELY
+        else:  # it was not our question that brought the answer
+            self._counters.foreign_frames += 1
         question.answer.set_result(reply)
         return Origin.ANSWER
 
