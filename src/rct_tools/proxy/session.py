@@ -96,11 +96,7 @@ class Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        if (peername := transport.get_extra_info("peername")) is None:  # it has left already
-            self._is_gone = True
-            self.transport.abort()
-            return
-        self.host, port, *_ = peername
+        self.host, port, *_ = transport.get_extra_info("peername")  # told by accept(), also of who has left already
         self.peer = f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
         self._tally = self._house.tally(self.host)
         self._tally.connections += 1
