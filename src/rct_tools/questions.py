@@ -32,7 +32,7 @@ MORE_ATTEMPTS: Final = 5
 """So many more on a line that is known to lose answers, so that silence of an object is not mistaken."""
 
 PROBE: Final = "svnversion"
-"""Asked when many questions stayed unanswered: every inverter knows it, so without it the session is dead."""
+"""What every inverter knows. Asked when many questions stayed unanswered, unless something else was answered before."""
 
 PROBES: Final = 3  # times that it is asked: a line may lose one, or two
 
@@ -130,6 +130,7 @@ class Questions:
         self._flying: dict[Question, asyncio.TimerHandle] = {}  # the others, and when they expire
         self._writing: Question | None = None  # the write that is in flight
         self._probing: Question | None = None
+        self._answered = registry[PROBE]  # last: if that stays silent too, it is not about an object
         self._mute: dict[int, None] = {}  # ids of objects that stayed silent when last asked
         self._unanswered = 0  # in a row
         self._repeated = 0.0  # share of the answers of late that came only when asked again
@@ -156,10 +157,12 @@ class Questions:
         if info.is_query:
             before = self._wall_clock() if before is None else before
             command, payload = Command.WRITE, encode_value(DataType.INT32, before)
-        question = self._open.get((address, info.object_id, before))
+        # An answer repeats the time as one without a sign.
+        key = (address, info.object_id, None if before is None else before & 0xFFFFFFFF)
+        question = self._open.get(key)
         if question is None:
             frame = Frame(_to(command, address), info.object_id, payload, address)
-            question = self._new((address, info.object_id, before), info, frame, self._attempts)
+            question = self._new(key, info, frame, self._attempts)
         if asker not in question.askers:
             question.askers.add(asker)
             if question not in self._flying:
@@ -185,9 +188,11 @@ class Questions:
             frame = Frame(_to(Command.WRITE, address), info.object_id, payload, address)
             frame.encode()
             question = self._new(key, info, frame, attempts=1)
+        if asker not in question.askers:
             question.askers.add(asker)
-            self._turns.add(question, asker)
-            self.pump()
+            if question not in self._flying:
+                self._turns.add(question, asker)
+                self.pump()
         return question.answer
 
     def leave(self, asker: Hashable) -> None:
@@ -282,12 +287,12 @@ class Questions:
         """Find out whether the session is dead, or only some objects are mute; all else waits for that."""
         if self._probing is not None:
             return
-        info = registry[PROBE]
+        info = self._answered
         key = (0, info.object_id, None)
         question = self._open.get(key)
         if question is None:
             question = self._new(key, info, Frame(Command.READ, info.object_id), PROBES)
-        question.askers.add(_probe)
+        question.askers.add(_probe)  # also where another has asked, who may leave
         if question not in self._flying:
             self._turns.add(question, _probe, first=True)
         self._probing = question
@@ -324,17 +329,21 @@ class Questions:
             return Origin.LATE if is_ours and not reading.object.reported else Origin.UNASKED
         del self._open[question.key]
         self._mute.pop(question.info.object_id, None)
+        in_time = question in self._flying and question.times == 1  # else nobody knows which attempt it answers
         if question in self._flying:
             self._land(question)
-            self._unanswered = 0
-            if not question.is_write:
-                self._repeated += ((question.times > 1) - self._repeated) / _LATELY
-                if question.times == 1 and not question.is_alone:  # else nobody knows which request it answers
-                    self._pace.answered(now - question.sent)
         else:
             self._turns.remove(question)
-            if not question.times:  # so it was not our question that brought the answer
-                self._counters.foreign_frames += 1
+        if question.times:
+            self._unanswered = 0
+            if not question.is_write:
+                self._repeated += ((not in_time) - self._repeated) / _LATELY
+            if in_time and not question.is_alone:
+                self._pace.answered(now - question.sent)
+                if not frame.address:
+                    self._answered = question.info
+        else:  # it was not our question that brought the answer
+            self._counters.foreign_frames += 1
         question.answer.set_result(reply)
         return Origin.ANSWER
 
@@ -375,7 +384,7 @@ class Questions:
                 question.attempts += 1
             if question.is_write:
                 continue
-            if question.attempts > 0:
+            if question.attempts > 0 and question.askers:
                 for asker in question.askers:
                     self._turns.add(question, asker, first=True)
             else:

@@ -46,7 +46,7 @@ LOOK: Final = 120.0
 SILENT: Final = 60.0  # seconds after which a client that says nothing gives its place to one that comes
 
 _TOLD: Final = frozenset({Command.WRITE, Command.LONG_WRITE, Command.PLANT_WRITE, Command.PLANT_LONG_WRITE})
-"""What linked inverters send to each other, beside what they tell; their requests are echoes of ours."""
+"""What linked inverters send to each other, beside what they tell. Requests to read are echoes of ours."""
 
 
 class Proxy:
@@ -168,10 +168,18 @@ class Proxy:
 
     def _tell(self, frame: Frame, origin: Origin) -> None:
         self.heard = asyncio.get_running_loop().time()
-        if origin is Origin.UNASKED and self.setup.broadcast and (frame.command.is_response or frame.command in _TOLD):
-            data = b"\0" + frame.encode()
-            for session in list(self.sessions):
-                session.tell(data)
+        if origin is not Origin.UNASKED or not self.setup.broadcast or self._is_echo(frame):
+            return
+        data = b"\0" + frame.encode()
+        for session in list(self.sessions):
+            session.tell(data)
+
+    def _is_echo(self, frame: Frame) -> bool:
+        """Return whether a frame seems to be a request of ours that came back: what a client has asked is its own."""
+        if frame.command.is_response:
+            return False
+        info = registry.describe(frame.object_id)
+        return frame.command not in _TOLD or info.is_query or info.name in self.setup.writable
 
 
 def _reason(exc: OSError | UnicodeError) -> str:

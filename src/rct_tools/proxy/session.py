@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, ParamSpec, Protocol, cast
 
 from rct_tools.capture import Direction
 from rct_tools.frame import BadFrame, Command, Frame
@@ -43,6 +43,8 @@ _OTHER_PROTOCOLS: Final = {
     b"\x16\x03": "TLS", b"GET ": "HTTP", b"POST": "HTTP", b"HEAD": "HTTP", b"PUT ": "HTTP", b"OPTI": "HTTP",
     b"CONN": "HTTP", b"PRI ": "HTTP/2", b"SSH-": "SSH",
 }  # fmt: skip
+
+P = ParamSpec("P")
 
 
 class House(Protocol):
@@ -86,6 +88,7 @@ class Session(asyncio.Protocol):
         self._periodic: dict[tuple[int, int], Frame] = {}
         self._periodic_task: asyncio.Task[None] | None = None
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
+        self._is_settled = False  # it has had time to come to its first request
         self._is_choked = False  # it does not read what it is sent
         self._is_gone = False
 
@@ -93,7 +96,7 @@ class Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        self.host, port, *_ = transport.get_extra_info("peername") or ("somebody", 0)  # who has left already
+        self.host, port, *_ = transport.get_extra_info("peername")  # told by accept(), also of who has left already
         self.peer = f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
         self._tally = self._house.tally(self.host)
         self._tally.connections += 1
@@ -102,6 +105,7 @@ class Session(asyncio.Protocol):
             return
         self._number = self._house.tap.number()
         keep_alive(transport)
+        self._later(SETTLE, self._settle)
         logger.info("%s: connected, as connection %d", self.peer, self._number)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -130,8 +134,7 @@ class Session(asyncio.Protocol):
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        if self._periodic_task is not None:
-            self._periodic_task.cancel()
+        self._forget_periodic()
         self._house.leave(self)
 
     # --- requests -----------------------------------------------------------------------------------------------
@@ -179,11 +182,12 @@ class Session(asyncio.Protocol):
             self._free_at = max(now, self._free_at) + 1 / setup.rate
             came, request = self._requests.popleft()
             self._tally.requests += 1
+            self._register(request)
             if (frame := self._house.desk.at_once(request)) is not None:
                 self._tally.cached += 1
                 self._answer(frame, came)
             else:
-                task = self._house.start(self._fetch(request, came))
+                task = self._house.start(self._do(self._fetch, request, came))
                 self._open.add(task)
                 task.add_done_callback(self._done)
         if self._is_gone:
@@ -192,17 +196,18 @@ class Session(asyncio.Protocol):
             self.transport.pause_reading()
         elif len(self._requests) < READ_ON:
             self.transport.resume_reading()
-        if not self._is_busy:
-            self._release()
+        self._release()
 
-    async def _fetch(self, request: Frame, came: float) -> None:
+    async def _do(self, job: Callable[P, Awaitable[None]], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Do something that takes time; a mistake of ours in it ends this connection alone."""
         try:
-            self._register(request)
-            frame = await self._house.desk.answer(request, self, self.peer, self._tally)
+            await job(*args, **kwargs)
         except Exception:
             logger.exception("%s: a mistake of the proxy", self.peer)
             self.cut_off(Cut.MISTAKE, "the proxy made a mistake; the log says which")
-            return
+
+    async def _fetch(self, request: Frame, came: float) -> None:
+        frame = await self._house.desk.answer(request, self, self.peer, self._tally)
         if frame is None:
             self._tally.unanswered += 1
         else:
@@ -223,17 +228,25 @@ class Session(asyncio.Protocol):
         key = request.address, request.object_id
         match request.command & ~_PLANT:
             case Command.READ_PERIODICALLY if key in self._periodic or len(self._periodic) < _PERIODIC:
-                self._periodic[key] = request
+                command = Command.PLANT_READ if request.command.is_plant else Command.READ
+                self._periodic[key] = Frame(command, request.object_id, address=request.address)
                 if self._periodic_task is None:
-                    self._periodic_task = self._house.start(self._tell_periodically())
-            case Command.WRITE if request.object_id == _PERIOD_ID and not any(request.payload):
-                self._periodic.clear()  # which is what it means to the inverter, where it would be for all clients
+                    self._periodic_task = self._house.start(self._do(self._tell_periodically))
+            case Command.WRITE | Command.LONG_WRITE if request.object_id == _PERIOD_ID and not any(request.payload):
+                self._forget_periodic()  # which is what it means to the inverter, where it would be for all clients
+
+    def _forget_periodic(self) -> None:
+        self._periodic.clear()
+        if self._periodic_task is not None:
+            self._periodic_task.cancel()
+            self._periodic_task = None
 
     async def _tell_periodically(self) -> None:
+        desk = self._house.desk
         while True:
-            await asyncio.sleep(await self._house.desk.period(self))
+            await asyncio.sleep(await desk.period(self))
             for request in list(self._periodic.values()):
-                frame = await self._house.desk.answer(request, self, self.peer, self._tally)
+                frame = desk.at_once(request) or await desk.answer(request, self, self.peer, self._tally)
                 if frame is not None:
                     self.tell(b"\0" + frame.encode())
 
@@ -241,25 +254,38 @@ class Session(asyncio.Protocol):
 
     def tell(self, data: bytes) -> None:
         """Send what it has not just asked for, once it waits for nothing else."""
+        if self._is_gone or len(self._held) == _MOST_HELD:
+            return
         self._tally.unasked += 1
-        if not self._is_busy and _now() - self.since >= SETTLE:
-            self.send(data)
-        elif len(self._held) < _MOST_HELD:
-            self._held.append(data)
-            self._later(HOLD if self._is_busy else SETTLE, self._release_all)
+        self._held.append(data)
+        self._release()
+        if self._held:
+            self._later(HOLD, self._release_late)
 
     @property
-    def _is_busy(self) -> bool:
-        return bool(self._open or self._requests)
+    def _waits_for(self) -> int:
+        """How many answers it waits for."""
+        return len(self._open) + len(self._requests)
 
-    def _release(self) -> None:
-        if self._held and _now() - self.since >= SETTLE:
-            self._release_all()
+    def _settle(self) -> None:
+        self._is_settled = True
+        self._release()
 
-    def _release_all(self) -> None:
+    def _release(self, most: int = 0) -> None:
+        """Send what was held back, if the client waits for no more answers than those."""
+        if not self._is_settled or self._waits_for > most:
+            return
+        self._never(self._release_late)
         held, self._held = self._held, []
         for data in held:
             self.send(data)
+
+    def _release_late(self) -> None:
+        """Send what was held back to a client that never waits for nothing, unless it asks for one thing at a time."""
+        if self._waits_for == 1:
+            self._later(HOLD, self._release_late)
+        else:
+            self._release(most=self._waits_for)
 
     def send(self, data: bytes) -> None:
         """Send a frame, or cut the client off when it does not read what it gets."""
@@ -277,8 +303,7 @@ class Session(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_choked = False
-        if (timer := self._timers.pop(self._give_up, None)) is not None:
-            timer.cancel()
+        self._never(self._give_up)
         self._serve()
 
     def _give_up(self) -> None:
@@ -294,6 +319,11 @@ class Session(asyncio.Protocol):
             do()
 
         self._timers[do] = asyncio.get_running_loop().call_later(seconds, fire)
+
+    def _never(self, do: Callable[[], None]) -> None:
+        """Do it not, if it was to be done later."""
+        if (timer := self._timers.pop(do, None)) is not None:
+            timer.cancel()
 
 
 _NOT_LET_IN: Final = {
