@@ -456,6 +456,36 @@ async def test_a_probe_outlives_who_asked_the_same() -> None:
 
 
 @warped
+async def test_a_connection_that_is_lost_while_it_is_probed() -> None:
+    """What was under way beside the probe comes first on the next connection, where there is nothing to find out."""
+    mute = False
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async for frame in requests(reader):
+            if not mute:
+                writer.write(zero(frame))
+
+    async with peer(script) as port, client(port) as inverter:
+        for info in NUMBERS:
+            await inverter.ask(info)
+        mute = True
+        waiting = []
+        for info in NUMBERS[:8]:
+            waiting.append(inverter.ask(info))
+            await asyncio.sleep(0.09)
+        questions = inverter._questions
+        await until(lambda: questions._probing)
+        assert questions._flying
+        assert questions._probing not in questions._flying
+        mute = False
+        inverter._link.drop("gone")
+        async with asyncio.timeout(10):
+            await asyncio.gather(*map(asyncio.shield, waiting))
+            await asyncio.shield(inverter.ask(SOC))
+        assert inverter.counters.reconnects == 1
+
+
+@warped
 async def test_the_tap_gets_what_crosses_the_wire() -> None:
     chunks: list[Chunk] = []
     async with peer(answering(zero)) as port, client(port, tap=chunks.append, clock=lambda: 7) as inverter:

@@ -304,6 +304,13 @@ class Questions:
             self._link.drop("the session is dead, questions stay unanswered")
         self.pump()
 
+    def _stop_probing(self) -> None:
+        """Forget the probe; whoever else asked the same still gets the answer."""
+        if self._probing is not None:
+            self._probing.answer.remove_done_callback(self._judge)
+            self._probing = None
+            self.leave(_probe)
+
     def _new(self, key: _Key, info: ObjectInfo, frame: Frame, attempts: int) -> Question:
         question = Question(key, info, frame, asyncio.get_running_loop().create_future(), attempts, set())
         # Whoever waits may have been cancelled by the time it fails.
@@ -376,6 +383,7 @@ class Questions:
     def end(self) -> None:
         """Keep what is asked for over a lost connection, and ask it again on the next one; writes are not kept."""
         self._up = False
+        self._stop_probing()  # what it was to tell is known now; and all else would wait for it, ahead of it in turn
         flying = list(self._flying)
         for question in reversed(flying):
             self._land(question)
