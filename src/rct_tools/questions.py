@@ -32,7 +32,7 @@ MORE_ATTEMPTS: Final = 5
 """So many more on a line that is known to lose answers, so that silence of an object is not mistaken."""
 
 PROBE: Final = "svnversion"
-"""What every inverter knows. Asked when many questions stayed unanswered, unless something else was answered before."""
+"""What every inverter knows. Asked when many questions stayed unanswered, unless the connection has answered another."""
 
 PROBES: Final = 3  # times that it is asked: a line may lose one, or two
 
@@ -91,6 +91,7 @@ class Question:
     more: int = MORE_ATTEMPTS  # left beyond those, where they are needed
     times: int = 0  # it was sent
     sent: float = 0.0  # loop time
+    overdue: float = 0.0  # loop time at which answers have come, as a rule
     excused: bool = False  # whether a lost connection gave it one attempt more
 
     @property
@@ -222,6 +223,10 @@ class Questions:
         question.sent = loop.time()
         patience = self._timeout if question.is_alone else self._pace.patience(question.times, self._timeout)
         self._flying[question] = loop.call_later(patience, self._expire, question)
+        usual = self._pace.patience(1, self._timeout)
+        question.overdue = question.sent + usual
+        if patience > usual:
+            loop.call_later(usual, self.pump)
         if question.is_write:
             self._writing = question
         data = question.frame.encode()
@@ -240,14 +245,17 @@ class Questions:
         """Whether the window has a place."""
         if question.is_alone or any(other.is_alone for other in self._flying):
             return not self._flying
-        return len(self._flying) < (1 if self.sees_others else int(self._pace.window))
+        now = asyncio.get_running_loop().time()
+        # What is overdue is waited for, but most often never comes: others are not to wait with it.
+        return sum(other.overdue > now for other in self._flying) < (1 if self.sees_others else int(self._pace.window))
 
     def _expire(self, question: Question) -> None:
         self._counters.timeouts += 1
         if not question.is_write:  # of which many are not acknowledged
             self._unanswered += 1
-            # Silence a second time is about the object rather than about the pace.
-            if question.info.object_id not in self._mute and question.times == 1:
+            # Silence a second time, or of what nobody knows, is about the object rather than about the pace.
+            object_id = question.info.object_id
+            if question.times == 1 and object_id in registry and object_id not in self._mute:
                 self._pace.lost()
         self._ask_again(question)
         if self._unanswered >= _SUSPICIOUS:
@@ -378,6 +386,7 @@ class Questions:
         self._up = True
         self._pace = Pace()
         self._unanswered = 0
+        self._answered = registry[PROBE]  # what was answered on the last one tells nothing of this one
         self.pump()
 
     def end(self) -> None:
