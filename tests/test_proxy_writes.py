@@ -159,6 +159,39 @@ async def test_after_a_write_nothing_is_young() -> None:
 
 
 @warped
+async def test_what_a_client_asks_after_a_write_is_answered_after_it() -> None:
+    """Also where an answer of before is young; others do not wait."""
+    async with (
+        simulate() as simulator,
+        house(simulator, writable=NAMED) as home,
+        home.guest() as guest,
+        home.guest() as other,
+    ):
+        before = await guest.value(MIN)
+        guest.ask(write(MIN, 0.5), *read(MIN, MAX, MIN))
+        await until(lambda: writes(home))
+        assert await other.value(MIN) == before
+        assert not guest.frames[1:]
+        frames = await guest.hear(4)
+        assert [registry[frame.object_id].name for frame in frames] == [MIN, MIN, MIN, MAX]  # what is young first
+        assert {registry[MIN].decode(frame.payload) for frame in frames[:3]} == {0.5}
+
+
+@warped
+async def test_many_writes_of_one_client_do_not_keep_others_from_writing() -> None:
+    async with (
+        simulate() as simulator,
+        house(simulator, writable=NAMED) as home,
+        home.guest() as guest,
+        home.guest() as other,
+    ):
+        guest.ask(*(write(MIN, 0.2 + number / 100) for number in range(10)))
+        await until(lambda: writes(home))
+        await other.answers(write(MIN, 0.9))
+        assert len(writes(home)) <= 3
+
+
+@warped
 async def test_writes_are_one_after_the_other() -> None:
     async with house(writable=frozenset({MIN, MAX})) as home, home.guest() as first, home.guest() as second:
         first.ask(write(MIN, 0.25))

@@ -458,27 +458,31 @@ async def test_a_probe_outlives_who_asked_the_same() -> None:
 @warped
 async def test_what_is_overdue_does_not_hold_up_others() -> None:
     """The third wait is a long one."""
-    async with peer(answering(lambda frame: zero(frame) if frame.object_id == SOC.object_id else None)) as port:
-        async with client(port) as inverter:
-            await inverter.ask(SOC)
-            mute = inverter.ask(NUMBERS[0])
-            await until(lambda: inverter.counters.timeouts == 2)
-            await inverter.ask(SOC)
-            assert inverter.counters.timeouts == 2
-            with pytest.raises(NoAnswer):
-                await mute
+    async with (
+        peer(answering(lambda frame: zero(frame) if frame.object_id == SOC.object_id else None)) as port,
+        client(port) as inverter,
+    ):
+        await inverter.ask(SOC)
+        mute = inverter.ask(NUMBERS[0])
+        await until(lambda: inverter.counters.timeouts == 2)
+        await inverter.ask(SOC)
+        assert inverter.counters.timeouts == 2
+        with pytest.raises(NoAnswer):
+            await mute
 
 
 @warped
 async def test_silence_about_what_nobody_knows_does_not_slow_it_down() -> None:
-    async with peer(answering(lambda frame: zero(frame) if frame.object_id in registry else None)) as port:
-        async with client(port) as inverter:
-            for info in NUMBERS[:4]:
-                await inverter.ask(info)
-            window = inverter._questions._pace.window
-            with pytest.raises(NoAnswer):
-                await inverter.ask(registry.describe(7))
-            assert inverter._questions._pace.window == window > 1
+    async with (
+        peer(answering(lambda frame: zero(frame) if frame.object_id in registry else None)) as port,
+        client(port) as inverter,
+    ):
+        for info in NUMBERS[:4]:
+            await inverter.ask(info)
+        window = inverter._questions._pace.window
+        with pytest.raises(NoAnswer):
+            await inverter.ask(registry.describe(7))
+        assert inverter._questions._pace.window == window > 1
 
 
 @warped

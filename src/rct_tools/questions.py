@@ -32,7 +32,7 @@ MORE_ATTEMPTS: Final = 5
 """So many more on a line that is known to lose answers, so that silence of an object is not mistaken."""
 
 PROBE: Final = "svnversion"
-"""What every inverter knows. Asked when many questions stayed unanswered, unless the connection has answered another."""
+"""What every inverter knows. Asked when many questions stayed unanswered, unless another was answered on it."""
 
 PROBES: Final = 3  # times that it is asked: a line may lose one, or two
 

@@ -101,6 +101,12 @@ class Desk:
                 return await self._write(info, request, asker, peer, tally)
         return None
 
+    def changes(self, request: Frame) -> bool:
+        """Return whether a request changes something in the inverter: a write that is let through."""
+        info = registry.describe(request.object_id)
+        is_write = request.command & ~_PLANT in (Command.WRITE, Command.LONG_WRITE) and not info.is_query
+        return is_write and not self._refusal(info, request.payload)
+
     def _refusal(self, info: ObjectInfo, payload: bytes) -> str:
         """Return why something is not written, to stand behind "refused"; nothing when it may be."""
         if info.is_untouchable:

@@ -83,6 +83,7 @@ class Session(asyncio.Protocol):
         self._babble = 0  # bytes since its last request
         self._requests: deque[tuple[float, Frame]] = deque()  # not taken yet, and when they came
         self._open: set[asyncio.Task[None]] = set()
+        self._writing: asyncio.Task[None] | None = None  # the one of them that changes something
         self._free_at = 0.0  # when all that was taken is within its rate
         self._held: list[bytes] = []
         self._periodic: dict[tuple[int, int], Frame] = {}
@@ -174,7 +175,8 @@ class Session(asyncio.Protocol):
     def _serve(self) -> None:
         """Take what may be taken now."""
         setup = self._house.setup
-        while self._requests and len(self._open) < OPEN and not self._is_choked:
+        # What it asks after a write is asked after it, or it would be told the value of before.
+        while self._requests and len(self._open) < OPEN and not (self._writing or self._is_choked):
             now = _now()
             if (wait := self._free_at - BURST - now) > 0:
                 self._later(wait, self._serve)
@@ -189,6 +191,7 @@ class Session(asyncio.Protocol):
             else:
                 task = self._house.start(self._do(self._fetch, request, came))
                 self._open.add(task)
+                self._writing = task if self._house.desk.changes(request) else None
                 task.add_done_callback(self._done)
         if self._is_gone:
             return
@@ -215,6 +218,8 @@ class Session(asyncio.Protocol):
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._open.discard(task)
+        if task is self._writing:
+            self._writing = None
         if not self._is_gone:
             self._serve()
 
