@@ -12,11 +12,11 @@ import pytest
 
 from rct_tools.capture import Chunk, Direction, read_capture
 from rct_tools.client import connect
-from rct_tools.errors import RctError
+from rct_tools.errors import CaptureError, RctError
 from rct_tools.frame import EXTENSION, Command, Frame
 from rct_tools.objects import registry
 from rct_tools.parser import FrameParser
-from rct_tools.proxy import Proxy, ProxySetup, Tallies
+from rct_tools.proxy import Proxy, ProxySetup, Tallies, Tap
 from rct_tools.proxy.tally import OTHERS
 from rct_tools.questions import Origin
 from rct_tools.simulator.broadcast import cycles
@@ -562,7 +562,15 @@ async def test_a_capture_that_fails_ends_alone(tmp_path: Path, caplog: pytest.Lo
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         await guest.value("power_mng.soc_max")
-    assert len([r for r in caplog.records if "the capture ends here" in r.getMessage()]) == 1
+    (said,) = [r.getMessage() for r in caplog.records if "the capture ends here" in r.getMessage()]
+    assert said == f"{name}: file too large; the capture ends here"
+
+
+@pytest.mark.parametrize("name", ["house.bin", "house.bin.gz", "house"])
+def test_raw_bytes_are_no_capture_of_both_sides(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CaptureError, match="raw bytes do not tell one client from another"):
+        Tap(str(tmp_path / name))
+    assert not list(tmp_path.iterdir())
 
 
 def test_hosts_that_are_many_are_counted_together() -> None:
