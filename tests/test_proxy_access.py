@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from rct_tools.objects import registry
 from rct_tools.proxy import Access, Cut, parse_network
 from rct_tools.proxy.complaints import PAUSE, Complaints
 
-from guests import house, read, until, warped
+from guests import Guest, house, read, until, warped
 from peers import peer, requests
 
 HOME = ("192.168.1.0/24", "fd00::/8", "fe80::/10")
@@ -126,6 +127,26 @@ def test_addresses_of_both_kinds_are_written_as_usual() -> None:
             assert list(home.proxy.tallies.hosts) == ["::1"]
             writer.transport.abort()
 
+    with_ipv6(main)
+
+
+def test_one_address_is_for_both_kinds() -> None:
+    """Who lets in a network of IPv6 still has clients on IPv4: this machine at least."""
+
+    @warped
+    async def main() -> None:
+        async with house(host="::") as home:
+            for host in ("::1", "127.0.0.1"):
+                reader, writer = await asyncio.open_connection(host, home.proxy.port)
+                assert await Guest(reader, writer).answers(*read("battery.soc"))
+                assert home.proxy.tally(host).answered == 1
+                writer.transport.abort()
+            assert list(home.proxy.tallies.hosts) == ["::1", "127.0.0.1"]
+
+    with_ipv6(main)
+
+
+def with_ipv6(main: Callable[[], None]) -> None:
     try:
         main()
     except Exception as exc:

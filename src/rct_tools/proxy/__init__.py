@@ -87,7 +87,11 @@ class Proxy:
         loop = asyncio.get_running_loop()
         setup = self.setup
         try:
-            self._server = await loop.create_server(lambda: Session(self), setup.host, setup.port)
+            if setup.host == "::" and socket.has_dualstack_ipv6():  # asyncio alone would let nobody of IPv4 in there
+                where = socket.create_server((setup.host, setup.port), family=socket.AF_INET6, dualstack_ipv6=True)
+                self._server = await loop.create_server(lambda: Session(self), sock=where)
+            else:
+                self._server = await loop.create_server(lambda: Session(self), setup.host, setup.port)
         except (OSError, UnicodeError) as exc:
             raise RctError(f"proxy: cannot listen on {show_address(setup.host, setup.port)}: {_reason(exc)}") from exc
         self.port = self._server.sockets[0].getsockname()[1]

@@ -97,7 +97,8 @@ class Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        self.host, port, *_ = transport.get_extra_info("peername")  # told by accept(), also of who has left already
+        host, port, *_ = transport.get_extra_info("peername")  # told by accept(), also of who has left already
+        self.host = host.removeprefix("::ffff:") if "." in host else host  # IPv4 on a socket of both
         self.peer = f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
         self._tally = self._house.tally(self.host)
         self._tally.connections += 1
