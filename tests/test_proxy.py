@@ -297,6 +297,22 @@ async def test_who_asks_for_several_things_is_not_kept_waiting_for_the_rest() ->
 
 
 @warped
+async def test_what_is_held_back_later_waits_as_long() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async for frame in requests(reader):
+            writer.write(response("battery.voltage", 400.0))
+            await asyncio.sleep(0.7)
+            writer.write(response(registry[frame.object_id].name, 0.5))
+
+    async with peer(script) as port, house(port, patience=60, cache=0) as home, home.guest() as guest:
+        for _ in range(3):  # 3 s after the first frame, the client waits for answers of the second round
+            asked = ["battery.soc", "battery.soh", "power_mng.soc_min"]
+            assert names(await guest.answers(*read(*asked))) == asked
+            await guest.hear(3)
+            await asyncio.sleep(0.3)
+
+
+@warped
 async def test_who_has_just_come_is_left_in_peace() -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:

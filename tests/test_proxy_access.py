@@ -289,6 +289,7 @@ async def test_who_reads_slowly_gets_all() -> None:
         transport.resume_reading()
         assert len(await slow.hear(300)) == 300
         assert session.transport.is_reading()
+        await slow.silence(60)
         assert home.proxy.tally("127.0.0.1").cut_off == {}
 
 

@@ -218,12 +218,35 @@ async def test_a_write_without_acknowledgement_is_not_repeated() -> None:
 
 
 @warped
+async def test_a_write_is_not_repeated_on_a_bad_line_either() -> None:
+    line = Lossy(0.5)
+    writes: list[Frame] = []
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async for frame in requests(reader):
+            if is_write(frame):
+                writes.append(frame)
+            elif line.chance.random() > line.lost:
+                writer.write(zero(frame))
+
+    async with peer(script) as port, client(port) as inverter:
+        await inverter.read_many([info.name for info in NUMBERS])
+        assert inverter._questions._repeated > 0.1
+        with pytest.raises(NoAnswer):
+            await inverter.send_write(MIN, MIN.encode(0.5))
+        await asyncio.sleep(20)
+    assert len(writes) == 1
+
+
+@warped
 async def test_a_cut_acknowledgement_is_none() -> None:
     asked: list[Frame] = []
     stub = Frame(Command.RESPONSE, MIN.object_id, b"\x3f").encode()
     async with peer(answering(lambda _: stub, asked)) as port, client(port) as inverter:
+        began = asyncio.get_running_loop().time()
         with pytest.raises(NoAnswer):
             await inverter.send_write(MIN, MIN.encode(0.5))
+        assert asyncio.get_running_loop().time() - began >= 1  # it may still come
         assert len(asked) == 1
 
 

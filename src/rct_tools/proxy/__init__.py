@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
@@ -22,6 +20,7 @@ from rct_tools.address import show_address
 from rct_tools.client import Client
 from rct_tools.errors import RctError
 from rct_tools.frame import Command, Frame
+from rct_tools.listening import cannot_listen
 from rct_tools.objects import registry
 from rct_tools.proxy.access import Access, Network, parse_network
 from rct_tools.proxy.complaints import Complaints
@@ -93,7 +92,7 @@ class Proxy:
             else:
                 self._server = await loop.create_server(lambda: Session(self), setup.host, setup.port)
         except (OSError, UnicodeError) as exc:
-            raise RctError(f"proxy: cannot listen on {show_address(setup.host, setup.port)}: {_reason(exc)}") from exc
+            raise RctError(f"proxy: {cannot_listen(setup.host, setup.port, exc)}") from exc
         self.port = self._server.sockets[0].getsockname()[1]
         self._stack.enter_context(self.inverter.overhearing(self.desk.hear))
         self._stack.enter_context(self.inverter.overhearing(self._tell))
@@ -184,11 +183,3 @@ class Proxy:
             return False
         info = registry.describe(frame.object_id)
         return frame.command not in _TOLD or info.is_query or info.name in self.setup.writable
-
-
-def _reason(exc: OSError | UnicodeError) -> str:
-    if isinstance(exc, socket.gaierror | UnicodeError):
-        return "no such host"
-    # asyncio's own text says the address once more.
-    text = os.strerror(exc.errno) if exc.errno else str(exc)
-    return text[:1].lower() + text[1:]
