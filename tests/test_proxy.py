@@ -297,6 +297,52 @@ async def test_who_asks_for_several_things_is_not_kept_waiting_for_the_rest() ->
         assert 3.0 <= loop.time() - began < 4
 
 
+async def mute_chatter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say nothing about one object, and from the first request on much about another."""
+    talking: asyncio.Task[None] | None = None
+    try:
+        async for frame in requests(reader):
+            talking = talking or asyncio.create_task(babble(writer))
+            if registry[frame.object_id].name != "battery.soh":
+                writer.write(response(registry[frame.object_id].name, 0.5))
+    finally:
+        if talking:
+            talking.cancel()
+
+
+async def babble(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(response("battery.voltage", 400.0))
+        await asyncio.sleep(0.5)
+
+
+@warped
+async def test_who_got_no_answer_gets_one_to_the_next_request_first() -> None:
+    async with peer(mute_chatter) as port, house(port) as home, home.guest() as guest:
+        guest.ask(*read("battery.soh"))
+        assert await guest.silence(20)
+        assert home.proxy.tally("127.0.0.1").unanswered == 1
+        assert await guest.value("battery.soc") == 0.5
+        await guest.hear(10)  # and now what was said meanwhile
+
+
+@warped
+async def test_who_asks_for_the_same_again_still_waits_for_one_answer() -> None:
+    async with peer(mute_chatter) as port, house(port, patience=60) as home, home.guest() as guest:
+        for _ in range(5):
+            guest.ask(*read("battery.soh"))
+            assert await guest.silence(2)
+
+
+@warped
+async def test_nobody_waits_for_ever() -> None:
+    async with peer(mute_chatter) as port, house(port) as home, home.guest() as guest:
+        guest.ask(*read("battery.soh"))
+        assert await guest.silence(59)
+        await guest.hear(1)
+        assert len(guest.frames) <= 21  # ten seconds of it: what is older is not told
+
+
 @warped
 async def test_what_is_held_back_later_waits_as_long() -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

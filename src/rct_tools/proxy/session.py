@@ -1,7 +1,7 @@
 """One client of a proxy: its requests are answered one by one, and nothing it does is felt by others.
 
-It is sent whole frames only. While it waits for an answer, what the inverter says by itself is held back for a moment,
-since simple clients take the first frame that comes for the answer.
+It is sent whole frames only. While it waits for an answer, what the inverter says by itself is held back, since simple
+clients take the first frame that comes for the answer; also for that to what stayed unanswered, until the next comes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, ParamSpec, Protocol, cast
+from typing import Any, Final, ParamSpec, Protocol, TypeAlias, cast
 
 from rct_tools.capture import Direction
 from rct_tools.frame import BadFrame, Command, Frame
@@ -33,7 +33,9 @@ BURST: Final = 1.0  # seconds of its rate that a client may use at once
 UNREAD: Final = 256 * 1024  # bytes
 UNREAD_TIME: Final = 30.0  # seconds that a client may leave unread what fills its buffers
 SETTLE: Final = 1.0  # seconds after connecting in which a client comes to its first request
-HOLD: Final = 3.0  # seconds for which a frame is held back at most
+HOLD: Final = 3.0  # seconds after which who asks for several things at once gets what was held back
+PATIENCE: Final = 60.0  # seconds without a request after which nobody waits any more for what stayed unanswered
+OLDEST: Final = 10.0  # seconds; what was held back for longer is not told any more
 _MOST_HELD: Final = 256  # frames; a whole broadcast is 66
 _PERIODIC: Final = 64  # objects that an inverter tells regularly
 _SLICE: Final = 1024  # bytes taken in at a time, so that a flood is seen before it is all parsed
@@ -45,6 +47,8 @@ _OTHER_PROTOCOLS: Final = {
 }  # fmt: skip
 
 P = ParamSpec("P")
+
+_Key: TypeAlias = tuple[int, int]  # address, object id
 
 
 class House(Protocol):
@@ -82,11 +86,12 @@ class Session(asyncio.Protocol):
         self._parser = FrameParser()
         self._babble = 0  # bytes since its last request
         self._requests: deque[tuple[float, Frame]] = deque()  # not taken yet, and when they came
-        self._open: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], _Key] = {}  # what is being answered, and about which object that is
         self._writing: asyncio.Task[None] | None = None  # the one of them that changes something
         self._free_at = 0.0  # when all that was taken is within its rate
-        self._held: list[bytes] = []
-        self._periodic: dict[tuple[int, int], Frame] = {}
+        self._held: deque[tuple[float, bytes]] = deque(maxlen=_MOST_HELD)  # when it came, and what
+        self._is_owed = False  # its last request stayed unanswered: it may wait for that still
+        self._periodic: dict[_Key, Frame] = {}
         self._periodic_task: asyncio.Task[None] | None = None
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
         self._is_settled = False  # it has had time to come to its first request
@@ -191,7 +196,7 @@ class Session(asyncio.Protocol):
                 self._answer(frame, came)
             else:
                 task = self._house.start(self._do(self._fetch, request, came))
-                self._open.add(task)
+                self._open[task] = _key(request)
                 self._writing = task if self._house.desk.changes(request) else None
                 task.add_done_callback(self._done)
         if self._is_gone:
@@ -214,11 +219,12 @@ class Session(asyncio.Protocol):
         frame = await self._house.desk.answer(request, self, self.peer, self._tally)
         if frame is None:
             self._tally.unanswered += 1
+            self._is_owed = True
         else:
             self._answer(frame, came)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._open.discard(task)
+        del self._open[task]
         if task is self._writing:
             self._writing = None
         if not self._is_gone:
@@ -226,12 +232,13 @@ class Session(asyncio.Protocol):
 
     def _answer(self, frame: Frame, came: float) -> None:
         self._tally.answer(_now() - came)
+        self._is_owed = False
         self.send(b"\0" + frame.encode())
 
     # --- what it asked to be told regularly ---------------------------------------------------------------------
 
     def _register(self, request: Frame) -> None:
-        key = request.address, request.object_id
+        key = _key(request)
         match request.command & ~_PLANT:
             case Command.READ_PERIODICALLY if key in self._periodic or len(self._periodic) < _PERIODIC:
                 command = Command.PLANT_READ if request.command.is_plant else Command.READ
@@ -260,18 +267,18 @@ class Session(asyncio.Protocol):
 
     def tell(self, data: bytes) -> None:
         """Send what it has not just asked for, once it waits for nothing else."""
-        if self._is_gone or len(self._held) == _MOST_HELD:
+        if self._is_gone:
             return
-        self._tally.unasked += 1
-        self._held.append(data)
+        self._held.append((_now(), data))
         self._release()
         if self._held:
             self._later(HOLD, self._release_late)
 
     @property
     def _waits_for(self) -> int:
-        """How many answers it waits for."""
-        return len(self._open) + len(self._requests)
+        """Of how many objects it waits for an answer. Who asks again for the same still waits for one."""
+        asked = {*self._open.values(), *(_key(request) for _, request in self._requests)}
+        return len(asked) or int(self._is_owed)
 
     def _settle(self) -> None:
         self._is_settled = True
@@ -282,12 +289,17 @@ class Session(asyncio.Protocol):
         if not self._is_settled or self._waits_for > most:
             return
         self._never(self._release_late)
-        held, self._held = self._held, []
+        oldest = _now() - OLDEST
+        held = [data for came, data in self._held if came >= oldest]
+        self._held.clear()
+        self._tally.unasked += len(held)
         for data in held:
             self.send(data)
 
     def _release_late(self) -> None:
         """Send what was held back to a client that never waits for nothing, unless it asks for one thing at a time."""
+        if self._is_owed and _now() - self.heard >= PATIENCE:
+            self._is_owed = False
         if self._waits_for == 1:
             self._later(HOLD, self._release_late)
         else:
@@ -336,6 +348,10 @@ _NOT_LET_IN: Final = {
     Cut.NOT_ALLOWED: "its network is not allowed in; --allow lets networks in",
     Cut.NO_ROOM: "all places are taken by clients that are at work",
 }
+
+
+def _key(request: Frame) -> _Key:
+    return request.address, request.object_id
 
 
 def _now() -> float:
