@@ -120,7 +120,7 @@ FIRMWARE: Final[Mapping[int, tuple[str, str]]] = {  # last number of the version
         "",
     ),
 }
-"""Known of the firmware versions. Source: docs/protocol.md, timing and faults."""
+"""Known of the firmware versions. Source: docs/protocol.md, timing and faults, by firmware."""
 
 UNREACHABLE: Final[tuple[tuple[str, str], ...]] = (  # what the reason says, what to check; the first that fits
     ("unknown host", "Nobody knows this name: check how it is written, or give the address that the router shows."),
