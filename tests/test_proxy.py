@@ -19,6 +19,7 @@ from rct_tools.parser import FrameParser
 from rct_tools.proxy import Proxy, ProxySetup, Tallies, Tap
 from rct_tools.proxy.tally import OTHERS
 from rct_tools.questions import Origin
+from rct_tools.simulator import Faults
 from rct_tools.simulator.broadcast import cycles
 from rct_tools.values import DataType, TimeSeries
 
@@ -555,11 +556,21 @@ async def test_who_is_gone_is_not_asked_for() -> None:
     async with house() as home, home.guest() as other:
         async with home.guest() as guest:
             guest.ask(*read(*UNTOLD[:60]))
-            await until(lambda: home.asked)
+            await until(lambda: registry[UNTOLD[0]].object_id in {frame.object_id for frame in home.asked})
+        asked = len(home.asked)
         await other.value("battery.soc")
         await other.silence(20)
-        assert len(home.asked) < 20
+        assert len(home.asked) <= asked + 2  # battery.soc, and one that was just sent
         assert home.proxy._jobs == set()
+
+
+@warped
+async def test_a_connection_on_which_nobody_asks_is_kept() -> None:
+    async with simulate(faults=Faults(idle=300.0)) as simulator, house(simulator) as home:
+        await asyncio.sleep(2000)
+        assert home.inverter.connected
+        assert home.inverter.counters.reconnects == 0
+        assert len(home.asked) < 20
 
 
 @warped

@@ -136,6 +136,14 @@ def test_who_says_nothing_of_use_is_cut_off(
 
 
 @warped
+async def test_a_little_noise_before_each_request_is_borne_for_ever() -> None:
+    async with house() as home, home.guest() as guest:
+        for _ in range(BABBLE):
+            guest.writer.write(EXTENSION + SOC)
+            await guest.hear()
+
+
+@warped
 async def test_answers_of_a_client_are_told_to_nobody() -> None:
     lie = Frame(Command.RESPONSE, registry["power_mng.soc_min"].object_id, registry["power_mng.soc_min"].encode(0.9))
     async with simulate() as simulator, house(simulator) as home, home.guest() as liar, home.guest() as guest:

@@ -13,7 +13,7 @@ from rct_tools.capture import Chunk, Direction
 from rct_tools.client import Client, connect
 from rct_tools.errors import ConnectionLost, EncodeError, NoAnswer, WriteRefused
 from rct_tools.frame import Command, Frame
-from rct_tools.objects import registry
+from rct_tools.objects import ObjectInfo, registry
 from rct_tools.questions import ATTEMPTS, MORE_ATTEMPTS, PROBE, Origin
 from rct_tools.simulator.inverter import Inverter
 
@@ -494,18 +494,23 @@ async def test_what_is_overdue_does_not_hold_up_others() -> None:
             await mute
 
 
-@warped
-async def test_silence_about_what_nobody_knows_does_not_slow_it_down() -> None:
-    async with (
-        peer(answering(lambda frame: zero(frame) if frame.object_id in registry else None)) as port,
-        client(port) as inverter,
-    ):
-        for info in NUMBERS[:4]:
-            await inverter.ask(info)
-        window = inverter._questions._pace.window
-        with pytest.raises(NoAnswer):
-            await inverter.ask(registry.describe(7))
-        assert inverter._questions._pace.window == window > 1
+@pytest.mark.parametrize(("info", "address"), [(registry.describe(7), 0), (SOC, 7)], ids=["object", "address"])
+def test_silence_about_what_nobody_knows_does_not_slow_it_down(info: ObjectInfo, address: int) -> None:
+    def answer(frame: Frame) -> bytes | None:
+        return zero(frame) if frame.object_id in registry and not frame.address else None
+
+    @warped
+    async def main() -> None:
+        async with peer(answering(answer)) as port, client(port) as inverter:
+            for known in NUMBERS[:4]:
+                await inverter.ask(known)
+            window = inverter._questions._pace.window
+            with pytest.raises(NoAnswer):
+                await inverter.ask(info, address=address)
+            assert inverter._questions._pace.window == window > 1
+            assert SOC.object_id not in inverter._questions._mute
+
+    main()
 
 
 @warped

@@ -253,9 +253,9 @@ class Questions:
         self._counters.timeouts += 1
         if not question.is_write:  # of which many are not acknowledged
             self._unanswered += 1
-            # Silence a second time, or of what nobody knows, is about the object rather than about the pace.
-            object_id = question.info.object_id
-            if question.times == 1 and object_id in registry and object_id not in self._mute:
+            # Silence a second time, of what nobody knows, or at an address, where nobody may be, is not about the pace.
+            address, object_id, _ = question.key
+            if question.times == 1 and not address and object_id in registry and object_id not in self._mute:
                 self._pace.lost()
         self._ask_again(question)
         if self._unanswered >= _SUSPICIOUS:
@@ -281,10 +281,12 @@ class Questions:
             self._writing = None
 
     def _give_up(self, question: Question) -> None:
-        self._mute.pop(question.info.object_id, None)
-        self._mute[question.info.object_id] = None
-        if len(self._mute) > _MOST_MUTE:
-            del self._mute[next(iter(self._mute))]
+        address, object_id, _ = question.key
+        if not address:
+            self._mute.pop(object_id, None)
+            self._mute[object_id] = None
+            if len(self._mute) > _MOST_MUTE:
+                del self._mute[next(iter(self._mute))]
         self._fail(question, NoAnswer(self._link.peer, [question.info.name]))
 
     def _fail(self, question: Question, error: RctError) -> None:
@@ -343,7 +345,8 @@ class Questions:
             self._others.came(reading.object, now)
             return Origin.LATE if is_ours and not reading.object.reported else Origin.UNASKED
         del self._open[question.key]
-        self._mute.pop(question.info.object_id, None)
+        if not frame.address:
+            self._mute.pop(frame.object_id, None)
         in_time = question in self._flying and question.times == 1  # else nobody knows which attempt it answers
         if question in self._flying:
             self._land(question)
