@@ -289,6 +289,7 @@ BAD = [  # options, exit code, what the error says
     (["--upstream", "a", "--allow-write", "com_service"], 2, "com_service is never written through a proxy: that"),
     (["--upstream", "a", "--allow-write", "0x8FC89B10"], 2, "com_service is never written through a proxy: that"),
     (["--upstream", "a", "--allow-write", "pas.period"], 2, "pas.period is never written through a proxy: that"),
+    (["--upstream", "127.0.0.1"], 2, "--upstream and --listen are both 127.0.0.1:8899: where is the inverter?"),
     (["--upstream", "a", "--cache", "soon"], 2, "'soon' is not a duration"),
     (["--upstream", "a", "--max-clients", "0"], 2, "Invalid value for '--max-clients'"),
     (["--upstream", "a", "--max-rate", "0"], 2, "Invalid value for '--max-rate'"),
