@@ -58,8 +58,7 @@ def _draw(axes: Axes, title: str, tower: Tower, panel: Panel) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = [tuple(part / 255 for part in colour) for colour in (_LOW, _MIDDLE, _HIGH)]
-    scale = LinearSegmentedColormap.from_list("cells", colours)
-    scale.set_bad("lightgrey")
+    scale = LinearSegmentedColormap.from_list("cells", colours).with_extremes(bad="lightgrey")
     rows = [panel.numbers(module) for module in tower.modules]
     bottom, top = _range([value for row in rows for value in row], panel.least)
     image = axes.imshow(rows, cmap=scale, vmin=bottom, vmax=top, aspect="auto")

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from rct_tools import health
 from rct_tools.cli.flows import WIDTH
-from rct_tools.cli.health import NOTHING, amount, as_json, fact, label, missing, percent
+from rct_tools.cli.health import NOTHING, amount, as_json, fact, label, percent, remarks
 from rct_tools.cli.options import (
     format_option,
     host_option,
@@ -115,8 +115,8 @@ def _show_text(found: Battery) -> None:
             console.print(part)
     if not found.towers:
         console.print(f"{found.peer}: has no battery")
-    if found.missing:
-        console.print(missing(found.missing))
+    for line in remarks(found):
+        console.print(line)
 
 
 SHOWN: Final[dict[str, Callable[[Battery], None]]] = {"text": _show_text, "json": _show_json, "csv": _show_csv}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from textwrap import wrap
@@ -25,7 +25,7 @@ from rct_tools.cli.flows import (
     power_line,
 )
 from rct_tools.display import printable
-from rct_tools.health import Charge, Health, Label, Quality
+from rct_tools.health import Battery, Charge, Health, Label, Quality
 
 NOTHING: Final = "-"
 """What stands for a value that is not known."""
@@ -66,9 +66,11 @@ def label(found: Label | None, none: str = "") -> str:
     return found.text or (none if found.number == 0 and none else f"unknown ({found.number})")
 
 
-def missing(names: Sequence[str]) -> Text:
-    """Return what is said of objects that stayed silent, in lines."""
-    return Text("\n".join(wrap(f"No answer for {some(names)}", WIDTH, break_on_hyphens=False)), "yellow")
+def remarks(found: Health | Battery) -> Iterator[Text]:
+    """Yield what is said of objects that stayed silent, and of a connection that was lost meanwhile."""
+    for text, style in ((found.missing and f"No answer for {some(found.missing)}", "yellow"), (found.trouble, "red")):
+        if text:
+            yield Text("\n".join(wrap(text, WIDTH, break_on_hyphens=False)), style)
 
 
 def fact(name: str, text: str | Text) -> Text:
@@ -78,8 +80,7 @@ def fact(name: str, text: str | Text) -> Text:
 
 def page(health: Health) -> RenderableType:
     """Return one screen of what matters, 80 columns wide."""
-    lines = [_title(health), Text(), *_powers(health), Text(), *_facts(health)]
-    return Group(*lines, *([missing(health.missing)] if health.missing else []))
+    return Group(_title(health), Text(), *_powers(health), Text(), *_facts(health), *remarks(health))
 
 
 def _title(health: Health) -> Text:
@@ -130,6 +131,8 @@ def _facts(health: Health) -> Iterator[Text]:
             yield fact("" if number else "Battery", line)
     yield fact("Firmware", printable(health.firmware or NOTHING))
     yield fact("Link", _link(health.quality))
+    if health.quality.others:
+        yield fact("", "another client is at work on it")
 
 
 def _faults(health: Health) -> list[Text]:
@@ -168,9 +171,7 @@ def _link(quality: Quality) -> Text:
         "unanswered": quality.unanswered,
         "cut": quality.cut,
         "damaged": quality.damaged,
-        "times connected again": quality.reconnects,
+        "reconnects": quality.reconnects,
     }
     bad = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    others = "; another client is at work" if quality.others else ""
-    text = f"{quality.requests} requests, {bad or 'none repeated, cut or damaged'}{others}"
-    return Text(text, "yellow" if bad else "")
+    return Text(f"{quality.requests} requests, {bad or 'none repeated, cut or damaged'}", "yellow" if bad else "")

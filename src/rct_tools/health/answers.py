@@ -8,7 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from math import isfinite
 
 from rct_tools.client import Client
-from rct_tools.errors import DecodeError, NoAnswer
+from rct_tools.errors import DecodeError, LinkError, NoAnswer
 from rct_tools.objects import registry
 from rct_tools.reading import Reading
 from rct_tools.values import DataType, Value
@@ -27,7 +27,8 @@ class Answers:
     """What was asked at once. An object that was not asked is silent, too."""
 
     readings: Mapping[str, Reading]  # by name
-    missing: tuple[str, ...]  # names of what was asked and not answered
+    missing: tuple[str, ...] = ()  # names of what was asked and not answered
+    trouble: str = ""  # what ended the connection before all of it was; "" where nothing did
 
     @property
     def time(self) -> int:
@@ -74,7 +75,7 @@ class Answers:
             return None
 
 
-async def ask(client: Client, names: Iterable[str], before: Answers = Answers({}, ())) -> Answers:
+async def ask(client: Client, names: Iterable[str], before: Answers = Answers({})) -> Answers:
     """Ask for many objects and return their answers, with those ``before``.
 
     Raises NoAnswer when there is not one answer in all, LinkError when there is no connection.
@@ -82,7 +83,8 @@ async def ask(client: Client, names: Iterable[str], before: Answers = Answers({}
     answers = await client.read_many(names)
     readings = {name: answer for name, answer in answers.items() if isinstance(answer, Reading)}
     missing = tuple(name for name, answer in answers.items() if not isinstance(answer, Reading))
-    together = Answers({**before.readings, **readings}, (*before.missing, *missing))
+    trouble = next((str(answer) for answer in answers.values() if isinstance(answer, LinkError)), before.trouble)
+    together = Answers({**before.readings, **readings}, (*before.missing, *missing), trouble)
     if not together.readings:
         raise NoAnswer(client.peer, together.missing)
     return together

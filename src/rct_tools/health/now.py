@@ -172,6 +172,7 @@ class Health:
     battery: Charge | None  # None where there is none
     quality: Quality
     missing: tuple[str, ...]  # objects that were asked for and stayed silent
+    trouble: str  # what ended the connection before all were asked for; "" where nothing did
 
 
 async def status(client: Client, *, zone: tzinfo | None = None) -> Health:
@@ -200,6 +201,7 @@ async def status(client: Client, *, zone: tzinfo | None = None) -> Health:
         battery=None if answers.text(_BATTERY) == "" else _charge(answers, zone),
         quality=_quality(client),
         missing=answers.missing,
+        trouble=answers.trouble,
     )
 
 

@@ -142,6 +142,7 @@ class Battery:
     peer: str
     towers: tuple[Tower, ...]  # one or two; none where there is no battery
     missing: tuple[str, ...]  # objects that were asked for and stayed silent
+    trouble: str  # what ended the connection before all were asked for; "" where nothing did
 
 
 async def battery(client: Client, *, zone: tzinfo | None = None) -> Battery:
@@ -166,7 +167,7 @@ async def battery(client: Client, *, zone: tzinfo | None = None) -> Battery:
         answers = await ask(client, of_modules, answers)
     zone = zone or ZoneInfo(local_zone())
     found = tuple(_tower(answers, tower, zone) for tower in towers)
-    return Battery(answers.time, client.peer, found, answers.missing)
+    return Battery(answers.time, client.peer, found, answers.missing, answers.trouble)
 
 
 def _names(tower: str, parts: Iterable[str], module: int = 0) -> list[str]:
