@@ -111,7 +111,8 @@ def _show_text(found: Battery) -> None:
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH)
     for number, tower in enumerate(found.towers):
         name = f"Tower {number}" if len(found.towers) > 1 else "Battery"
-        for part in (*_facts(name, tower), _modules(tower), Text(), _extremes(tower), Text(), _cells(tower), Text()):
+        gap = [Text()] if number else []
+        for part in (*gap, *_facts(name, tower), _modules(tower), Text(), _extremes(tower), Text(), _cells(tower)):
             console.print(part)
     if not found.towers:
         console.print(f"{found.peer}: has no battery")

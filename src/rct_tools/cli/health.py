@@ -30,7 +30,6 @@ from rct_tools.health import Battery, Charge, Health, Label, Quality
 NOTHING: Final = "-"
 """What stands for a value that is not known."""
 
-_DAY: Final = 86_400  # seconds
 _NAME: Final = 9  # columns, as in the lines of powers
 
 
@@ -105,8 +104,11 @@ def _powers(health: Health) -> Iterator[Text]:
 
 
 def _power(name: str, style: str, power: float | None, note: str) -> Text:
-    line = power_line(name, style, power or 0.0, note)
-    return line if power is not None else Text.assemble((f"{name:<9}", "bold"), f"{NOTHING:>8}{'':28}{note}".rstrip())
+    if power is None:
+        return fact(name, f"{NOTHING:>8}{'':28}{note}".rstrip())
+    line = power_line(name, style, power, note)
+    line.rstrip()
+    return line
 
 
 def _kilowatt(power: float | None) -> str:
@@ -117,7 +119,10 @@ def _facts(health: Health) -> Iterator[Text]:
     """Yield what is told in words."""
     for number, text in enumerate(_faults(health)):
         yield fact("" if number else "Faults", text)
-    yield fact("State", _state(health))
+    yield fact("State", label(health.state))
+    if health.separated:
+        yield fact("", Text("separated from the grid", "bold red"))
+    yield fact("Strategy", label(health.strategy))
     today = health.today
     parts = {"sun": today.made, "house": today.used, "import": today.imported, "feed-in": today.fed_in}
     energies = (f"{name} {amount(energy and abs(energy), 'kWh', 1, 0.001)}" for name, energy in parts.items())
@@ -141,13 +146,6 @@ def _faults(health: Health) -> list[Text]:
     return [Text(f"{fault.text} ({fault.number})", "bold red") for fault in health.faults]
 
 
-def _state(health: Health) -> Text:
-    state = Text(label(health.state))
-    if health.separated:
-        state.append(", separated from the grid", "bold red")
-    return state.append(f", battery strategy: {label(health.strategy)}")
-
-
 def _battery(charge: Charge, now: datetime | None) -> Iterator[str]:
     second = "" if charge.second is None else f", second tower {percent(charge.second)}"
     yield f"{percent(charge.soc)} of {percent(charge.target)} wanted{second}, {label(charge.status, 'normal')}"
@@ -160,8 +158,8 @@ def _battery(charge: Charge, now: datetime | None) -> Iterator[str]:
     )
     yield ", ".join(measures)
     planned, days = charge.calibration, ""
-    if planned and now:
-        days = f", in {max(0.0, (planned - now).total_seconds() / _DAY):.0f} days"
+    if planned and now and planned > now:
+        days = f", in {(planned - now).days} days"
     yield f"next calibration {f'{planned:%d %b %Y, %H:%M}' if planned else NOTHING}{days}"
 
 
