@@ -76,6 +76,9 @@ def test_one_screen(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\nFaults   none\nState    Feed in\nStrategy Internal\n" in out
     assert "self-consumption 20 %  autarky 100 %" in out
     assert "wanted, normal\n" in out
+    assert re.search(
+        r"^Today    sun \d+\.\d kWh  house \d\.\d kWh  import \d\.\d kWh  feed-in 25\.\d kWh$", out, re.MULTILINE
+    )
     assert "next calibration 16 Jul 2024, 00:00, in 24 days\n" in out
     assert "requests, none repeated, cut or damaged\n" in out
     assert "\x1b" not in out
@@ -99,6 +102,16 @@ def test_faults_and_odd_states_by_name(capsys: pytest.CaptureFixture[str]) -> No
     assert "wanted, balancing\n" in out
     assert "\nExternal  1.23 kW" in out
     assert out.startswith("\N{REPLACEMENT CHARACTER}[2Jmine (")
+
+
+def test_what_was_planned_and_what_nobody_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    said = {
+        "power_mng.bat_next_calib_date": struct.pack(">I", 1_704_103_200),
+        "battery.bat_status": struct.pack(">i", 5),
+    }
+    out = shown(capsys, said)
+    assert "next calibration 01 Jan 2024, 10:00\n" in out
+    assert "wanted, unknown (5)\n" in out
 
 
 def test_what_is_silent_is_a_dash(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import fields, replace
@@ -16,6 +17,8 @@ from rct_tools import registry
 from rct_tools.client import Client, connect
 from rct_tools.errors import NoAnswer, RctError
 from rct_tools.health import Battery, Energies, Fault, Health, Label, Place, battery, status
+from rct_tools.health.answers import Answers
+from rct_tools.health.answers import ask as ask_for
 from rct_tools.simulator.faults import Faults
 from rct_tools.values import Cell, CellExtreme, CellStatistics
 
@@ -36,6 +39,11 @@ def asked(simulator: Answering, ask: Callable[[Client], Awaitable[T]]) -> T:
             return await ask(inverter)
 
     return warp(main(), StillLoop)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110  # the clock jumps
+        await asyncio.sleep(0.1)
 
 
 def health_of(simulator: Answering) -> Health:
@@ -239,7 +247,43 @@ def test_two_towers() -> None:
         assert tower.modules[0].extremes.u_min is not None
         assert tower.modules[0].extremes.u_min.value == pytest.approx(truth.statistics[0].u_min.value)
     assert found.towers[1].status is None  # there is no such object for it
-    assert found.missing == ()
+    assert (found.missing, found.trouble) == ((), "")
+
+
+def test_each_object_is_asked_once() -> None:
+    async def ask(inverter: Client) -> list[str]:
+        names: list[str] = []
+        with inverter.hearing(lambda reading: names.append(reading.object.name)):
+            await battery(inverter, zone=BERLIN)
+        return names
+
+    names = asked(Answering({}, faults=Faults(towers=2)), ask)
+    assert len(names) == len(set(names)) > 70
+
+
+def test_what_came_before_the_connection_was_lost_is_kept() -> None:
+    said = {"svnversion": None, "battery.module_sn[*]": None}  # without an answer to the probe, the session is dead
+    found = battery_of(Answering(said))
+    (tower,) = found.towers
+    assert tower.serial == "SIMBMS0001"
+    assert (tower.modules, tower.spread) == ((), None)
+    assert found.trouble.startswith("127.0.0.1:")
+    assert {"battery.module_sn[0]", "battery.cells[6]"} <= set(found.missing)
+
+
+def test_a_connection_that_comes_back_was_lost_all_the_same() -> None:
+    async def main() -> Answers:
+        async with Answering({}) as simulator, connect("127.0.0.1", simulator.port, tries=None) as inverter:
+            await until(lambda: inverter.connected)
+            with inverter.hearing(lambda _: simulator.night(60)):
+                first = await ask_for(inverter, [f"battery.cells[{n}]" for n in range(7)])
+            await until(lambda: inverter.connected)
+            return await ask_for(inverter, ["battery.voltage"], first)
+
+    found = warp(main(), StillLoop)
+    assert "battery.voltage" in found.readings
+    assert found.missing
+    assert "connect" in found.trouble
 
 
 def test_structures_of_the_second_tower_that_do_not_fit() -> None:

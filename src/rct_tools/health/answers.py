@@ -78,9 +78,15 @@ class Answers:
 async def ask(client: Client, names: Iterable[str], before: Answers = Answers({})) -> Answers:
     """Ask for many objects and return their answers, with those ``before``.
 
-    Raises NoAnswer when there is not one answer in all, LinkError when there is no connection.
+    Raises NoAnswer when there is not one answer in all, LinkError when there is no connection, and was none before.
     """
-    answers = await client.read_many(names)
+    names = list(names)
+    try:
+        answers = await client.read_many(names)
+    except LinkError as exc:
+        if not before.readings:
+            raise
+        return Answers(before.readings, (*before.missing, *names), str(exc))
     readings = {name: answer for name, answer in answers.items() if isinstance(answer, Reading)}
     missing = tuple(name for name, answer in answers.items() if not isinstance(answer, Reading))
     trouble = next((str(answer) for answer in answers.values() if isinstance(answer, LinkError)), before.trouble)
