@@ -255,8 +255,18 @@ async def test_jsonl_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
             "value": value,
             "unit": sample.object.unit,
         }
+        | ({"meaning": meaning} if (meaning := sample.object.meaning(sample.value)) else {})
         for sample, value, _ in SAMPLES
     ]
+
+
+async def test_jsonl_says_what_a_number_means(tmp_path: Path) -> None:
+    path = tmp_path / "readings.jsonl"
+    sink = open_sink(settings_for(f"jsonl:{path}"))
+    await sink.write([reading("fault[0].flt", 1 << 25 | 1), reading("prim_sm.state", 13), reading("fault[1].flt", 0)])
+    await sink.close()
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert [row.get("meaning") for row in rows] == ["trap, insulation too low or implausible", "Feed in", None]
 
 
 async def test_csv_lines(tmp_path: Path) -> None:

@@ -255,6 +255,17 @@ def test_status_is_always_retained() -> None:
     assert state[2:] == (0, False)
 
 
+def test_json_says_what_a_number_means() -> None:
+    rules = Rules(is_json=True, retain=False, qos=0)
+    board = Topics("rct", "rct/status", [SOURCE], rules)
+    for name, value, meaning in (
+        ("fault[0].flt", 1 << 25, "insulation too low or implausible"),
+        ("fault[0].flt", 0, None),
+    ):
+        messages, _ = board.take([reading(name, value)], NOON)
+        assert [json.loads(message.payload).get("meaning") for message in messages] == [meaning]
+
+
 # --- a real broker --------------------------------------------------------------------------------------------------
 
 PLAIN = [  # the payloads of SAMPLES, in their order
@@ -292,7 +303,9 @@ async def test_json_has_unit_and_time(server: MosquittoServer) -> None:
     states = await retained(server)
     for topic, (sample, value, _) in own_topics().items():
         time = "2026-06-21T12:00:00.000000001+00:00"
-        assert json.loads(states[topic]) == {"value": value, "unit": sample.object.unit, "time": time}
+        shown = {"value": value, "unit": sample.object.unit, "time": time}
+        meaning = sample.object.meaning(sample.value)
+        assert json.loads(states[topic]) == (shown | {"meaning": meaning} if meaning else shown)
 
 
 async def test_what_is_no_number_takes_away_the_number_that_was(server: MosquittoServer) -> None:

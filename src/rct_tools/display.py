@@ -30,8 +30,7 @@ def show_value(info: ObjectInfo, value: Value) -> str:
         case bool():
             shown = str(value).lower()
         case str():
-            # The text is the peer's: nothing in it may steer a terminal.
-            shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+            shown = printable(value)
         case bytes():
             shown = value.hex(" ")
         case int():
@@ -39,6 +38,11 @@ def show_value(info: ObjectInfo, value: Value) -> str:
         case _:
             return _show_structure(value)
     return f"{shown} {info.unit}".rstrip()
+
+
+def printable(text: str) -> str:
+    """Return a text of a peer so that nothing in it can steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _show_structure(value: Value) -> str:

@@ -64,8 +64,12 @@ class ObjectInfo:
         if isinstance(value, bool) or not isinstance(value, int):
             return ""
         if self.bits:
-            return ", ".join(text for bit, text in self.bits.items() if value >> bit & 1)
+            return ", ".join(self.bits[bit] for bit in self.bits_set(value))
         return self.labels.get(value, "")
+
+    def bits_set(self, value: int) -> list[int]:
+        """Return the numbers of the bits of a value that are set and mean something; ``bits`` has what."""
+        return [bit for bit in self.bits if value >> bit & 1]
 
 
 class Registry:

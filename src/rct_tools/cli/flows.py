@@ -40,7 +40,7 @@ _GAUGE: Final = 7  # columns
 _CURVE: Final = 56  # columns
 _FULL: Final = 10_000.0  # W: a bar of full length
 _IDLE: Final = 20.0  # W: less is what the inverter's control is off
-_YELLOW, _BLUE, _GREEN, _MAGENTA = "yellow", "blue", "green", "magenta"
+YELLOW, BLUE, GREEN, MAGENTA = "yellow", "blue", "green", "magenta"
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _HEIGHTS: Final = " ▁▂▃▄▅▆▇█"
 
@@ -83,7 +83,7 @@ def find_flows(readings: Iterable[Reading]) -> Flows | None:
 
 def flow_line(flows: Flows) -> str:
     """Return the flows on one line, in plain ASCII."""
-    battery, grid = _battery(flows)[1], _grid(flows)[1]
+    battery, grid = battery_way(flows.battery)[1], grid_way(flows.grid)[1]
     return (
         f"{flows.time:%d %b %H:%M}  sun {flows.sun:.0f} W, house {flows.house:.0f} W, "
         f"battery {flows.charge * 100:.1f} % {battery}{_amount(flows.battery)}, grid {grid}{_amount(flows.grid)}"
@@ -117,9 +117,9 @@ class FlowTable:
     def _curves(self) -> Iterator[Text]:
         most_sun = max(flows.sun for column in self._columns for flows in column)
         most_used = max(flows.house for column in self._columns for flows in column)
-        yield self._curve("Sun", _YELLOW, lambda flows: flows.sun / max(most_sun, 1.0), _kilowatt(most_sun))
-        yield self._curve("House", _BLUE, lambda flows: flows.house / max(most_used, 1.0), _kilowatt(most_used))
-        yield self._curve("Charge", _GREEN, lambda flows: flows.charge, "100 %")
+        yield self._curve("Sun", YELLOW, lambda flows: flows.sun / max(most_sun, 1.0), kilowatt(most_sun))
+        yield self._curve("House", BLUE, lambda flows: flows.house / max(most_used, 1.0), kilowatt(most_used))
+        yield self._curve("Charge", GREEN, lambda flows: flows.charge, "100 %")
         first, last = (f"{column[0].time:%H:%M}" for column in (self._columns[0], self._columns[-1]))
         gap = len(self._columns) - len(first) - len(last)
         yield Text(f"{'':9}{first}{'':{gap}}{last}" if gap > 0 else f"{'':9}{first}", style="dim")
@@ -131,17 +131,23 @@ class FlowTable:
 
 
 def _powers(flows: Flows) -> Iterator[Text]:
-    charge = f"{flows.charge:>6.1%} {_bar(flows.charge, _GAUGE):░<{_GAUGE}}"
-    arrow, battery = _battery(flows)
-    yield _power("Sun", _YELLOW, flows.sun, f"A {_kilowatt(flows.sun_a)}  B {_kilowatt(flows.sun_b)}")
-    yield _power("House", _BLUE, flows.house, "")
-    yield _power("Battery", _GREEN, flows.battery, f"{arrow} {battery:<11} {charge}")
-    yield _power("Grid", _MAGENTA, flows.grid, " ".join(_grid(flows)))
+    charge = gauge(flows.charge)
+    arrow, battery = battery_way(flows.battery)
+    yield power_line("Sun", YELLOW, flows.sun, f"A {kilowatt(flows.sun_a)}  B {kilowatt(flows.sun_b)}")
+    yield power_line("House", BLUE, flows.house, "")
+    yield power_line("Battery", GREEN, flows.battery, f"{arrow} {battery:<11} {charge}")
+    yield power_line("Grid", MAGENTA, flows.grid, " ".join(grid_way(flows.grid)))
 
 
-def _power(label: str, style: str, power: float, note: str) -> Text:
+def gauge(charge: float) -> str:
+    """Return a state of charge, from 0 to 1, with a small bar."""
+    return f"{charge:>6.1%} {_bar(charge, _GAUGE):░<{_GAUGE}}"
+
+
+def power_line(label: str, style: str, power: float, note: str) -> Text:
+    """Return a line for a power in W: what it is of, how much, a bar in a colour, and what else is to be said."""
     bar = f"{_bar(abs(power) / _FULL, _BAR):<{_BAR}}"
-    return Text.assemble((f"{label:<9}", "bold"), f"{_kilowatt(abs(power)):>8}  ", (bar, style), f"  {note}")
+    return Text.assemble((f"{label:<9}", "bold"), f"{kilowatt(abs(power)):>8}  ", (bar, style), f"  {note}")
 
 
 def _energies(flows: Flows) -> Text:
@@ -155,13 +161,14 @@ def _energies(flows: Flows) -> Text:
     return Text.assemble((f"{'Today':<9}", "bold"), shown)
 
 
-def _battery(flows: Flows) -> tuple[str, str]:
+def battery_way(power: float) -> tuple[str, str]:
     """Return the arrow, as seen from the house, and the word for what the battery does."""
-    return _direction(flows.battery, ("←", "discharging"), ("→", "charging"))
+    return _direction(power, ("←", "discharging"), ("→", "charging"))
 
 
-def _grid(flows: Flows) -> tuple[str, str]:
-    return _direction(flows.grid, ("←", "import"), ("→", "feed-in"))
+def grid_way(power: float) -> tuple[str, str]:
+    """Return the arrow, as seen from the house, and the word for what is exchanged with the grid."""
+    return _direction(power, ("←", "import"), ("→", "feed-in"))
 
 
 def _direction(power: float, positive: tuple[str, str], negative: tuple[str, str]) -> tuple[str, str]:
@@ -172,7 +179,8 @@ def _amount(power: float) -> str:
     return f" {abs(power):.0f} W" if abs(power) >= _IDLE else ""
 
 
-def _kilowatt(power: float) -> str:
+def kilowatt(power: float) -> str:
+    """Return a power, given in W, as people read it."""
     return f"{power / 1000:.2f} kW"
 
 

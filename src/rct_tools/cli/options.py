@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 from click.shell_completion import CompletionItem
@@ -59,6 +60,20 @@ class DurationType(click.ParamType[float]):
         return seconds
 
 
+class ZoneType(click.ParamType[ZoneInfo]):
+    """A time zone, by a name such as Europe/Berlin."""
+
+    name = "zone"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ZoneInfo:
+        if isinstance(value, ZoneInfo):
+            return value
+        try:
+            return ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            self.fail(f"{value!r} is no time zone; expected a name such as Europe/Berlin", param, ctx)
+
+
 def _find_config(_ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path:
     from rct_tools.config import find_config, search_path  # which is much to load for commands that need none
 
@@ -100,6 +115,10 @@ timeout_option = click.option(
     show_default=True,
     help="How long to wait for an answer before asking again (up to three times).",
 )
+time_zone_option = click.option(
+    "--time-zone", "zone", type=ZoneType(), metavar="ZONE",
+    help="The time zone of its clock, such as Europe/Berlin.  [default: that of this machine]",
+)  # fmt: skip
 verbose_option = click.option(
     "-v", "--verbose", count=True, expose_value=False, callback=set_verbosity, is_eager=True,
     help="Say more on stderr; twice for everything, tracebacks too.",

@@ -1,4 +1,4 @@
-"""rct status: how is the collector that runs here?"""
+"""rct status: how is the inverter, or the collector that runs here?"""
 
 from __future__ import annotations
 
@@ -8,37 +8,81 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rct_tools.cli.options import verbose_option
+from rct_tools import health
+from rct_tools.cli.flows import WIDTH
+from rct_tools.cli.health import as_json, page
+from rct_tools.cli.options import not_empty, port_option, time_zone_option, timeout_option, verbose_option
+from rct_tools.cli.progress import status as progress_status
+from rct_tools.cli.run import run_async
+from rct_tools.client import Client, connect
 from rct_tools.config import STATUS_ADDRESS
 from rct_tools.errors import RctError
 from rct_tools.status import VERSION
+from rct_tools.times import iso_time
 
 _TIMEOUT: Final = 5.0  # seconds
 _DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # what is here is behind no proxy
 _WIDE: Final = 200  # columns, where nobody says how many there are
 
 
-@click.command(epilog="Example: rct status --format json | jq '.inverters[].up'")
+@click.command(epilog="Example: rct status --host 192.0.2.7")
+@click.option("--host", callback=not_empty, help="Ask the inverter at this name or address how it is.")
+@port_option
+@timeout_option
+@time_zone_option
 @click.option(
     "--address", default=STATUS_ADDRESS, show_default=True, metavar="HOST:PORT",
-    help="Where it listens: `listen` under [status] in rct.toml, or --status of the proxy.",
+    help="Where the collector or proxy listens: `listen` under [status] in rct.toml, or --status of the proxy.",
 )  # fmt: skip
 @click.option(
     "--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True,
-    help="How to print it; json has every object, too.",
+    help="How to print it; json has everything.",
 )  # fmt: skip
 @verbose_option
-def status(address: str, output_format: str) -> None:
-    """Show how the collector or proxy is that runs here: inverters, sinks, clients, what waits and what is missing.
+@click.pass_context
+def status(
+    ctx: click.Context, host: str | None, port: int, timeout: float, zone: ZoneInfo | None, address: str,
+    output_format: str,
+) -> None:  # fmt: skip
+    """Show how an inverter is, or how the collector or proxy is that runs here.
 
+    With --host, the inverter there is asked: power, battery, energies of the day, faults, state and strategy, and how
+    the connection is. --port, --timeout and --time-zone are for this. Ends with 1 only when it answers nothing.
+
+    Without, what runs here is asked at --address: its inverters, sinks and clients, what waits and what is missing.
     Ends with 1 when none answers, or when an inverter or a sink is in trouble.
     """
+    unasked = ("address",) if host else ("port", "timeout", "zone")
+    for name in unasked:
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = "--time-zone" if name == "zone" else f"--{name}"
+            raise click.UsageError(f"{option} is not for --host" if host else f"{option} is for --host only")
+    if host:
+        run_async(_inverter(connect(host, port, timeout=timeout), zone, output_format))
+    else:
+        _collector(address, output_format)
+
+
+async def _inverter(client: Client, zone: ZoneInfo | None, output_format: str) -> None:
+    with progress_status(client.peer) as tell:
+        async with client as inverter:
+            tell("asking")
+            found = await health.status(inverter, zone=zone)
+    if output_format == "json":
+        document = {**as_json(found), "time": iso_time(found.time)}
+        click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
+    else:
+        Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH).print(page(found))
+
+
+def _collector(address: str, output_format: str) -> None:
     document = _ask(address)
     if output_format == "json":
         click.echo(json.dumps(document, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""Readings as lines of text, JSON or CSV: ``time, inverter, object, value, unit``."""
+"""Readings as lines of text, JSON or CSV: ``time, inverter, object, value, unit``; JSON has what numbers mean."""
 
 from __future__ import annotations
 
@@ -134,7 +134,13 @@ class _StandardOutput:
 
 
 def _to_json(readings: Sequence[Reading]) -> str:
-    return "".join([_ENCODE(dict(zip(COLUMNS, _cells(reading), strict=True))) + "\n" for reading in readings])
+    return "".join([_ENCODE(_row(reading)) + "\n" for reading in readings])
+
+
+def _row(reading: Reading) -> dict[str, Any]:
+    row = dict(zip(COLUMNS, _cells(reading), strict=True))
+    meaning = reading.object.meaning(reading.value)
+    return {**row, "meaning": meaning} if meaning else row
 
 
 def _to_csv(readings: Sequence[Reading]) -> str:

@@ -197,4 +197,6 @@ def _plain(value: Value) -> str | bytes:
 
 def _json(reading: Reading, **more: str) -> bytes:
     shown = {"value": plain(reading.value), "unit": reading.object.unit, "time": iso_time(reading.time)}
+    if meaning := reading.object.meaning(reading.value):
+        shown["meaning"] = meaning
     return msgspec.json.encode(more | shown)
