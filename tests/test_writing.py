@@ -21,8 +21,8 @@ from rct_tools.simulator import Faults, Simulator
 from rct_tools.simulator.firmware import FIRMWARE
 from rct_tools.times import SECOND
 from rct_tools.values import Value
-from rct_tools.wayback import WayBack
-from rct_tools.writing import MOST_AN_HOUR, TRIES, Effect, Writer, Written, default_folder, write
+from rct_tools.wayback import Change, WayBack
+from rct_tools.writing import MOST_AN_HOUR, TRIES, Writer, Written, default_folder, write
 
 from warp import StillLoop, warp
 
@@ -116,10 +116,10 @@ def test_what_changes_with_it_is_told(tmp_path: Path) -> None:
             assert set(intent.before) == {LEAST, "power_mng.soc_min_island"}
             assert not it.writes
             written = await it.writer.write(CHARGE, 0.1)
-            assert written.effects == (
-                Effect(registry[LEAST], pytest.approx(0.07), pytest.approx(0.12)),
-                Effect(registry["power_mng.soc_min_island"], pytest.approx(0.12), pytest.approx(0.17)),
-            )
+            least, island = written.effects
+            assert least.object.name == LEAST
+            assert [least.before, least.after] == pytest.approx([0.07, 0.12])
+            assert [island.before, island.after] == pytest.approx([0.12, 0.17])
             assert it.record[-1]["effects"] == {
                 LEAST: [pytest.approx(0.07), pytest.approx(0.12)],
                 "power_mng.soc_min_island": [pytest.approx(0.12), pytest.approx(0.17)],
@@ -237,7 +237,10 @@ def test_too_many_writes_are_refused_until_an_hour_is_over(tmp_path: Path) -> No
             assert len(it.writes) == MOST_AN_HOUR
             assert (await it.writer.write("power_mng.soc_max", 0.9)).tries == 1  # another object
             old = it.holds(LEAST)
-            assert (await it.writer.put_back(registry[LEAST], 0.07)).tries == 1  # there is always a way back
+            back = await it.writer.put_back(Change(registry[LEAST], 0.07, old))  # there is always a way
+            assert back is not None
+            assert back.tries == 1
+            assert await it.writer.put_back(Change(registry[LEAST], 0.06, 0.08)) is None  # others have set it
             it.now += 3601 * SECOND
             assert (await it.writer.write(LEAST, 0.4)).old != old
 
@@ -247,8 +250,8 @@ def test_too_many_writes_are_refused_until_an_hour_is_over(tmp_path: Path) -> No
 def test_what_a_mode_holds_is_left_to_it(tmp_path: Path) -> None:
     async def main() -> None:
         async with house(tmp_path) as it:
-            kept = {LEAST: registry[LEAST].encode(0.07)}
-            it.writer.way_backs.save(WayBack("SIM0000008", "", "hold", 1, it.now, None, kept))
+            change = Change(registry[LEAST], it.holds(LEAST), 0.3)
+            it.writer.way_backs.save(WayBack("SIM0000008", "", "hold", 1, it.now, None, (change,)))
             with pytest.raises(NotNow, match=r"mode hold has changed power_mng.soc_min"):
                 await it.writer.write(LEAST, 0.2)
             assert not it.writes

@@ -23,7 +23,7 @@ from typing import Final, TypeAlias
 from rct_tools.errors import LinkError, NoAnswer, NotNow, RctError, WriteFailed, WriteRefused
 from rct_tools.objects import registry
 from rct_tools.values import Value
-from rct_tools.wayback import WayBack
+from rct_tools.wayback import Change, WayBack
 from rct_tools.writable import WRITABLE, find_writable, is_same, show
 from rct_tools.writing import Intent, Writer, Written
 
@@ -113,13 +113,22 @@ STEERED: Final = tuple(dict.fromkeys(name for mode in MODES.values() for name in
 
 
 @dataclass(frozen=True, slots=True)
+class Restored:
+    """What was put back, in this order; and what was left, since others have set it meanwhile, with what it holds."""
+
+    written: tuple[Written, ...] = ()
+    left: tuple[Change, ...] = ()  # from what it was before to what it is now
+
+
+@dataclass(slots=True)
 class Steered:
     """A mode that is on."""
 
     mode: str
     way_back: WayBack
-    written: tuple[Written, ...]
-    recovered: tuple[Written, ...]  # what was put back first, since another program had not
+    recovered: Restored | None  # what had to be put back first, since another program had not
+    written: tuple[Written, ...] = ()
+    restored: Restored | None = None  # at the end
 
 
 def check_mode(mode: str, power: float | None, soc: float | None) -> None:
@@ -162,21 +171,23 @@ async def steered(
         recovered = await _put_back(writer, inverter)
         intents = await _consider(writer, mode, power, soc, force_state=force_state)
         began = writer.clock()
-        held = {it.object.name: it.object.encode(it.old) for it in intents}
+        changes = tuple(Change(it.object, it.old, it.wanted) for it in intents)
         until = None if seconds is None else began + round(seconds * 1e9)
-        way_back = WayBack(inverter, writer.client.peer, mode, os.getpid(), began, until, held)
-        patient = False
+        way_back = WayBack(inverter, writer.client.peer, mode, os.getpid(), began, until, changes)
+        on = Steered(mode, way_back, recovered)
+        is_on = patient = False
         writer.way_backs.save(way_back)
         try:
-            written = tuple([await writer.carry_out(intent) for intent in intents])
-            yield Steered(mode, way_back, written, recovered)
+            on.written = tuple([await writer.carry_out(intent) for intent in intents])
+            is_on = True
+            yield on
             patient = True
         finally:
-            await _end(writer, inverter, patient=patient)
+            on.restored = await _end(writer, inverter, was_on=is_on, patient=patient)
 
 
-async def put_back(writer: Writer) -> tuple[Written, ...]:
-    """Put back what a mode has changed whose program is gone; return what that was, nothing if all is as before.
+async def put_back(writer: Writer) -> Restored | None:
+    """Put back what a mode has changed whose program is gone; return what that was, None when there was nothing.
 
     Raises NotNow when a program keeps the mode, WriteFailed, NoAnswer, LinkError, OSError, RctError.
     """
@@ -233,33 +244,42 @@ async def _consider(
     return [await writer.consider(name, value, force_state=force_state) for name, value in values.items()]
 
 
-async def _put_back(writer: Writer, inverter: str) -> tuple[Written, ...]:
-    """Write back what is on disk, in reverse; look at it all once more; then forget it."""
+async def _put_back(writer: Writer, inverter: str, *, was_on: bool = True) -> Restored | None:
+    """Write back what is on disk, in reverse; look at it all once more; then forget it.
+
+    What others have set since stays; but of a mode that never ``was_on`` all goes back, whatever came of its writes.
+    """
     way_back = writer.way_backs.load(inverter)
     if way_back is None:
-        return ()
+        return None
     if (other := await writer.serial()) != inverter:
         raise LinkError(f"{writer.client.peer}: is inverter {other} now, and what is to be put back is of {inverter}")
-    backwards = list(reversed(way_back.values.items()))
-    written = tuple([await writer.put_back(info, value) for info, value in backwards])
-    for info, value in backwards:  # one may have changed another
-        again = await writer.put_back(info, value)
-        if again.tries:
-            raise WriteFailed(
-                f"{writer.client.peer}: {info.name} did not stay as it was put back; `rct mode normal` tries again",
-                info.name, again.tries,
-            )  # fmt: skip
+    written, left = [], []
+    for change in reversed(way_back.changes):
+        done = await writer.put_back(change, was_made=was_on)
+        if done is not None:
+            written.append(done)
+        else:
+            now = await writer.settled(change.object)
+            logger.warning("%s: %s is %s now, by others: it stays", writer.client.peer, change.object.name,
+                           show(change.object, now))  # fmt: skip
+            left.append(Change(change.object, change.before, now))
+    for done in written:  # one may have changed another
+        now = await writer.settled(done.object)
+        if not is_same(done.object, now, done.wanted):
+            message = f"{writer.client.peer}: {done.object.name} was put back, but is {show(done.object, now)} again"
+            raise WriteFailed(message, done.object.name, done.tries, now)
     writer.way_backs.forget(inverter)
-    return written
+    return Restored(tuple(written), tuple(left))
 
 
-async def _end(writer: Writer, inverter: str, *, patient: bool) -> None:
+async def _end(writer: Writer, inverter: str, *, was_on: bool, patient: bool) -> Restored | None:
     """Put all back, however often that has to be tried."""
     tries = 0
     try:
         while True:
             try:
-                await _put_back(writer, inverter)
+                return await _put_back(writer, inverter, was_on=was_on)
             except (WriteFailed, NoAnswer, LinkError) as exc:
                 tries += 1
                 if not patient and tries >= LAST_TRIES:
@@ -267,8 +287,6 @@ async def _end(writer: Writer, inverter: str, *, patient: bool) -> None:
                 pause = _PAUSES[min(tries, len(_PAUSES)) - 1] if patient else 1.0
                 logger.warning("%s; tried again in %g s", exc, pause)
                 await writer.sleep(pause)
-            else:
-                return
     except asyncio.CancelledError:
         logger.error("%s: not everything is put back yet, %s", writer.client.peer, _remedy(writer, inverter))
         raise

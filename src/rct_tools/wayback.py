@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from rct_tools.database import error_code, file_error
@@ -22,8 +22,18 @@ from rct_tools.newfile import new_file
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.times import iso_time, parse_iso_time
 from rct_tools.values import Value
+from rct_tools.writable import show
 
 VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a mode does to one object."""
+
+    object: ObjectInfo
+    before: Value
+    after: Value  # as the mode wants it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +46,25 @@ class WayBack:
     process: int
     began: int  # UTC, nanoseconds
     until: int | None  # the same; None for no end that is known
-    held: Mapping[str, bytes]  # payloads by name, in the order in which they are changed
+    changes: tuple[Change, ...]  # in the order in which they are made
 
-    @property
-    def values(self) -> dict[ObjectInfo, Value]:
-        """What is to be put back."""
-        return {registry[name]: registry[name].decode(payload) for name, payload in self.held.items()}
+    def changes_object(self, info: ObjectInfo) -> bool:
+        """Whether an object is one of those that are to be put back."""
+        return any(change.object == info for change in self.changes)
+
+
+def _row(change: Change) -> dict[str, Any]:
+    info = change.object
+    values = {"before": change.before, "after": change.after}
+    return {"object": info.name} | {
+        key: {"payload": info.encode(value).hex(), "shown": show(info, value)} for key, value in values.items()
+    }
+
+
+def _change(row: Any) -> Change:
+    info = registry[row["object"]]
+    before, after = (info.decode(bytes.fromhex(row[key]["payload"])) for key in ("before", "after"))
+    return Change(info, before, after)
 
 
 class WayBacks:
@@ -65,8 +88,7 @@ class WayBacks:
                 "process": way_back.process,
                 "began": iso_time(way_back.began),
                 "until": None if way_back.until is None else iso_time(way_back.until),
-                "held": {name: payload.hex() for name, payload in way_back.held.items()},
-                "values": {info.name: value for info, value in way_back.values.items()},  # for people
+                "changes": list(map(_row, way_back.changes)),
             },
             indent=1,
             ensure_ascii=False,
@@ -87,15 +109,14 @@ class WayBacks:
             if tree["version"] != VERSION:
                 raise RctError(f"{path}: is of another version of RCT Tools, which has to put back what it says")
             began, until = parse_iso_time(tree["began"]), tree["until"] and parse_iso_time(tree["until"])
-            held = {registry[name].name: bytes.fromhex(payload) for name, payload in tree["held"].items()}
+            changes = tuple(map(_change, tree["changes"]))
             if began is None or tree["inverter"] != inverter:
                 raise ValueError("inverter")
-            way_back = WayBack(inverter, tree["peer"], tree["mode"], int(tree["process"]), began, until, held)
-            _ = way_back.values  # or it raises
+            way_back = WayBack(inverter, tree["peer"], tree["mode"], int(tree["process"]), began, until, changes)
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, AttributeError, LookupError, DecodeError) as exc:
-            raise RctError(f"{path}: is damaged; set by hand what its values say, and delete it") from exc
+            raise RctError(f"{path}: is damaged; set by hand what it says was before, and delete it") from exc
         return way_back
 
     def forget(self, inverter: str) -> None:

@@ -26,7 +26,7 @@ from rct_tools.reading import Reading
 from rct_tools.sinks.sqlite import default_path
 from rct_tools.times import SECOND, iso_time
 from rct_tools.values import Value, plain
-from rct_tools.wayback import WayBacks
+from rct_tools.wayback import Change, WayBacks
 from rct_tools.writable import Writable, find_writable, is_same, show
 
 logger = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ class Writer:
         """
         intent = await self.consider(name, value, force_state=force_state)
         way_back = self.way_backs.load(intent.inverter)
-        if way_back and intent.object.name in way_back.held:
+        if way_back and way_back.changes_object(intent.object):
             raise NotNow(
                 f"{self.client.peer}: mode {way_back.mode} has changed {intent.object.name} and will put it back; "
                 "end the mode before (`rct mode normal`)"
@@ -198,13 +198,18 @@ class Writer:
         logger.info("%s: wrote %s: %s", self.client.peer, info.name, show(info, now))
         return Written(info, intent.old, intent.wanted, now, tries, effects)
 
-    async def put_back(self, info: ObjectInfo, value: Value) -> Written:
-        """Write what an object held before: whatever that was, however often, and whatever the battery does.
+    async def put_back(self, change: Change, *, was_made: bool = True) -> Written | None:
+        """Write what an object held before, however often, and whatever the battery does.
 
-        Raises WriteFailed, NoAnswer, LinkError, OSError.
+        Return None when it holds something else than before and after a change that ``was_made``: then others have set
+        it since, and it stays. Raises WriteFailed, NoAnswer, LinkError, OSError.
         """
+        info, before = change.object, change.before
         writable = find_writable(info)
-        intent = Intent(await self.serial(), writable, await self.settled(info), value, await self._effects(writable))
+        now = await self.settled(info)
+        if was_made and not is_same(info, now, before) and not is_same(info, now, change.after):
+            return None
+        intent = Intent(await self.serial(), writable, now, before, await self._effects(writable))
         return await self.carry_out(intent, limited=False)
 
     # --- reading ------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from rct_tools.cli.write import change_line, who_writes
 from rct_tools.client import Client
 from rct_tools.errors import LinkError, NoAnswer
 from rct_tools.link import Link, ticking
-from rct_tools.modes import MODES, STEERED, Steered, check_mode, differing, kept, put_back, steered
+from rct_tools.modes import MODES, STEERED, Restored, Steered, check_mode, differing, kept, put_back, steered
 from rct_tools.objects import registry
 from rct_tools.times import SECOND
 from rct_tools.writable import WRITABLE, show
@@ -85,12 +85,22 @@ async def _steer(
         writer = Writer(client, default_folder(), who_writes(f"rct mode {mode}"))
         end = None if seconds is None else ticking() + seconds
         async with steered(writer, mode, power=power, soc=soc, seconds=seconds, force_state=force) as on:
-            for written in on.recovered:
-                click.echo(f"put back   {change_line(written.object, written.old, written.now)}")
+            _say_restored(on.recovered)
             for written in on.written:
                 click.echo(f"{mode:<10} {change_line(written.object, written.old, written.now)}")
             click.echo(f"{MODES[mode].meaning}; {_until(on)}")
             await _keep(writer, on, end)
+        _say_restored(on.restored)
+
+
+def _say_restored(restored: Restored | None) -> None:
+    if restored is None:
+        return
+    for written in restored.written:
+        click.echo(f"{'put back':<10} {change_line(written.object, written.old, written.now)}")
+    for change in restored.left:
+        click.echo(f"{'left':<10} {change.object.name:<33} {show(change.object, change.after)}, as others have set it")
+    if not restored.left:
         click.echo("All is as it was before.")
 
 
@@ -116,10 +126,10 @@ def _end_with_terminal() -> None:
 
 async def _normal(client: Client) -> None:
     async with client:
-        done = await put_back(Writer(client, default_folder(), who_writes("rct mode normal")))
-        for written in done:
-            click.echo(f"put back   {change_line(written.object, written.old, written.now)}")
-        click.echo("All is as it was before." if done else "There is nothing to put back: no mode was left on.")
+        restored = await put_back(Writer(client, default_folder(), who_writes("rct mode normal")))
+        _say_restored(restored)
+        if restored is None:
+            click.echo("There is nothing to put back: no mode was left on.")
 
 
 async def _status(client: Client) -> None:
@@ -132,7 +142,7 @@ async def _status(client: Client) -> None:
             end = "" if way_back.until is None else f" until {_clock(way_back.until)}"
             keeper = f"kept by process {way_back.process}" if is_kept else "left by a program that is gone"
             click.echo(f"{way_back.mode}, since {_clock(way_back.began)}{end}, {keeper}")
-        before = {} if way_back is None else {info.name: value for info, value in way_back.values.items()}
+        before = {change.object.name: change.before for change in way_back.changes} if way_back else {}
         for name in STEERED:
             info = registry[name]
             try:
