@@ -62,8 +62,8 @@ REFUSED = [  # object, text, what the one line says beside the text
     (LEAST, "1e-1", "0.05 to 1"),
     (LEAST, "", "0.05 to 1"),
     (LEAST, "٣", "0.05 to 1"),  # a digit, elsewhere
-    (POWER, "30%", "the unit is wrong; expected a number with 2 decimals at most, in W"),
-    (POWER, "9999999999", "in W"),
+    (POWER, "30%", "the unit is wrong; expected a number of W, with 2 decimals at most, as far as p_rec_lim[0] allows"),
+    (POWER, "9999999999", "of W"),
     (POWER, "1.001", "2 decimals"),
     ("power_mng.soc_charge_power", "6001", "0 to 6000 W"),
     ("p_rec_lim[1]", "-1", "0 to 6000 W"),

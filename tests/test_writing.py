@@ -153,7 +153,7 @@ REFUSED: list[tuple[str, object, type[RctError], str]] = [
     (LEAST, float("nan"), WriteRefused, "0.05 to 1"),
     (LEAST, "20%", WriteRefused, "0.05 to 1"),
     (POWER, 10100.01, WriteRefused, "-10100 to 10100 W"),
-    (POWER, float("inf"), WriteRefused, "in W"),
+    (POWER, float("inf"), WriteRefused, "of W"),
     (STRATEGY, 6, WriteRefused, "5 Schedule"),
 ]
 

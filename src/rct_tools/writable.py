@@ -52,6 +52,8 @@ class Writable:
             case DataType.ENUM:
                 return "one of " + ", ".join(f"{number} {label}" for number, label in self.info.labels.items())
         unit = "" if self.info.unit == RATIO else f" {self.info.unit}"
+        if self.limit:
+            return f"a number of{unit}, with {self.decimals} decimals at most, as far as {self.limit} allows"
         shown = f"{self.low:g} to {self.high:g}{unit}"
         if self.info.unit == RATIO:
             shown += f", that is {self.low * 100:g} % to {self.high * 100:g} %"
@@ -106,8 +108,7 @@ class Writable:
         return alike[0] if len(alike) == 1 else None
 
     def _refused(self, what: str) -> WriteRefused:
-        expected = f"a number with {self.decimals} decimals at most, in W" if self.limit else self.range
-        return WriteRefused(f"{self.info.name}: cannot be set to {what}; expected {expected}")
+        return WriteRefused(f"{self.info.name}: cannot be set to {what}; expected {self.range}")
 
 
 def find_writable(info: ObjectInfo) -> Writable:

@@ -56,7 +56,7 @@ def mode(
     mode: str, host: str, port: int, timeout: float, power: float | None, soc: float | None, seconds: float | None,
     force_state: bool,
 ) -> None:  # fmt: skip
-    """Steer the battery until the time is over, or Ctrl-C, then put back what was before.
+    """Steer the battery for a while: until the time is over, or Ctrl-C. Then what was before is put back.
 
     This program keeps the mode: it has to run as long. What the inverter held before is on disk before the first
     change, so that the next `rct mode` puts it back when this one was killed.
@@ -84,13 +84,16 @@ async def _steer(
         link.tries = None  # there is an inverter: from now on it is worth waiting for
         writer = Writer(client, default_folder(), who_writes(f"rct mode {mode}"))
         end = None if seconds is None else ticking() + seconds
-        async with steered(writer, mode, power=power, soc=soc, seconds=seconds, force_state=force) as on:
-            _say_restored(on.recovered)
-            for written in on.written:
-                click.echo(f"{mode:<10} {change_line(written.object, written.old, written.now)}")
-            click.echo(f"{MODES[mode].meaning}; {_until(on)}")
-            await _keep(writer, on, end)
-        _say_restored(on.restored)
+        on: Steered | None = None
+        try:
+            async with steered(writer, mode, power=power, soc=soc, seconds=seconds, force_state=force) as on:
+                _say_restored(on.recovered)
+                for written in on.written:
+                    click.echo(f"{mode:<10} {change_line(written.object, written.old, written.now)}")
+                click.echo(f"{MODES[mode].meaning}\n{_until(on)}")
+                await _keep(writer, on, end)
+        finally:
+            _say_restored(on.restored if on else None)
 
 
 def _say_restored(restored: Restored | None) -> None:
@@ -156,8 +159,8 @@ async def _status(client: Client) -> None:
 
 
 def _until(on: Steered) -> str:
-    end = "until Ctrl-C" if on.way_back.until is None else f"until {_clock(on.way_back.until)}, or Ctrl-C"
-    return f"{end}; then all is put back"
+    until = "" if on.way_back.until is None else f"{_clock(on.way_back.until)}, or "
+    return f"until {until}Ctrl-C; then all is put back"
 
 
 def _clock(time: int) -> str:

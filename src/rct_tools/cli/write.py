@@ -51,7 +51,7 @@ class WritableType(ObjectType):
 def write(
     info: ObjectInfo, value: str, host: str, port: int, timeout: float, yes: bool, force_state: bool, output_format: str
 ) -> None:
-    """Set an object to a value; without --yes, show what that would change.
+    """Set what an inverter does: an object to a value; without --yes, only show what that would change.
 
     VALUE is a number, with or without its unit (80%, 0.8, -2.5kW), true or false, or the label of a number (External).
     It counts as written only when the inverter was read back; exit code 1 says that it was not, and what it holds.
