@@ -64,13 +64,13 @@ async def test_for_a_while(tmp_path: Path) -> None:
         assert (done.code, done.err) == (0, "")
         assert settings(simulator) == before
     said = lines(done.out)
-    assert said[:2] == ["hold power_mng.soc_min 7.0 % → 50.0 %", f"hold {STRATEGY} 4 Internal, as before"]
+    assert said[:2] == ["hold power_mng.soc_min 7.0 % → 49.0 %", f"hold {STRATEGY} 4 Internal, as before"]
     assert said[2] == "the battery is not discharged; what the sun leaves over charges it"
     assert said[3].startswith("until 20")
     assert said[3].endswith(", or Ctrl-C; then all is put back")
     assert said[4:] == [
         f"put back {STRATEGY} 4 Internal, as before",
-        "put back power_mng.soc_min 50.0 % → 7.0 %",
+        "put back power_mng.soc_min 49.0 % → 7.0 %",
         "All is as it was before.",
     ]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rct_tools.cli.write import who_writes
 from rct_tools.frame import Command, Frame
 from rct_tools.objects import registry
 from rct_tools.simulator import Faults, Simulator
@@ -137,3 +138,11 @@ async def test_what_is_not_proven_is_a_failure_that_says_what_holds(tmp_path: Pa
         where = f"127.0.0.1:{simulator.port}"
         assert done.err == f"Error: {where}: {LEAST} was not set to 20.0 %: sent {TRIES} times, it holds 7.0 %\n"
         assert simulator.happened["unwritten"] == TRIES
+
+
+def test_who_has_no_name_is_on_record_by_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError(4711)
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert who_writes("rct write") == "rct write"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +36,27 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
     files.forget("A1")
     assert files.load("A1") is None
     assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="nobody says what a descriptor is")
+def test_a_power_failure_leaves_it_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    fsync, replace_file = os.fsync, Path.replace
+
+    def watched(descriptor: int) -> None:
+        done.append(f"sync {Path(f'/proc/self/fd/{descriptor}').resolve().name}")
+        fsync(descriptor)
+
+    def replaced(path: Path, target: Path) -> Path:
+        done.append(f"rename {path.name} {target.name}")
+        return replace_file(path, target)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    monkeypatch.setattr(Path, "replace", replaced)
+    WayBacks(tmp_path).save(WAY_BACK)
+    WayBacks(tmp_path).forget("A1")
+    name, part = "way-back-A1.json", ".way-back-A1.json.part"
+    assert done == [f"sync {part}", f"rename {part} {name}", f"sync {tmp_path.name}", f"sync {tmp_path.name}"]
 
 
 @pytest.mark.parametrize("serial", ["../../etc/x", "", ".", "ä/ö", "a b\0"])

@@ -260,11 +260,12 @@ def test_what_a_mode_holds_is_left_to_it(tmp_path: Path) -> None:
     warp(main(), StillLoop)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
 def test_nothing_is_sent_that_cannot_be_on_record(tmp_path: Path) -> None:
     async def main() -> None:
-        (tmp_path / "writes.jsonl").mkdir()
+        (tmp_path / "writes.jsonl").symlink_to("/dev/full")
         async with house(tmp_path) as it:
-            with pytest.raises(OSError, match="directory"):
+            with pytest.raises(OSError, match="No space left"):
                 await it.writer.write(LEAST, 0.2)
             assert not it.writes
 
@@ -331,8 +332,34 @@ def test_a_thousand_writes_on_firmware_that_loses_most_of_them(tmp_path: Path) -
         return proven, failed
 
     proven, failed = warp(main(), StillLoop)
-    assert proven > 0.85 * tries
-    assert failed > 0.02 * tries
+    assert proven > 0.9 * tries
+    assert failed > 0.01 * tries
+
+
+def test_one_answer_that_is_from_before_proves_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with house(tmp_path) as it:
+            info = registry[LEAST]
+            answer = it.simulator.inverter.answer
+            writes = late = 0
+
+            def stale(request: Frame) -> Frame | None:
+                """Lose the first write, and then say what was held at some time before, once."""
+                nonlocal writes, late
+                if request.object_id == info.object_id and request.command is Command.WRITE:
+                    writes += 1
+                    return None if writes == 1 else answer(request)
+                if request.object_id == info.object_id and writes == 1 and not late:
+                    late += 1
+                    return Frame(Command.RESPONSE, info.object_id, info.encode(0.2))
+                return answer(request)
+
+            it.simulator.inverter.answer = stale  # type: ignore[method-assign]
+            assert (await it.writer.write(LEAST, 0.2)).tries == writes == 2
+            assert late == 1
+            assert it.holds(LEAST) == pytest.approx(0.2)
+
+    warp(main(), StillLoop)
 
 
 def test_what_is_not_acknowledged_is_proven_all_the_same(tmp_path: Path) -> None:
@@ -347,7 +374,7 @@ def test_when_it_does_not_say_what_it_holds_that_is_said(tmp_path: Path) -> None
     async def main() -> None:
         async with house(tmp_path) as it:
             silence(it, registry[LEAST].object_id, lambda: bool(it.writes))
-            with pytest.raises(WriteFailed, match="sent 12 times, it does not say what it holds") as failed:
+            with pytest.raises(WriteFailed, match="sent 16 times, it does not say what it holds") as failed:
                 await it.writer.write(LEAST, 0.2)
             assert failed.value.holds is None
             assert it.record[-1]["now"] is None

@@ -24,7 +24,7 @@ from rct_tools.errors import LinkError, NoAnswer, NotNow, RctError, WriteFailed,
 from rct_tools.objects import registry
 from rct_tools.values import Value
 from rct_tools.wayback import Change, WayBack
-from rct_tools.writable import WRITABLE, find_writable, is_same, show
+from rct_tools.writable import find_writable, is_same, show
 from rct_tools.writing import Intent, Writer, Written
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ _POWER: Final = "power_mng.battery_power_extern"
 _GRID: Final = "power_mng.use_grid_power_enable"
 _STRATEGY: Final = "power_mng.soc_strategy"
 _EXTERNAL, _INTERNAL = 2, 4
+_BIT: Final = 0.005  # of the state of charge: so much a battery gives away at most until it is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,8 @@ class Mode:
 
 
 def _now_or_lower(wish: Wish) -> Value:
-    """The state of charge, in whole percent and never more than it is: more would be charged from the grid."""
-    return max(wish.low, math.floor(wish.now * 100) / 100)
+    """The state of charge, in whole percent and a bit less than it is: what is more may be charged from the grid."""
+    return max(wish.low, math.floor((wish.now - _BIT) * 100) / 100)
 
 
 # The strategy comes last, so that what it goes by is set when it begins; and is put back first.
@@ -227,7 +228,7 @@ async def _consider(
     writer: Writer, mode: str, power: float | None, soc: float | None, *, force_state: bool
 ) -> list[Intent]:
     """Return all writes of a mode. Raises WriteRefused, NotNow."""
-    now, low = [await writer.settled(registry[name]) for name in (_SOC, _SOC_MIN)]
+    now, low = await writer.value(_SOC), await writer.settled(registry[_SOC_MIN])
     if not isinstance(now, float) or not isinstance(low, float) or not 0 <= now <= 1:
         raise NotNow(f"{writer.client.peer}: {_SOC} is {now!r}, so mode {mode} cannot be right")
     wish = Wish(power, soc, now, low)
@@ -261,8 +262,9 @@ async def _put_back(writer: Writer, inverter: str, *, was_on: bool = True) -> Re
             written.append(done)
         else:
             now = await writer.settled(change.object)
-            logger.warning("%s: %s is %s now, by others: it stays", writer.client.peer, change.object.name,
-                           show(change.object, now))  # fmt: skip
+            logger.info(
+                "%s: %s is %s, by others: it stays", writer.client.peer, change.object.name, show(change.object, now)
+            )
             left.append(Change(change.object, change.before, now))
     for done in written:  # one may have changed another
         now = await writer.settled(done.object)
@@ -294,6 +296,3 @@ async def _end(writer: Writer, inverter: str, *, was_on: bool, patient: bool) ->
 
 def _remedy(writer: Writer, inverter: str) -> str:
     return f"see {writer.way_backs.path(inverter)}; `rct mode normal` does it"
-
-
-assert all(not WRITABLE[name].changes for name in STEERED)  # noqa: S101  # or it could not all be put back

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 PROOF: Final = 0.8
 """Seconds until an inverter shows what was written to it."""
 
-TRIES: Final = 12
+TRIES: Final = 16
 """How often a write is sent at most. Some firmware loses writes, without a word."""
 
 MOST_AN_HOUR: Final = 60
@@ -220,7 +220,7 @@ class Writer:
 
     async def serial(self) -> str:
         """Return the serial number of the inverter. Raises NoAnswer, LinkError."""
-        return str(await self.value(SERIAL))
+        return str(await self.settled(registry[SERIAL]))
 
     async def settled(self, info: ObjectInfo) -> Value:
         """Return what an object holds, as two answers in a row say: one alone may be late, and from before a write.
