@@ -93,7 +93,7 @@ MODES: Final[Mapping[str, Mode]] = MappingProxyType(
             takes=frozenset({"soc"}),
         ),
         "discharge": Mode(
-            "the battery is discharged with --power, down to --soc; into the grid only as far as p_rec_lim[1] lets it",
+            "the battery is discharged with --power into the house, down to --soc",
             {
                 _SOC_MIN: lambda wish: wish.soc,
                 _POWER: lambda wish: wish.power or 0.0,
