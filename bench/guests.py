@@ -60,12 +60,15 @@ class Truth:
     def __init__(self, simulator: Simulator, infos: Iterable[ObjectInfo]) -> None:
         self._payloads: Mapping[int, bytes] = {i.object_id: simulator.inverter.payload(i) for i in infos}
         self._owned = frozenset(self._payloads.values())
+        self.mistakes: list[str] = []  # what was taken for which value, for who looks into it
 
     def judge(self, seen: Seen, info: ObjectInfo, payload: bytes) -> None:
         """Count a value that a client took for that of an object."""
         if self._is_right(info, payload):
             seen.right += 1
-        elif payload in self._owned:
+            return
+        self.mistakes.append(f"{info.name} ({info.data_type.name}): {payload.hex(' ')}")
+        if payload in self._owned:
             seen.foreign += 1
         else:
             seen.wrong += 1

@@ -68,7 +68,7 @@ def measure(quick: bool) -> Iterator[Measurement]:
         yield Measurement(f"{what}: answered", _percent(seen.answered), f"{_percent(direct.answered)} without it",
                           seen.answered, at_least=0.999)  # fmt: skip
         yield Measurement("the same: requests that the inverter got", f"{outcome.asked:,}",
-                          f"{seen.reads:,} of the clients", outcome.asked / seen.reads, at_most=0.5)  # fmt: skip
+                          f"{seen.reads:,} of the clients", outcome.asked / seen.reads)  # fmt: skip
         seen, direct = theirs_with.result().seen, theirs_without.result().seen
         what = f"{CLIENTS} loops of rctclient read-value through the proxy, {seen.reads:,} reads, 10 % faults"
         yield Measurement(f"{what}: foreign or wrong values", f"{seen.foreign + seen.wrong}",
@@ -84,7 +84,7 @@ def measure(quick: bool) -> Iterator[Measurement]:
         for name, profile in profiles.items():
             seen, recovery = profile.result()
             yield Measurement(f"firmware {name}, {seen.reads:,} reads: answered", _percent(seen.answered),
-                              f"{recovery:.1f} s until the first after a reboot", seen.answered)  # fmt: skip
+                              _recovered(recovery), seen.answered)  # fmt: skip
         warm, end, reads = memory.result()
         what = f"{MANY} clients through the proxy, 1 h, {reads:,} reads"
         for kind, before, after in zip(Use._fields, warm, end, strict=True):
@@ -99,6 +99,10 @@ def measure(quick: bool) -> Iterator[Measurement]:
 
 def _percent(share: float) -> str:
     return f"{share:.3%}"
+
+
+def _recovered(seconds: float) -> str:
+    return f"{seconds:.1f} s until the first after a reboot" if seconds < HOUR else "none after a reboot"
 
 
 _GUESTS: Final = {"ours": ours, "rctclients": rctclients}

@@ -141,6 +141,7 @@ async def soak(seconds: float, seed: int) -> bool:
         table.add_row("memory after half a minute, and at the end", f"{first:,} kB, {_resident():,} kB")
         table.add_row("harm that reached the inverter", f"{sum(simulator.inverter.harm.values())}")
     print(f"{time.monotonic() - began:.0f} s, seed {seed}")
+    print(*truth.mistakes, sep="\n", file=sys.stderr)
     Console(width=160).print(table)
     seen = ours_seen + theirs_seen
     return seen.foreign + seen.wrong == 0

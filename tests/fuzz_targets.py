@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import fuzz_bulk
 import fuzz_captures
 import fuzz_parser
+import fuzz_proxy
 import fuzz_redaction
 import fuzz_values
 
@@ -38,4 +39,5 @@ TARGETS: Final[Mapping[str, Target]] = {
         for packing in ("", *COMPRESSIONS)
     },
     "redaction": Target(fuzz_redaction.check, fuzz_redaction.inputs),
+    "proxy": Target(fuzz_proxy.check, fuzz_proxy.inputs),
 }

@@ -18,6 +18,7 @@ PROGRAMS = {
     "rct-reader": (str(ROOT / "pv_reader.py"),),
     "rct-dump": (str(ROOT / "dump.py"),),
     "parsedump": (str(ROOT / "parsedump.py"),),
+    "rctclient": ("-c", "from rctclient.cli import cli; cli()"),  # from PyPI; what its own script does
 }
 
 

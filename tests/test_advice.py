@@ -18,6 +18,7 @@ CASES: list[tuple[dict[str, Any], bool, str]] = [  # what differs, whether that 
     ({"trouble": "connection refused"}, True, "could not be made again: connection refused."),
     ({"flooded": True}, True, "Far more data"),
     ({"others": {"db.temp1": 4, "db.temp2": 1}}, True, "5 answers to it could be heard, for db.temp1, db.temp2."),
+    ({"others": {"db.temp1": 4}, "shared": False}, True, "past the proxy: 4 answers to it could be heard, for"),
     ({"others": {f"a{n}": 1 for n in range(8)}}, True, "for a0, a1, a2, a3, a4, a5 and 2 more."),
     ({"others": {"battery.soc": 1}, "cut": 1}, True, "1 answer was cut: another program asks while it answers."),
     ({"cut": 2}, True, "2 answers were cut by the next question."),

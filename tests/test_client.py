@@ -640,3 +640,13 @@ async def test_asking_without_waiting_and_hearing_everything() -> None:
     assert [r.object.name for r in heard] == ["battery.voltage", "battery.soc"]
     assert inverter.counters.bytes_sent == 2 * 9
     assert inverter.counters.bytes_received == sum(len(response(n, VALUES[n])) for n in list(VALUES)[:3])
+
+
+def test_one_answer_that_was_too_quick_is_forgotten() -> None:
+    pace = Pace()
+    pace.answered(0.001)  # what the inverter says by itself may come right after a question
+    pace.lost()
+    before = pace.window
+    for _ in range(200):
+        pace.answered(0.06)
+    assert pace.window > before

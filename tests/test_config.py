@@ -101,7 +101,7 @@ PROXIES = [  # of the only inverter; address, whom it serves
     ("[[proxy]]", "127.0.0.1:8899", "this machine"),
     ("[proxy]\nallow = ['10.0.0.0/8']", "0.0.0.0:8899", "this machine and 10.0.0.0/8"),
     ("[proxy]\nallow = ['fd00::/8']", "[::]:8899", "this machine and fd00::/8"),
-    ("[proxy]\nallow = ['fd00::/8', '10.1.2.3']", "0.0.0.0:8899", "this machine and fd00::/8, 10.1.2.3/32"),
+    ("[proxy]\nallow = ['fd00::/8', '10.1.2.3']", "[::]:8899", "this machine and fd00::/8, 10.1.2.3/32"),
     ("[proxy]\nlisten = '127.0.0.2:0'\nallow = ['10.0.0.0/8']", "127.0.0.2:0", "this machine and 10.0.0.0/8"),
 ]
 

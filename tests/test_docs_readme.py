@@ -33,7 +33,7 @@ CONSOLE = [
 ]
 
 # What goes on until Ctrl-C.
-ENDLESS = ("collect", "listen", "dump", "--influx-host")
+ENDLESS = ("collect", "listen", "dump", "proxy", "--influx-host")
 
 
 NUMBERS = re.compile(r"\b[0-9a-f]{2}( [0-9a-f]{2}){2,}\b|-?\d[\d.,:+T-]*")
@@ -81,6 +81,9 @@ async def test_commands_and_their_output(tmp_path: Path, monkeypatch: pytest.Mon
             if "--host" in args:
                 args[args.index("--host") + 1] = "127.0.0.1"
                 args += ["--port", str(simulator.port)]
+            if "--upstream" in args:
+                args[args.index("--upstream") + 1] = f"127.0.0.1:{simulator.port}"
+                args += ["--listen", f"127.0.0.1:{free_ports(1)[0]}"]
             if args == ["status"]:
                 args += ["--address", address]
             if not set(ENDLESS) & set(args):
@@ -96,6 +99,10 @@ async def test_commands_and_their_output(tmp_path: Path, monkeypatch: pytest.Mon
                     await until(lambda: stored(tmp_path))
                     services.push_async_callback(end, process, command)
                     continue
+                case "proxy":
+                    assert process.stderr is not None
+                    said = (await process.stderr.readline()).decode()
+                    assert shape(said, tmp_path) == shape(output, tmp_path)
                 case "dump":
                     await until(lambda: blocks_in(Path("today.rctcap")) > 8)
                 case _:

@@ -54,6 +54,7 @@ FLOORS = {
     "stubs": 4,
     "systemd": 4,
     "loopback": 4,
+    "listening": 4,
     "exposition": 4,
     "spool": 4,
     "outbox": 5,

@@ -43,7 +43,13 @@ VALUES: Final = [  # what no type can hold
     (DataType.BATTERY_MODULE_STATUS, (Cell(0, float("inf"), 0),) * 24),
     (DataType.STRING, "\ud800"),
 ]
-COUNTS: Final = {"parser": 200, "values": 500, "bulk": 15, "redaction": 60}  # of inputs by chance; 20 of other targets
+COUNTS: Final = {
+    "parser": 200,
+    "values": 500,
+    "bulk": 15,
+    "redaction": 60,
+    "proxy": 100,
+}  # of inputs by chance; 20 of other targets
 
 
 @pytest.mark.parametrize(("target", "name"), [(target, name) for target, rows in INPUTS.items() for name in rows])

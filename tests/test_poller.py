@@ -222,6 +222,8 @@ def test_silent_inverter_is_down_and_nothing_is_said_of_its_objects(caplog: pyte
     said = [message.partition(": ")[2].partition(" after")[0] for message in caplog.messages]
     assert said == [  # of the strings, while the rest answers
         "no answer for dc_conv.dc_conv_struct[0].p_dc, dc_conv.dc_conv_struct[1].p_dc; asked rarely from now on",
+        "the session is dead, questions stay unanswered; trying again",  # once: on the next one, the probe is answered
+        "there again",
         "silent for 30 s; will keep asking",
         "answers again,",
     ]

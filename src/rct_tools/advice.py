@@ -69,6 +69,11 @@ def some(names: Iterable[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
+def _heard(found: Examination) -> str:
+    answers = _times(sum(found.others.values()), "answer", "answers")
+    return f"{answers} to it could be heard, for {some(found.others)}"
+
+
 def _times(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
@@ -115,7 +120,7 @@ FIRMWARE: Final[Mapping[int, tuple[str, str]]] = {  # last number of the version
         "",
     ),
 }
-"""Known of the firmware versions. Source: docs/protocol.md, timing and faults."""
+"""Known of the firmware versions. Source: docs/protocol.md, timing and faults, by firmware."""
 
 UNREACHABLE: Final[tuple[tuple[str, str], ...]] = (  # what the reason says, what to check; the first that fits
     ("unknown host", "Nobody knows this name: check how it is written, or give the address that the router shows."),
@@ -159,11 +164,14 @@ RULES: Final[tuple[_Rule, ...]] = (
     ),
     _Rule(
         True,
-        lambda found: bool(found.others),
-        lambda found: (
-            f"Another program is at work on this inverter: {_times(sum(found.others.values()), 'answer', 'answers')} "
-            f"to it could be heard, for {some(found.others)}."
-        ),
+        lambda found: bool(found.others) and found.shared is False,
+        lambda found: f"Another program goes past the proxy: {_heard(found)}.",
+        "All hear the answers to it, and its questions cut those of the proxy. Give it the address of the proxy, too.",
+    ),
+    _Rule(
+        True,
+        lambda found: bool(found.others) and found.shared is not False,
+        lambda found: f"Another program is at work on this inverter: {_heard(found)}.",
         "Each program hears the answers to the others, and its questions cut them. Let one talk to the inverter, "
         "`rct proxy`, and all others to that.",
     ),

@@ -21,10 +21,11 @@ class Pace:
 
     WIDEST: Final = 8
     GAP: Final = 0.048  # seconds, shared by the requests in flight
-    QUICK: Final = 2.5  # times the quickest answer so far
+    QUICK: Final = 2.5  # times the quickest answer of late
     MOST_CAREFUL: Final = 64  # answers, for each request in flight, before one more is tried
     SHORTEST: Final = 0.3  # seconds to wait for an answer
     _MEAN, _DEVIATION = 1 / 8, 1 / 4  # weights of the newest answer
+    _FORGOTTEN = 1.05  # an answer: what comes by itself right after a question seems to be one, and a quick one
 
     def __init__(self) -> None:
         self.window = 1.0
@@ -51,7 +52,7 @@ class Pace:
         else:
             self._spread += (abs(delay - self._usual) - self._spread) * self._DEVIATION
             self._usual += (delay - self._usual) * self._MEAN
-        self._quickest = min(self._quickest, delay)
+        self._quickest = min(self._quickest * self._FORGOTTEN, delay)
         if delay <= self.QUICK * self._quickest:
             more = 1 / (self._care * self.window) if self._care else 1
             self.window = min(self.WIDEST, self.window + more)

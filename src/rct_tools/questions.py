@@ -32,7 +32,7 @@ MORE_ATTEMPTS: Final = 5
 """So many more on a line that is known to lose answers, so that silence of an object is not mistaken."""
 
 PROBE: Final = "svnversion"
-"""Asked when many questions stayed unanswered: every inverter knows it, so without it the session is dead."""
+"""What every inverter knows. Asked when many questions stayed unanswered, unless another was answered on it."""
 
 PROBES: Final = 3  # times that it is asked: a line may lose one, or two
 
@@ -91,6 +91,7 @@ class Question:
     more: int = MORE_ATTEMPTS  # left beyond those, where they are needed
     times: int = 0  # it was sent
     sent: float = 0.0  # loop time
+    overdue: float = 0.0  # loop time at which answers have come, as a rule
     excused: bool = False  # whether a lost connection gave it one attempt more
 
     @property
@@ -130,6 +131,7 @@ class Questions:
         self._flying: dict[Question, asyncio.TimerHandle] = {}  # the others, and when they expire
         self._writing: Question | None = None  # the write that is in flight
         self._probing: Question | None = None
+        self._answered = registry[PROBE]  # last: if that stays silent too, it is not about an object
         self._mute: dict[int, None] = {}  # ids of objects that stayed silent when last asked
         self._unanswered = 0  # in a row
         self._repeated = 0.0  # share of the answers of late that came only when asked again
@@ -156,10 +158,12 @@ class Questions:
         if info.is_query:
             before = self._wall_clock() if before is None else before
             command, payload = Command.WRITE, encode_value(DataType.INT32, before)
-        question = self._open.get((address, info.object_id, before))
+        # An answer repeats the time as one without a sign.
+        key = (address, info.object_id, None if before is None else before & 0xFFFFFFFF)
+        question = self._open.get(key)
         if question is None:
             frame = Frame(_to(command, address), info.object_id, payload, address)
-            question = self._new((address, info.object_id, before), info, frame, self._attempts)
+            question = self._new(key, info, frame, self._attempts)
         if asker not in question.askers:
             question.askers.add(asker)
             if question not in self._flying:
@@ -185,9 +189,11 @@ class Questions:
             frame = Frame(_to(Command.WRITE, address), info.object_id, payload, address)
             frame.encode()
             question = self._new(key, info, frame, attempts=1)
+        if asker not in question.askers:
             question.askers.add(asker)
-            self._turns.add(question, asker)
-            self.pump()
+            if question not in self._flying:
+                self._turns.add(question, asker)
+                self.pump()
         return question.answer
 
     def leave(self, asker: Hashable) -> None:
@@ -217,6 +223,10 @@ class Questions:
         question.sent = loop.time()
         patience = self._timeout if question.is_alone else self._pace.patience(question.times, self._timeout)
         self._flying[question] = loop.call_later(patience, self._expire, question)
+        usual = self._pace.patience(1, self._timeout)
+        question.overdue = question.sent + usual
+        if patience > usual:
+            loop.call_later(usual, self.pump)
         if question.is_write:
             self._writing = question
         data = question.frame.encode()
@@ -235,14 +245,17 @@ class Questions:
         """Whether the window has a place."""
         if question.is_alone or any(other.is_alone for other in self._flying):
             return not self._flying
-        return len(self._flying) < (1 if self.sees_others else int(self._pace.window))
+        now = asyncio.get_running_loop().time()
+        # What is overdue is waited for, but most often never comes: others are not to wait with it.
+        return sum(other.overdue > now for other in self._flying) < (1 if self.sees_others else int(self._pace.window))
 
     def _expire(self, question: Question) -> None:
         self._counters.timeouts += 1
         if not question.is_write:  # of which many are not acknowledged
             self._unanswered += 1
-            # Silence a second time is about the object rather than about the pace.
-            if question.info.object_id not in self._mute and question.times == 1:
+            # Silence a second time, of what nobody knows, or at an address, where nobody may be, is not about the pace.
+            address, object_id, _ = question.key
+            if question.times == 1 and not address and object_id in registry and object_id not in self._mute:
                 self._pace.lost()
         self._ask_again(question)
         if self._unanswered >= _SUSPICIOUS:
@@ -268,10 +281,12 @@ class Questions:
             self._writing = None
 
     def _give_up(self, question: Question) -> None:
-        self._mute.pop(question.info.object_id, None)
-        self._mute[question.info.object_id] = None
-        if len(self._mute) > _MOST_MUTE:
-            del self._mute[next(iter(self._mute))]
+        address, object_id, _ = question.key
+        if not address:
+            self._mute.pop(object_id, None)
+            self._mute[object_id] = None
+            if len(self._mute) > _MOST_MUTE:
+                del self._mute[next(iter(self._mute))]
         self._fail(question, NoAnswer(self._link.peer, [question.info.name]))
 
     def _fail(self, question: Question, error: RctError) -> None:
@@ -282,12 +297,12 @@ class Questions:
         """Find out whether the session is dead, or only some objects are mute; all else waits for that."""
         if self._probing is not None:
             return
-        info = registry[PROBE]
+        info = self._answered
         key = (0, info.object_id, None)
         question = self._open.get(key)
         if question is None:
             question = self._new(key, info, Frame(Command.READ, info.object_id), PROBES)
-        question.askers.add(_probe)
+        question.askers.add(_probe)  # also where another has asked, who may leave
         if question not in self._flying:
             self._turns.add(question, _probe, first=True)
         self._probing = question
@@ -298,6 +313,13 @@ class Questions:
         if not probe.cancelled() and isinstance(probe.exception(), NoAnswer) and self._unanswered >= _SUSPICIOUS:
             self._link.drop("the session is dead, questions stay unanswered")
         self.pump()
+
+    def _stop_probing(self) -> None:
+        """Forget the probe; whoever else asked the same still gets the answer."""
+        if self._probing is not None:
+            self._probing.answer.remove_done_callback(self._judge)
+            self._probing = None
+            self.leave(_probe)
 
     def _new(self, key: _Key, info: ObjectInfo, frame: Frame, attempts: int) -> Question:
         question = Question(key, info, frame, asyncio.get_running_loop().create_future(), attempts, set())
@@ -323,18 +345,23 @@ class Questions:
             self._others.came(reading.object, now)
             return Origin.LATE if is_ours and not reading.object.reported else Origin.UNASKED
         del self._open[question.key]
-        self._mute.pop(question.info.object_id, None)
+        if not frame.address:
+            self._mute.pop(frame.object_id, None)
+        in_time = question in self._flying and question.times == 1  # else nobody knows which attempt it answers
         if question in self._flying:
             self._land(question)
-            self._unanswered = 0
-            if not question.is_write:
-                self._repeated += ((question.times > 1) - self._repeated) / _LATELY
-                if question.times == 1 and not question.is_alone:  # else nobody knows which request it answers
-                    self._pace.answered(now - question.sent)
         else:
             self._turns.remove(question)
-            if not question.times:  # so it was not our question that brought the answer
-                self._counters.foreign_frames += 1
+        if question.times:
+            self._unanswered = 0
+            if not question.is_write:
+                self._repeated += ((not in_time) - self._repeated) / _LATELY
+            if in_time and not question.is_alone:
+                self._pace.answered(now - question.sent)
+                if not frame.address:
+                    self._answered = question.info
+        else:  # it was not our question that brought the answer
+            self._counters.foreign_frames += 1
         question.answer.set_result(reply)
         return Origin.ANSWER
 
@@ -362,11 +389,13 @@ class Questions:
         self._up = True
         self._pace = Pace()
         self._unanswered = 0
+        self._answered = registry[PROBE]  # what was answered on the last one tells nothing of this one
         self.pump()
 
     def end(self) -> None:
         """Keep what is asked for over a lost connection, and ask it again on the next one; writes are not kept."""
         self._up = False
+        self._stop_probing()  # what it was to tell is known now; and all else would wait for it, ahead of it in turn
         flying = list(self._flying)
         for question in reversed(flying):
             self._land(question)
@@ -375,7 +404,7 @@ class Questions:
                 question.attempts += 1
             if question.is_write:
                 continue
-            if question.attempts > 0:
+            if question.attempts > 0 and question.askers:
                 for asker in question.askers:
                     self._turns.add(question, asker, first=True)
             else:

@@ -21,6 +21,7 @@ from rct_tools.client import Client
 from rct_tools.collector import Collector, Watched
 from rct_tools.errors import ConfigError, RctError
 from rct_tools.exposition import Known, content_type, exposition, families_of, wants_open_metrics
+from rct_tools.listening import cannot_listen
 from rct_tools.loopback import REFUSAL, is_meant
 from rct_tools.metrics import Naming, naming
 from rct_tools.outbox import Outbox
@@ -235,11 +236,10 @@ async def _served(runner: web.AppRunner, host: str, port: int, place: str) -> As
     try:
         try:
             await web.TCPSite(runner, host, port).start()
-        except (OSError, UnicodeError) as exc:  # UnicodeError: of a name that no host can have
-            number = getattr(exc, "errno", None) or 0
-            reason = os.strerror(number).lower() if number > 0 else str(exc)
-            hint = f"; does a collector or proxy run already? Choose another {place}" if number == EADDRINUSE else ""
-            raise RctError(f"{place}: cannot listen on {show_address(host, port)}: {reason}{hint}") from exc
+        except (OSError, UnicodeError) as exc:
+            taken = isinstance(exc, OSError) and exc.errno == EADDRINUSE
+            hint = f"; does a collector or proxy run already? Choose another {place}" if taken else ""
+            raise RctError(f"{place}: {cannot_listen(host, port, exc)}{hint}") from exc
         yield show_address(host, runner.addresses[0][1])
     finally:
         await runner.cleanup()

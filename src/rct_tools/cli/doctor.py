@@ -91,7 +91,8 @@ def _report(found: Examination, width: int) -> str:
             lines += _wrapped(click.style(f"{label:<{_LABEL}}", bold=True), _LABEL, text, width)
         lines.append("")
     for number, each in enumerate(advice, 1):
-        for head, text in ((f"{number}. ", each.what), ("   ", each.do)):
+        begin = f"{number}. " if each.grave else "-  "  # so that the numbers are those of the verdict
+        for head, text in ((begin, each.what), ("   ", each.do)):
             lines += _wrapped(click.style(head, fg="red") if each.grave else head, len(head), text, width)
     return "\n".join(lines).rstrip()
 

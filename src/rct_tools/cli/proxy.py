@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from rct_tools.address import parse_address
+from rct_tools.address import parse_address, show_address
 from rct_tools.cli.options import DurationType, ObjectType, log_format_option, verbose_option
 from rct_tools.cli.run import run_async, say
 from rct_tools.errors import ConfigError
@@ -108,6 +108,8 @@ def proxy(
     rct.toml.
     """
     host, port = listen or (default_host(networks), PORT)
+    if upstream == (host, port):
+        raise click.UsageError(f"--upstream and --listen are both {show_address(host, port)}: where is the inverter?")
     setup = ProxySetup(
         host, port, Access(networks), frozenset(info.name for info in writable), cache, not no_broadcast, capture,
         max_clients, max_rate,

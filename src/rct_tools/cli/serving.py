@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable
 from ipaddress import ip_address
 
 import click
 
+from rct_tools.address import show_address
 from rct_tools.errors import RctError
+from rct_tools.listening import cannot_listen
 from rct_tools.simulator.server import LineServer
 
 
@@ -18,27 +19,14 @@ async def serve(server: LineServer, describe: Callable[[], str], exposed: str) -
     try:
         await server.start()
     except OSError as exc:
-        raise RctError(f"cannot listen on {_address(server)}: {_reason(exc)}") from exc
+        raise RctError(cannot_listen(server.host, server.port, exc)) from exc
     try:
-        click.echo(f"{_address(server)}: {describe()}; Ctrl-C ends it")
+        click.echo(f"{show_address(server.host, server.port)}: {describe()}; Ctrl-C ends it")
         if not _is_loopback(server.host):
             click.echo(f"Others in your network can reach it too: {exposed}", err=True)
         await server.serve()
     finally:
         await server.close()
-
-
-def _address(server: LineServer) -> str:
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    return f"{host}:{server.port}"
-
-
-def _reason(exc: OSError) -> str:
-    if isinstance(exc, socket.gaierror):
-        return "no such host"
-    # asyncio's own text says the address once more.
-    text = os.strerror(exc.errno) if exc.errno else str(exc)
-    return text[:1].lower() + text[1:]
 
 
 def _is_loopback(host: str) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
@@ -22,6 +21,7 @@ from rct_tools.address import show_address
 from rct_tools.client import Client
 from rct_tools.errors import RctError
 from rct_tools.frame import Command, Frame
+from rct_tools.listening import cannot_listen
 from rct_tools.objects import registry
 from rct_tools.proxy.access import Access, Network, parse_network
 from rct_tools.proxy.complaints import Complaints
@@ -46,7 +46,7 @@ LOOK: Final = 120.0
 SILENT: Final = 60.0  # seconds after which a client that says nothing gives its place to one that comes
 
 _TOLD: Final = frozenset({Command.WRITE, Command.LONG_WRITE, Command.PLANT_WRITE, Command.PLANT_LONG_WRITE})
-"""What linked inverters send to each other, beside what they tell; their requests are echoes of ours."""
+"""What linked inverters send to each other, beside what they tell. Requests to read are echoes of ours."""
 
 
 class Proxy:
@@ -87,9 +87,13 @@ class Proxy:
         loop = asyncio.get_running_loop()
         setup = self.setup
         try:
-            self._server = await loop.create_server(lambda: Session(self), setup.host, setup.port)
+            if setup.host == "::" and socket.has_dualstack_ipv6():  # asyncio alone would let nobody of IPv4 in there
+                where = socket.create_server((setup.host, setup.port), family=socket.AF_INET6, dualstack_ipv6=True)
+                self._server = await loop.create_server(lambda: Session(self), sock=where)
+            else:
+                self._server = await loop.create_server(lambda: Session(self), setup.host, setup.port)
         except (OSError, UnicodeError) as exc:
-            raise RctError(f"proxy: cannot listen on {show_address(setup.host, setup.port)}: {_reason(exc)}") from exc
+            raise RctError(f"proxy: {cannot_listen(setup.host, setup.port, exc)}") from exc
         self.port = self._server.sockets[0].getsockname()[1]
         self._stack.enter_context(self.inverter.overhearing(self.desk.hear))
         self._stack.enter_context(self.inverter.overhearing(self._tell))
@@ -168,15 +172,15 @@ class Proxy:
 
     def _tell(self, frame: Frame, origin: Origin) -> None:
         self.heard = asyncio.get_running_loop().time()
-        if origin is Origin.UNASKED and self.setup.broadcast and (frame.command.is_response or frame.command in _TOLD):
-            data = b"\0" + frame.encode()
-            for session in list(self.sessions):
-                session.tell(data)
+        if origin is not Origin.UNASKED or not self.setup.broadcast or self._is_echo(frame):
+            return
+        data = b"\0" + frame.encode()
+        for session in list(self.sessions):
+            session.tell(data)
 
-
-def _reason(exc: OSError | UnicodeError) -> str:
-    if isinstance(exc, socket.gaierror | UnicodeError):
-        return "no such host"
-    # asyncio's own text says the address once more.
-    text = os.strerror(exc.errno) if exc.errno else str(exc)
-    return text[:1].lower() + text[1:]
+    def _is_echo(self, frame: Frame) -> bool:
+        """Return whether a frame seems to be a request of ours that came back: what a client has asked is its own."""
+        if frame.command.is_response:
+            return False
+        info = registry.describe(frame.object_id)
+        return frame.command not in _TOLD or info.is_query or info.name in self.setup.writable

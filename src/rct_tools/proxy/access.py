@@ -49,5 +49,5 @@ class Access:
         if address.is_loopback:
             return False
         if address.is_unspecified:
-            return not any(network.prefixlen == 0 for network in self.networks)
+            return not any(network.prefixlen == 0 and network.version == address.version for network in self.networks)
         return not any(address in network for network in self.networks)

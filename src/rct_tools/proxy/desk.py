@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, TypeAlias
 
 from rct_tools.client import Client
-from rct_tools.errors import LinkError, NoAnswer, RctError
+from rct_tools.errors import DecodeError, LinkError, NoAnswer, RctError
 from rct_tools.frame import Command, Frame
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.proxy.complaints import Complaints
@@ -51,9 +51,9 @@ class Desk:
         self._under_way: set[asyncio.Future[Reply]] = set()
         self._writing = asyncio.Lock()
 
-    def hear(self, frame: Frame, _origin: Origin) -> None:
-        """Take whatever the inverter says: it answers the next who ask."""
-        if not frame.command.is_response or self._setup.cache <= 0:
+    def hear(self, frame: Frame, origin: Origin) -> None:
+        """Take whatever the inverter says: it answers the next who ask. How old a late answer is, nobody knows."""
+        if not frame.command.is_response or origin is Origin.LATE or self._setup.cache <= 0:
             return
         now = _now()
         info = registry.describe(frame.object_id)
@@ -69,15 +69,20 @@ class Desk:
         info = registry.describe(request.object_id)
         is_read = command == Command.READ and not info.is_query
         is_query = command in (Command.WRITE, Command.LONG_WRITE) and info.is_query
-        if not is_read and not is_query:
+        if not (is_read or is_query) or request.command.is_plant is not bool(request.address):
             return None
-        found = self._fresh.get((request.address, request.object_id, request.payload if is_query else b""))
+        return self._young(request.address, request.object_id, request.payload if is_query else b"")
+
+    def _young(self, address: int, object_id: int, time: bytes = b"") -> Frame | None:
+        found = self._fresh.get((address, object_id, time))
         if found is None or _now() - found[0] >= self._setup.cache:
             return None
         return found[1]
 
     async def answer(self, request: Frame, asker: Hashable, peer: str, tally: Tally) -> Frame | None:
         """Return the answer to a request; None for silence, as the inverter would have it."""
+        if request.command.is_plant and not request.address:
+            return None  # a frame to nobody: without an address it would be asked for as the master's
         info = registry.describe(request.object_id)
         match request.command & ~_PLANT:
             case Command.READ | Command.READ_PERIODICALLY:
@@ -87,18 +92,37 @@ class Desk:
                     return None
                 before = int.from_bytes(request.payload, signed=True)
                 return await self._read(info, request.address, before, asker, tally)
-            case Command.WRITE | Command.LONG_WRITE if info.name in self._setup.writable and not info.is_untouchable:
-                return await self._write(info, request, asker, peer, tally)
-            case Command.WRITE | Command.LONG_WRITE:
+            case Command.WRITE | Command.LONG_WRITE if refusal := self._refusal(info, request.payload):
                 tally.refused += 1
-                self._complaints.say(peer, f"write {info.name}", _refusal(info))
-                return await self._read(info, request.address, None, asker, tally)
+                self._complaints.say(peer, f"write {info.name}", f"a write to {info.name} was refused{refusal}")
+                young = self._young(request.address, info.object_id)
+                return young or await self._read(info, request.address, None, asker, tally)
+            case Command.WRITE | Command.LONG_WRITE:
+                return await self._write(info, request, asker, peer, tally)
         return None
+
+    def changes(self, request: Frame) -> bool:
+        """Return whether a request changes something in the inverter: a write that is let through."""
+        info = registry.describe(request.object_id)
+        is_write = request.command & ~_PLANT in (Command.WRITE, Command.LONG_WRITE) and not info.is_query
+        return is_write and not self._refusal(info, request.payload)
+
+    def _refusal(self, info: ObjectInfo, payload: bytes) -> str:
+        """Return why something is not written, to stand behind "refused"; nothing when it may be."""
+        if info.is_untouchable:
+            return ": that is never let through"
+        if info.name not in self._setup.writable:
+            return f"; --allow-write {info.name} would let it through"
+        try:
+            info.decode(payload)
+        except DecodeError as exc:
+            return f": {exc}"
+        return ""
 
     async def period(self, asker: Hashable) -> float:
         """Return how often the inverter tells what it was asked to tell regularly, in seconds."""
-        frame = self.at_once(Frame(Command.READ, _PERIOD_OBJECT.object_id))
-        frame = frame or await self._read(_PERIOD_OBJECT, 0, None, asker, Tally())
+        young = self._young(0, _PERIOD_OBJECT.object_id)
+        frame = young or await self._read(_PERIOD_OBJECT, 0, None, asker, Tally())
         value = _PERIOD_OBJECT.decode(frame.payload) if frame else 0
         return float(value) if isinstance(value, int) and value > 0 else PERIOD
 
@@ -122,8 +146,6 @@ class Desk:
     async def _write(self, info: ObjectInfo, request: Frame, asker: Hashable, peer: str, tally: Tally) -> Frame | None:
         payload, address = request.payload, request.address
         async with self._writing:
-            tally.written += 1
-            self._fresh.clear()  # a write to one object may change others
             try:
                 await asyncio.shield(self._inverter.send_write(info, payload, address=address, asker=asker))
                 await self._sleep(PROOF)
@@ -131,9 +153,11 @@ class Desk:
                 # Many are taken without a word. The wait for it was part of the time.
                 await self._sleep(max(0.0, PROOF - self._inverter.timeout))
             except RctError as exc:
-                logger.warning("%s: wrote nothing to %s: %s", peer, info.name, exc)
+                logger.warning("%s: a write to %s failed: %s", peer, info.name, exc)
                 return None
-            self._fresh.clear()
+            finally:
+                self._fresh.clear()  # a write to one object may change others
+            tally.written += 1
             holds = await self._read(info, address, None, asker, tally)
         if holds is None:
             logger.warning("%s: wrote %s; the inverter does not say what it holds", peer, info.name)
@@ -145,19 +169,8 @@ class Desk:
         return holds
 
 
-def _refusal(info: ObjectInfo) -> str:
-    if info.is_untouchable:
-        return f"a write to {info.name} was refused: that is never let through"
-    return f"a write to {info.name} was refused; --allow-write {info.name} would let it through"
-
-
 def _shown(info: ObjectInfo, payload: bytes) -> str:
-    if info.private:
-        return f"{len(payload)} bytes"
-    try:
-        return f"{info.decode(payload)!r}"
-    except RctError:
-        return payload.hex(" ")
+    return f"{len(payload)} bytes" if info.private else f"{info.decode(payload)!r}"
 
 
 def _now() -> float:

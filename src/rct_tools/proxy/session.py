@@ -1,7 +1,7 @@
 """One client of a proxy: its requests are answered one by one, and nothing it does is felt by others.
 
-It is sent whole frames only. While it waits for an answer, what the inverter says by itself is held back for a moment,
-since simple clients take the first frame that comes for the answer.
+It is sent whole frames only. While it waits for an answer, what the inverter says by itself is held back, since simple
+clients take the first frame that comes for the answer; also for that to what stayed unanswered, until the next comes.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, ParamSpec, Protocol, TypeAlias, cast
 
 from rct_tools.capture import Direction
 from rct_tools.frame import BadFrame, Command, Frame
@@ -33,7 +33,9 @@ BURST: Final = 1.0  # seconds of its rate that a client may use at once
 UNREAD: Final = 256 * 1024  # bytes
 UNREAD_TIME: Final = 30.0  # seconds that a client may leave unread what fills its buffers
 SETTLE: Final = 1.0  # seconds after connecting in which a client comes to its first request
-HOLD: Final = 3.0  # seconds for which a frame is held back at most
+HOLD: Final = 3.0  # seconds after which who asks for several things at once gets what was held back
+PATIENCE: Final = 60.0  # seconds without a request after which nobody waits any more for what stayed unanswered
+OLDEST: Final = 10.0  # seconds; what was held back for longer is not told any more
 _MOST_HELD: Final = 256  # frames; a whole broadcast is 66
 _PERIODIC: Final = 64  # objects that an inverter tells regularly
 _SLICE: Final = 1024  # bytes taken in at a time, so that a flood is seen before it is all parsed
@@ -43,6 +45,10 @@ _OTHER_PROTOCOLS: Final = {
     b"\x16\x03": "TLS", b"GET ": "HTTP", b"POST": "HTTP", b"HEAD": "HTTP", b"PUT ": "HTTP", b"OPTI": "HTTP",
     b"CONN": "HTTP", b"PRI ": "HTTP/2", b"SSH-": "SSH",
 }  # fmt: skip
+
+P = ParamSpec("P")
+
+_Key: TypeAlias = tuple[int, int]  # address, object id
 
 
 class House(Protocol):
@@ -80,12 +86,15 @@ class Session(asyncio.Protocol):
         self._parser = FrameParser()
         self._babble = 0  # bytes since its last request
         self._requests: deque[tuple[float, Frame]] = deque()  # not taken yet, and when they came
-        self._open: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], _Key] = {}  # what is being answered, and about which object that is
+        self._writing: asyncio.Task[None] | None = None  # the one of them that changes something
         self._free_at = 0.0  # when all that was taken is within its rate
-        self._held: list[bytes] = []
-        self._periodic: dict[tuple[int, int], Frame] = {}
+        self._held: deque[tuple[float, bytes]] = deque(maxlen=_MOST_HELD)  # when it came, and what
+        self._is_owed = False  # its last request stayed unanswered: it may wait for that still
+        self._periodic: dict[_Key, Frame] = {}
         self._periodic_task: asyncio.Task[None] | None = None
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
+        self._is_settled = False  # it has had time to come to its first request
         self._is_choked = False  # it does not read what it is sent
         self._is_gone = False
 
@@ -93,7 +102,8 @@ class Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        self.host, port, *_ = transport.get_extra_info("peername") or ("somebody", 0)  # who has left already
+        host, port, *_ = transport.get_extra_info("peername")  # told by accept(), also of who has left already
+        self.host = host.removeprefix("::ffff:") if "." in host else host  # IPv4 on a socket of both
         self.peer = f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
         self._tally = self._house.tally(self.host)
         self._tally.connections += 1
@@ -102,6 +112,7 @@ class Session(asyncio.Protocol):
             return
         self._number = self._house.tap.number()
         keep_alive(transport)
+        self._later(SETTLE, self._settle)
         logger.info("%s: connected, as connection %d", self.peer, self._number)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -130,8 +141,7 @@ class Session(asyncio.Protocol):
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        if self._periodic_task is not None:
-            self._periodic_task.cancel()
+        self._forget_periodic()
         self._house.leave(self)
 
     # --- requests -----------------------------------------------------------------------------------------------
@@ -171,7 +181,8 @@ class Session(asyncio.Protocol):
     def _serve(self) -> None:
         """Take what may be taken now."""
         setup = self._house.setup
-        while self._requests and len(self._open) < OPEN and not self._is_choked:
+        # What it asks after a write is asked after it, or it would be told the value of before.
+        while self._requests and len(self._open) < OPEN and not (self._writing or self._is_choked):
             now = _now()
             if (wait := self._free_at - BURST - now) > 0:
                 self._later(wait, self._serve)
@@ -179,12 +190,14 @@ class Session(asyncio.Protocol):
             self._free_at = max(now, self._free_at) + 1 / setup.rate
             came, request = self._requests.popleft()
             self._tally.requests += 1
+            self._register(request)
             if (frame := self._house.desk.at_once(request)) is not None:
                 self._tally.cached += 1
                 self._answer(frame, came)
             else:
-                task = self._house.start(self._fetch(request, came))
-                self._open.add(task)
+                task = self._house.start(self._do(self._fetch, request, came))
+                self._open[task] = _key(request)
+                self._writing = task if self._house.desk.changes(request) else None
                 task.add_done_callback(self._done)
         if self._is_gone:
             return
@@ -192,48 +205,61 @@ class Session(asyncio.Protocol):
             self.transport.pause_reading()
         elif len(self._requests) < READ_ON:
             self.transport.resume_reading()
-        if not self._is_busy:
-            self._release()
+        self._release()
 
-    async def _fetch(self, request: Frame, came: float) -> None:
+    async def _do(self, job: Callable[P, Awaitable[None]], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Do something that takes time; a mistake of ours in it ends this connection alone."""
         try:
-            self._register(request)
-            frame = await self._house.desk.answer(request, self, self.peer, self._tally)
+            await job(*args, **kwargs)
         except Exception:
             logger.exception("%s: a mistake of the proxy", self.peer)
             self.cut_off(Cut.MISTAKE, "the proxy made a mistake; the log says which")
-            return
+
+    async def _fetch(self, request: Frame, came: float) -> None:
+        frame = await self._house.desk.answer(request, self, self.peer, self._tally)
         if frame is None:
             self._tally.unanswered += 1
+            self._is_owed = True
         else:
             self._answer(frame, came)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._open.discard(task)
+        del self._open[task]
+        if task is self._writing:
+            self._writing = None
         if not self._is_gone:
             self._serve()
 
     def _answer(self, frame: Frame, came: float) -> None:
         self._tally.answer(_now() - came)
+        self._is_owed = False
         self.send(b"\0" + frame.encode())
 
     # --- what it asked to be told regularly ---------------------------------------------------------------------
 
     def _register(self, request: Frame) -> None:
-        key = request.address, request.object_id
+        key = _key(request)
         match request.command & ~_PLANT:
             case Command.READ_PERIODICALLY if key in self._periodic or len(self._periodic) < _PERIODIC:
-                self._periodic[key] = request
+                command = Command.PLANT_READ if request.command.is_plant else Command.READ
+                self._periodic[key] = Frame(command, request.object_id, address=request.address)
                 if self._periodic_task is None:
-                    self._periodic_task = self._house.start(self._tell_periodically())
-            case Command.WRITE if request.object_id == _PERIOD_ID and not any(request.payload):
-                self._periodic.clear()  # which is what it means to the inverter, where it would be for all clients
+                    self._periodic_task = self._house.start(self._do(self._tell_periodically))
+            case Command.WRITE | Command.LONG_WRITE if request.object_id == _PERIOD_ID and not any(request.payload):
+                self._forget_periodic()  # which is what it means to the inverter, where it would be for all clients
+
+    def _forget_periodic(self) -> None:
+        self._periodic.clear()
+        if self._periodic_task is not None:
+            self._periodic_task.cancel()
+            self._periodic_task = None
 
     async def _tell_periodically(self) -> None:
+        desk = self._house.desk
         while True:
-            await asyncio.sleep(await self._house.desk.period(self))
+            await asyncio.sleep(await desk.period(self))
             for request in list(self._periodic.values()):
-                frame = await self._house.desk.answer(request, self, self.peer, self._tally)
+                frame = desk.at_once(request) or await desk.answer(request, self, self.peer, self._tally)
                 if frame is not None:
                     self.tell(b"\0" + frame.encode())
 
@@ -241,25 +267,43 @@ class Session(asyncio.Protocol):
 
     def tell(self, data: bytes) -> None:
         """Send what it has not just asked for, once it waits for nothing else."""
-        self._tally.unasked += 1
-        if not self._is_busy and _now() - self.since >= SETTLE:
-            self.send(data)
-        elif len(self._held) < _MOST_HELD:
-            self._held.append(data)
-            self._later(HOLD if self._is_busy else SETTLE, self._release_all)
+        if self._is_gone:
+            return
+        self._held.append((_now(), data))
+        self._release()
+        if self._held:
+            self._later(HOLD, self._release_late)
 
     @property
-    def _is_busy(self) -> bool:
-        return bool(self._open or self._requests)
+    def _waits_for(self) -> int:
+        """Of how many objects it waits for an answer. Who asks again for the same still waits for one."""
+        asked = {*self._open.values(), *(_key(request) for _, request in self._requests)}
+        return len(asked) or int(self._is_owed)
 
-    def _release(self) -> None:
-        if self._held and _now() - self.since >= SETTLE:
-            self._release_all()
+    def _settle(self) -> None:
+        self._is_settled = True
+        self._release()
 
-    def _release_all(self) -> None:
-        held, self._held = self._held, []
+    def _release(self, most: int = 0) -> None:
+        """Send what was held back, if the client waits for no more answers than those."""
+        if not self._is_settled or self._waits_for > most:
+            return
+        self._never(self._release_late)
+        oldest = _now() - OLDEST
+        held = [data for came, data in self._held if came >= oldest]
+        self._held.clear()
+        self._tally.unasked += len(held)
         for data in held:
             self.send(data)
+
+    def _release_late(self) -> None:
+        """Send what was held back to a client that never waits for nothing, unless it asks for one thing at a time."""
+        if self._is_owed and _now() - self.heard >= PATIENCE:
+            self._is_owed = False
+        if self._waits_for == 1:
+            self._later(HOLD, self._release_late)
+        else:
+            self._release(most=self._waits_for)
 
     def send(self, data: bytes) -> None:
         """Send a frame, or cut the client off when it does not read what it gets."""
@@ -277,8 +321,7 @@ class Session(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_choked = False
-        if (timer := self._timers.pop(self._give_up, None)) is not None:
-            timer.cancel()
+        self._never(self._give_up)
         self._serve()
 
     def _give_up(self) -> None:
@@ -295,11 +338,20 @@ class Session(asyncio.Protocol):
 
         self._timers[do] = asyncio.get_running_loop().call_later(seconds, fire)
 
+    def _never(self, do: Callable[[], None]) -> None:
+        """Do it not, if it was to be done later."""
+        if (timer := self._timers.pop(do, None)) is not None:
+            timer.cancel()
+
 
 _NOT_LET_IN: Final = {
     Cut.NOT_ALLOWED: "its network is not allowed in; --allow lets networks in",
     Cut.NO_ROOM: "all places are taken by clients that are at work",
 }
+
+
+def _key(request: Frame) -> _Key:
+    return request.address, request.object_id
 
 
 def _now() -> float:

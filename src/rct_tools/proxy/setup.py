@@ -38,10 +38,10 @@ class ProxySetup:
 
 
 def default_host(networks: Collection[Network]) -> str:
-    """Return where to listen for clients of some networks, beside those of this machine."""
+    """Return where to listen for clients of some networks, beside those of this machine; ``::`` is for IPv4, too."""
     if not networks:
         return "127.0.0.1"
-    return "::" if all(network.version == 6 for network in networks) else "0.0.0.0"  # noqa: S104  # as the owner wants
+    return "::" if any(network.version == 6 for network in networks) else "0.0.0.0"  # noqa: S104  # as the owner wants
 
 
 def parse_writable(name: str) -> str:

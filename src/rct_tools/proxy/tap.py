@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from rct_tools.capture import Chunk, Direction
+from rct_tools.capture import Chunk, Direction, find_format
 from rct_tools.errors import CaptureError, RctError
 from rct_tools.recording import Recording, Rotation
 
@@ -31,6 +31,8 @@ class Tap:
         self._stack = ExitStack()
         self._recording: Recording | None = None
         if name:
+            if find_format(name) is find_format(".bin"):
+                raise CaptureError(f"{name}: raw bytes do not tell one client from another; choose .rctcap or .pcapng")
             self._recording = self._stack.enter_context(
                 Recording(name, rotation=Rotation() if Path(name).exists() else None)
             )
@@ -57,7 +59,8 @@ class Tap:
         try:
             self._recording.write(chunk)
         except (OSError, CaptureError) as exc:
-            logger.error("%s: the capture ends here: %s", self._recording.name, exc)
+            reason = exc if isinstance(exc, CaptureError) else f"{self._recording.name}: {_text(exc)}"
+            logger.error("%s; the capture ends here", reason)
             self.close()
 
     def close(self) -> None:
@@ -71,4 +74,8 @@ def open_tap(name: str) -> Tap:
     try:
         return Tap(name)
     except OSError as exc:
-        raise RctError(f"{name}: cannot be written: {(exc.strerror or str(exc)).lower()}") from exc
+        raise RctError(f"{name}: cannot be written: {_text(exc)}") from exc
+
+
+def _text(exc: OSError) -> str:
+    return (exc.strerror or str(exc)).lower()

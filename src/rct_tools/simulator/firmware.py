@@ -1,7 +1,7 @@
 """How inverters behave by the version of their firmware: rows of FIRMWARE.
 
 What is wrong with which version is reported by owners; how often, nobody has counted: shares and times are estimates.
-Source: docs/protocol.md, timing and faults, by firmware.
+Source: the table of firmware in docs/protocol.md.
 """
 
 from __future__ import annotations
