@@ -101,6 +101,8 @@ COMPLETIONS = [  # what stands on the line, the last word being completed; what 
     ("rct query --object battery.soc_t", {"battery.soc_target", "battery.soc_target_high"}),
     ("rct collect --si", {"--sink"}),
     ("rct proxy --allow-write power_mng.soc_st", {"power_mng.soc_strategy"}),
+    ("rct write power_mng.soc_m", {"power_mng.soc_min", "power_mng.soc_max"}),
+    ("rct mode --host x ho", {"hold"}),
     ("rct read --format js", {"json", "jsonl"}),
 ]
 
@@ -112,6 +114,13 @@ def test_completion(line: str, offered: set[str]) -> None:
     found = {entry.partition(",")[2] for entry in output.splitlines()}
     assert offered <= found
     assert all(entry.startswith(words[-1]) for entry in found)
+
+
+def test_completion_of_what_may_be_written() -> None:
+    from rct_tools.writable import WRITABLE
+
+    output = invoke(_RCT_COMPLETE="bash_complete", COMP_WORDS="rct write ", COMP_CWORD="2")
+    assert {entry.partition(",")[2] for entry in output.splitlines()} == WRITABLE.keys()
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")

@@ -10,7 +10,9 @@ RctError
 │   └── ConnectionLost  it ended, and could not be made again
 ├── CaptureError        a file cannot be read, or written, as a capture
 ├── NoAnswer            the inverter is there, but says nothing about an object
-├── WriteRefused        a write that is never sent, whoever asks for it
+├── WriteRefused        a write that is not sent: its object or value may not be written
+│   └── NotNow          it may be written, but not as things are now
+├── WriteFailed         a write was sent, and the inverter does not hold what it should
 └── SinkError           a destination did not take the readings
 
 Each message is one line that says what failed, where, and, when the reader can do something, what to do.
@@ -85,7 +87,21 @@ class NoAnswer(RctError):
 
 
 class WriteRefused(RctError):
-    """A write was not sent: what it is to is never written, or a caller's guard says no."""
+    """A write was not sent: what it is to is never written, or a guard says no to it or to its value."""
+
+
+class NotNow(WriteRefused):
+    """A write was not sent, though it may be: the battery is busy with itself, or somebody else is at work."""
+
+
+class WriteFailed(RctError):
+    """A write was sent ``tries`` times, and is not proven; ``holds`` is what the inverter says, None if nothing."""
+
+    def __init__(self, message: str, name: str, tries: int, holds: object = None) -> None:
+        self.name = name
+        self.tries = tries
+        self.holds = holds
+        super().__init__(message)
 
 
 class SinkError(RctError):

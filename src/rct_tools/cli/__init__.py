@@ -26,6 +26,8 @@ COMMANDS: Final[Mapping[str, str]] = {  # name: what it does; its code is the cl
     "battery": "Show modules and cells of a battery, and what stands out.",
     "doctor": "Examine a connection: what is wrong, and what to do.",
     "query": "Read back what was stored.",
+    "write": "Set what an inverter does; without --yes, only show it.",
+    "mode": "Steer the battery for a while, with a way back.",
     "objects": "List the objects an inverter knows.",
     "readings": "Print the default set of readings, to start one's own from.",
     "simulate": "Be an inverter, for tests and to get to know the tools.",
@@ -72,7 +74,8 @@ def _show_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> 
 def rct() -> None:
     """Read, watch, keep and understand the data of RCT Power inverters.
 
-    Not affiliated with the vendor. Nothing here writes to an inverter, but what you let clients of a proxy write.
+    Not affiliated with the vendor. Nothing here writes to an inverter, unless you say so: with write --yes, with mode,
+    or by letting clients of a proxy write.
     """
 
 

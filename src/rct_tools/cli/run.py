@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn, TextIO
 
 import click
 
-from rct_tools.errors import ConfigError, EncodeError, RctError, UnknownObject
+from rct_tools.errors import ConfigError, EncodeError, NotNow, RctError, UnknownObject, WriteRefused
 from rct_tools.times import iso_time
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
-_USAGE_ERRORS = (ConfigError, EncodeError, UnknownObject)
+_USAGE_ERRORS = (ConfigError, EncodeError, UnknownObject, WriteRefused)
 
 
 def run_command(command: click.Command) -> NoReturn:
@@ -49,7 +49,8 @@ def run_command(command: click.Command) -> NoReturn:
         help_hint = f" (see: {exc.ctx.command_path} --help)" if isinstance(exc, click.UsageError) and exc.ctx else ""
         code = _fail(exc.format_message().rstrip(".") + help_hint, exc.exit_code)
     except RctError as exc:
-        code = _fail(str(exc), EXIT_USAGE if isinstance(exc, _USAGE_ERRORS) else EXIT_FAILED)
+        is_usage = isinstance(exc, _USAGE_ERRORS) and not isinstance(exc, NotNow)  # which may be good later
+        code = _fail(str(exc), EXIT_USAGE if is_usage else EXIT_FAILED)
     except (KeyboardInterrupt, click.Abort):
         code = EXIT_INTERRUPTED
     except BrokenPipeError:

@@ -1,0 +1,298 @@
+"""Modes of the battery, with a way back: what they change is saved on disk first, and put back at the end.
+
+    async with connect("192.0.2.7") as inverter:
+        async with steered(Writer(inverter), "hold"):
+            ...  # the car charges, and not from the battery
+
+However it ends, what the inverter held before is written back. When the program dies instead, the file stays, and the
+next one that starts a mode, or ``put_back``, does it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from rct_tools.errors import LinkError, NoAnswer, NotNow, RctError, WriteFailed, WriteRefused
+from rct_tools.objects import registry
+from rct_tools.values import Value
+from rct_tools.wayback import Change, WayBack
+from rct_tools.writable import find_writable, is_same, show
+from rct_tools.writing import Intent, Writer, Written
+
+logger = logging.getLogger(__name__)
+
+LAST_TRIES: Final = 3  # to put back, of a program that is to end now
+_PAUSES: Final = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)  # seconds; the last again and again
+
+_SOC: Final = "battery.soc"
+_SOC_MIN: Final = "power_mng.soc_min"
+_SOC_MAX: Final = "power_mng.soc_max"
+_POWER: Final = "power_mng.battery_power_extern"
+_GRID: Final = "power_mng.use_grid_power_enable"
+_STRATEGY: Final = "power_mng.soc_strategy"
+_EXTERNAL, _INTERNAL = 2, 4
+_BIT: Final = 0.005  # of the state of charge: so much a battery gives away at most until it is told
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a mode is given, and how things are: W, and states of charge from 0 to 1."""
+
+    power: float | None
+    soc: float | None
+    now: float  # the state of charge
+    low: float  # below which the battery is not discharged, as it is set
+
+
+Expression: TypeAlias = Callable[[Wish], Value | None]
+"""What an object is set to; None leaves it alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """A recipe: objects and what they are set to, in the order in which they are written; put back in reverse."""
+
+    meaning: str
+    steps: Mapping[str, Expression]
+    needs: frozenset[str] = frozenset()  # "power", "soc"
+    takes: frozenset[str] = frozenset()  # what it needs, and what may be given
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "takes", self.takes | self.needs)
+
+
+def _now_or_lower(wish: Wish) -> Value:
+    """The state of charge, in whole percent and a bit less than it is: what is more may be charged from the grid."""
+    return max(wish.low, math.floor((wish.now - _BIT) * 100) / 100)
+
+
+# The strategy comes last, so that what it goes by is set when it begins; and is put back first.
+MODES: Final[Mapping[str, Mode]] = MappingProxyType(
+    {
+        "hold": Mode(
+            "the battery is not discharged; what the sun leaves over charges it",
+            {_SOC_MIN: _now_or_lower, _STRATEGY: lambda _: _INTERNAL},
+        ),
+        "charge": Mode(
+            "the battery is charged with --power, from the grid too, up to --soc",
+            {
+                _SOC_MAX: lambda wish: wish.soc,
+                _POWER: lambda wish: -(wish.power or 0.0),
+                _GRID: lambda _: True,
+                _STRATEGY: lambda _: _EXTERNAL,
+            },
+            needs=frozenset({"power"}),
+            takes=frozenset({"soc"}),
+        ),
+        "discharge": Mode(
+            "the battery is discharged with --power into the house, down to --soc",
+            {
+                _SOC_MIN: lambda wish: wish.soc,
+                _POWER: lambda wish: wish.power or 0.0,
+                _STRATEGY: lambda _: _EXTERNAL,
+            },
+            needs=frozenset({"power"}),
+            takes=frozenset({"soc"}),
+        ),
+        "reserve": Mode(
+            "the battery is not discharged below --soc",
+            {_SOC_MIN: lambda wish: max(wish.low, wish.soc or 0.0)},
+            needs=frozenset({"soc"}),
+        ),
+    }
+)
+STEERED: Final = tuple(dict.fromkeys(name for mode in MODES.values() for name in mode.steps))
+"""Every object that a mode may change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was put back, in this order; and what was left, since others have set it meanwhile, with what it holds."""
+
+    written: tuple[Written, ...] = ()
+    left: tuple[Change, ...] = ()  # from what it was before to what it is now
+
+
+@dataclass(slots=True)
+class Steered:
+    """A mode that is on."""
+
+    mode: str
+    way_back: WayBack
+    recovered: Restored | None  # what had to be put back first, since another program had not
+    written: tuple[Written, ...] = ()
+    restored: Restored | None = None  # at the end
+
+
+def check_mode(mode: str, power: float | None, soc: float | None) -> None:
+    """Raise WriteRefused when a mode does not exist, or lacks what it needs or takes not what it is given."""
+    recipe = MODES.get(mode)
+    if recipe is None:
+        raise WriteRefused(f"there is no mode {mode!r}; there are {', '.join(MODES)}")
+    for name, value in {"power": power, "soc": soc}.items():
+        if value is None and name in recipe.needs:
+            raise WriteRefused(f"mode {mode} needs a {name}: {recipe.meaning}")
+        if value is not None and name not in recipe.takes:
+            raise WriteRefused(f"mode {mode} takes no {name}: {recipe.meaning}")
+    if power is not None and not power > 0:
+        raise WriteRefused(f"mode {mode}: the power must be more than 0 W, got {power:g} W")
+    if soc is not None:
+        find_writable(registry[_SOC_MAX if mode == "charge" else _SOC_MIN]).check(soc)
+
+
+@asynccontextmanager
+async def steered(
+    writer: Writer,
+    mode: str,
+    *,
+    power: float | None = None,
+    soc: float | None = None,
+    seconds: float | None = None,
+    force_state: bool = False,
+) -> AsyncIterator[Steered]:
+    """Have a mode on while the block runs, then put back what was before.
+
+    ``power`` is in W and positive, ``soc`` from 0 to 1; ``seconds`` is only noted, for who looks meanwhile. At the end
+    it is tried until all is back; where the block failed or was cancelled, LAST_TRIES times, and then the error is
+    raised and the file stays.
+
+    Raises WriteRefused and NotNow before anything is changed, WriteFailed, NoAnswer, LinkError, OSError, RctError.
+    """
+    check_mode(mode, power, soc)
+    inverter = await writer.serial()
+    with writer.way_backs.locked(inverter):
+        recovered = await _put_back(writer, inverter)
+        intents = await _consider(writer, mode, power, soc, force_state=force_state)
+        began = writer.clock()
+        changes = tuple(Change(it.object, it.old, it.wanted) for it in intents)
+        until = None if seconds is None else began + round(seconds * 1e9)
+        way_back = WayBack(inverter, writer.client.peer, mode, os.getpid(), began, until, changes)
+        on = Steered(mode, way_back, recovered)
+        is_on = patient = False
+        writer.way_backs.save(way_back)
+        try:
+            on.written = tuple([await writer.carry_out(intent) for intent in intents])
+            is_on = True
+            yield on
+            patient = True
+        finally:
+            on.restored = await _end(writer, inverter, was_on=is_on, patient=patient)
+
+
+async def put_back(writer: Writer) -> Restored | None:
+    """Put back what a mode has changed whose program is gone; return what that was, None when there was nothing.
+
+    Raises NotNow when a program keeps the mode, WriteFailed, NoAnswer, LinkError, OSError, RctError.
+    """
+    inverter = await writer.serial()
+    with writer.way_backs.locked(inverter):
+        return await _put_back(writer, inverter)
+
+
+async def kept(writer: Writer) -> tuple[WayBack | None, bool]:
+    """Return what is to be put back, if anything, and whether a program is there that will.
+
+    Raises NoAnswer, LinkError, OSError, RctError.
+    """
+    inverter = await writer.serial()
+    try:
+        with writer.way_backs.locked(inverter):
+            return writer.way_backs.load(inverter), False
+    except NotNow:
+        return writer.way_backs.load(inverter), True
+
+
+async def differing(writer: Writer, on: Steered) -> dict[str, Value]:
+    """Return what does not hold any more what the mode has set: somebody else has changed it, or a restart has.
+
+    What gives no answer is left out. Raises LinkError.
+    """
+    found = {}
+    for written in on.written:
+        with suppress(NoAnswer):
+            value = await writer.settled(written.object)
+            if not is_same(written.object, value, written.wanted):
+                found[written.object.name] = value
+    return found
+
+
+async def _consider(
+    writer: Writer, mode: str, power: float | None, soc: float | None, *, force_state: bool
+) -> list[Intent]:
+    """Return all writes of a mode. Raises WriteRefused, NotNow."""
+    now, low = await writer.value(_SOC), await writer.settled(registry[_SOC_MIN])
+    if not isinstance(now, float) or not isinstance(low, float) or not 0 <= now <= 1:
+        raise NotNow(f"{writer.client.peer}: {_SOC} is {now!r}, so mode {mode} cannot be right")
+    wish = Wish(power, soc, now, low)
+    values = {name: value for name, express in MODES[mode].steps.items() if (value := express(wish)) is not None}
+    shown = show(registry[_SOC], now)
+    least, most = values.get(_SOC_MIN), values.get(_SOC_MAX)
+    if isinstance(least, float) and least > max(now, low):
+        raise NotNow(
+            f"{writer.client.peer}: the battery is at {shown}, so mode {mode} cannot keep "
+            f"{show(registry[_SOC_MIN], least)}: some firmware would charge it from the grid at full power"
+        )
+    if isinstance(most, float) and most <= now:
+        raise NotNow(f"{writer.client.peer}: the battery is at {shown} already; nothing was changed")
+    return [await writer.consider(name, value, force_state=force_state) for name, value in values.items()]
+
+
+async def _put_back(writer: Writer, inverter: str, *, was_on: bool = True) -> Restored | None:
+    """Write back what is on disk, in reverse; look at it all once more; then forget it.
+
+    What others have set since stays; but of a mode that never ``was_on`` all goes back, whatever came of its writes.
+    """
+    way_back = writer.way_backs.load(inverter)
+    if way_back is None:
+        return None
+    if (other := await writer.serial()) != inverter:
+        raise LinkError(f"{writer.client.peer}: is inverter {other} now, and what is to be put back is of {inverter}")
+    written, left = [], []
+    for change in reversed(way_back.changes):
+        done = await writer.put_back(change, was_made=was_on)
+        if done is not None:
+            written.append(done)
+        else:
+            now = await writer.settled(change.object)
+            logger.info(
+                "%s: %s is %s, by others: it stays", writer.client.peer, change.object.name, show(change.object, now)
+            )
+            left.append(Change(change.object, change.before, now))
+    for done in written:  # one may have changed another
+        now = await writer.settled(done.object)
+        if not is_same(done.object, now, done.wanted):
+            message = f"{writer.client.peer}: {done.object.name} was put back, but is {show(done.object, now)} again"
+            raise WriteFailed(message, done.object.name, done.tries, now)
+    writer.way_backs.forget(inverter)
+    return Restored(tuple(written), tuple(left))
+
+
+async def _end(writer: Writer, inverter: str, *, was_on: bool, patient: bool) -> Restored | None:
+    """Put all back, however often that has to be tried."""
+    tries = 0
+    try:
+        while True:
+            try:
+                return await _put_back(writer, inverter, was_on=was_on)
+            except (WriteFailed, NoAnswer, LinkError) as exc:
+                tries += 1
+                if not patient and tries >= LAST_TRIES:
+                    raise RctError(f"{exc}; not everything is put back yet, {_remedy(writer, inverter)}") from exc
+                pause = _PAUSES[min(tries, len(_PAUSES)) - 1] if patient else 1.0
+                logger.warning("%s; tried again in %g s", exc, pause)
+                await writer.sleep(pause)
+    except asyncio.CancelledError:
+        logger.error("%s: not everything is put back yet, %s", writer.client.peer, _remedy(writer, inverter))
+        raise
+
+
+def _remedy(writer: Writer, inverter: str) -> str:
+    return f"see {writer.way_backs.path(inverter)}; `rct mode normal` does it"
