@@ -19,14 +19,19 @@ Said: TypeAlias = Mapping[str, bytes | None]
 
 
 class Answering(Simulator):
-    """The inverter, at noon, with its clock held."""
+    """The inverter, at noon, with its clock held; from the first request for ``until`` on it says nothing any more."""
 
-    def __init__(self, said: Said, *, faults: Faults = HEALTHY, latency: float = 0.0) -> None:
+    def __init__(self, said: Said, *, until: str = "", faults: Faults = HEALTHY, latency: float = 0.0) -> None:
         super().__init__(port=0, latency=latency, broadcast=False, speed=0.0, start=NOON, faults=faults)
+        self._silent_from = until
+        self._is_silent = False
         self._said = {pattern.replace("[", "[[]"): payload for pattern, payload in said.items()}
 
     def _answer(self, request: Frame) -> Frame | None:
         name = registry.describe(request.object_id).name
+        self._is_silent = self._is_silent or name == self._silent_from
+        if self._is_silent:
+            return None
         for pattern, payload in self._said.items():
             if fnmatchcase(name, pattern):
                 return None if payload is None else Frame(Command.RESPONSE, request.object_id, payload)
