@@ -24,6 +24,8 @@ COMMANDS: Final[Mapping[str, str]] = {  # name: what it does; its code is the cl
     "proxy": "Share an inverter: one connection to it, many clients.",
     "status": "Show how the collector or proxy is that runs here.",
     "doctor": "Examine a connection: what is wrong, and what to do.",
+    "history": "Read what an inverter remembers: as a table, a file, a picture.",
+    "events": "Read the event log of an inverter, and follow it.",
     "query": "Read back what was stored.",
     "objects": "List the objects an inverter knows.",
     "readings": "Print the default set of readings, to start one's own from.",

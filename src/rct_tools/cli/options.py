@@ -100,6 +100,10 @@ timeout_option = click.option(
     show_default=True,
     help="How long to wait for an answer before asking again (up to three times).",
 )
+time_zone_option = click.option(
+    "--time-zone", default="", metavar="ZONE",
+    help="The time zone of the inverter's clock, such as Europe/Berlin.  [default: that of this machine]",
+)  # fmt: skip
 verbose_option = click.option(
     "-v", "--verbose", count=True, expose_value=False, callback=set_verbosity, is_eager=True,
     help="Say more on stderr; twice for everything, tracebacks too.",
