@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from rct_tools.errors import ConfigError
-from rct_tools.times import SECOND, iso_time, local_zone, parse_duration
+from rct_tools.times import SECOND, iso_time, local_zone, parse_duration, parse_time
 
 DURATIONS = [
     ("250ms", SECOND // 4),
@@ -51,3 +53,28 @@ def test_local_zone_is_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert local_zone() == "Europe/Berlin"
     monkeypatch.setenv("TZ", "CET-1CEST")  # no name
     assert local_zone() != "CET-1CEST"
+
+
+# --- moments --------------------------------------------------------------------------------------------------------
+
+NOW = 1_718_964_000 * SECOND  # 2024-06-21T10:00Z
+BERLIN = ZoneInfo("Europe/Berlin")
+MOMENTS = [
+    ("90m", NOW - 5400 * SECOND),
+    ("2024-06-21T12:00", NOW),
+    ("2024-06-21 12:00:00.5", NOW + SECOND // 2),
+    ("2024-06-21T12:00Z", NOW + 7200 * SECOND),
+    ("2024-06-21", NOW - 12 * 3600 * SECOND),
+    ("2024-01-21", NOW - (152 * 24 + 11) * 3600 * SECOND),  # in winter
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), MOMENTS)
+def test_a_moment_is_of_a_zone(text: str, expected: int) -> None:
+    assert parse_time(text, NOW, BERLIN) == expected
+
+
+@pytest.mark.parametrize("text", ["", "noon", "2024-13-01", "12:00", "0001-01-01T00:00+14:00", "-5m"])
+def test_no_moment(text: str) -> None:
+    with pytest.raises(ConfigError, match="is neither a duration, such as 90m or 7d, nor a time"):
+        parse_time(text, NOW, BERLIN)

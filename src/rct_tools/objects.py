@@ -78,7 +78,7 @@ class Registry:
     def __init__(self, objects: Iterable[ObjectInfo], events: Mapping[int, str] | None = None) -> None:
         self._by_name = {info.name: info for info in objects}
         self._by_id = {info.object_id: info for info in self._by_name.values()}
-        self._events = events or {}
+        self.events: Mapping[int, str] = events or {}  # type of an event -> what it is about
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -133,7 +133,7 @@ class Registry:
 
     def event_name(self, event: Event) -> str:
         """Return what an event of the event table is about."""
-        return self._events.get(event.type, f"type 0x{event.type:02x}")
+        return self.events.get(event.type, f"type 0x{event.type:02x}")
 
     def nearest(self, asked: str) -> list[str]:
         """Return the names that may be meant by a wrong one, the likeliest first."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -70,6 +71,22 @@ def parse_iso_time(text: str) -> int | None:
         return None
     seconds = _whole_seconds(match[1] + match[3])
     return None if seconds is None else seconds * SECOND + int((match[2] or "0").ljust(9, "0"))
+
+
+def parse_time(text: str, now: int, zone: tzinfo | None = None) -> int:
+    """Return a moment (UTC, nanoseconds): a duration that lies between it and now, or a date with or without a time.
+
+    What has no offset is what clocks show in the zone, or without one, here. Raises ConfigError.
+    """
+    with suppress(ConfigError):
+        return now - parse_duration(text)
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=moment.tzinfo or zone).astimezone()
+    except (ValueError, OverflowError, OSError) as exc:
+        expected = "neither a duration, such as 90m or 7d, nor a time, such as 2026-06-21T12:00"
+        raise ConfigError(f"{text!r} is {expected}") from exc
+    return (moment - _EPOCH.replace(tzinfo=UTC)) // timedelta(microseconds=1) * 1000
 
 
 def local_zone() -> str:

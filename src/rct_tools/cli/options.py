@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import click
 from click.shell_completion import CompletionItem
 
 from rct_tools.cli.run import LOG_FORMATS, set_log_format, set_verbosity
+from rct_tools.clock import Clock
 from rct_tools.errors import ConfigError, UnknownObject
 from rct_tools.link import PORT
 from rct_tools.objects import ObjectInfo, registry
@@ -69,9 +70,9 @@ class ZoneType(click.ParamType[ZoneInfo]):
         if isinstance(value, ZoneInfo):
             return value
         try:
-            return ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            self.fail(f"{value!r} is no time zone; expected a name such as Europe/Berlin", param, ctx)
+            return Clock.of(value).zone
+        except ConfigError as exc:
+            self.fail(str(exc), param, ctx)
 
 
 def _find_config(_ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path:
@@ -117,7 +118,7 @@ timeout_option = click.option(
 )
 time_zone_option = click.option(
     "--time-zone", "zone", type=ZoneType(), metavar="ZONE",
-    help="The time zone of its clock, such as Europe/Berlin.  [default: that of this machine]",
+    help="The time zone of the inverter's clock, such as Europe/Berlin.  [default: that of this machine]",
 )  # fmt: skip
 verbose_option = click.option(
     "-v", "--verbose", count=True, expose_value=False, callback=set_verbosity, is_eager=True,

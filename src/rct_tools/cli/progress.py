@@ -38,6 +38,22 @@ def bytes_progress(title: str, total: int) -> Iterator[Callable[[int], object]]:
 
 
 @contextmanager
+def reach(title: str, total: int) -> Iterator[Callable[[int, str], object]]:
+    """Yield what to call with how much is done in all, and a text that says how far that is."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _text: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress, TextColumn
+
+    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[reached]}", markup=False))
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+        task = bar.add_task(escape(title), total=total, reached="")
+        yield lambda done, text: bar.update(task, completed=done, reached=text)
+
+
+@contextmanager
 def _bar(columns: Sequence[ProgressColumn], title: str, total: int) -> Iterator[Callable[[int], object]]:
     from rich.console import Console
     from rich.markup import escape

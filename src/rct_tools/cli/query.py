@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -16,12 +15,10 @@ from rct_tools.errors import ConfigError, UnknownObject
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.sinks.sqlite import path_in_url
 from rct_tools.sinks.sqlite import query as stored
-from rct_tools.times import iso_time, parse_duration
+from rct_tools.times import iso_time, parse_time
 from rct_tools.values import DataType
 
 COLUMNS = ("time", "inverter", "object", "value", "unit")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TimeType(click.ParamType[int]):
@@ -33,15 +30,9 @@ class TimeType(click.ParamType[int]):
         if isinstance(value, int):
             return value
         try:
-            return time.time_ns() - parse_duration(value)
-        except ConfigError:
-            pass
-        try:
-            moment = datetime.fromisoformat(value).astimezone()  # without an offset, it is what clocks here show
-        except (ValueError, OverflowError, OSError):
-            expected = "neither a duration, such as 90m or 7d, nor a time, such as 2026-06-21T12:00"
-            self.fail(f"{value!r} is {expected}", param, ctx)
-        return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+            return parse_time(value, time.time_ns())
+        except ConfigError as exc:
+            self.fail(str(exc), param, ctx)
 
 
 @click.command(epilog="Example: rct query --object 'battery.*' --since 1h --format csv")
