@@ -27,7 +27,7 @@ from rct_tools.proxy import Cut, ProxySetup, Tally, Tap
 from rct_tools.proxy.complaints import Complaints
 from rct_tools.proxy.desk import Desk
 from rct_tools.proxy.session import FLOOD, OPEN, Session
-from rct_tools.questions import Origin, Reply
+from rct_tools.question import Origin, Reply
 from rct_tools.reading import read_frame
 from rct_tools.runs import LONGEST_FRAME
 

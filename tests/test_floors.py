@@ -65,6 +65,7 @@ FLOORS = {
     "textfile": 4,
     "homeassistant": 4,
     "sinks": 5,
+    "question": 4,
     "questions": 5,
     "evidence": 5,
     "client": 6,

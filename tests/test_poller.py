@@ -16,7 +16,8 @@ from rct_tools.errors import LinkError, NoAnswer
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Field, Plan
 from rct_tools.poller import OPEN, Poller, _Sum
-from rct_tools.questions import TIMEOUT, Counters, Reply
+from rct_tools.question import Counters, Reply
+from rct_tools.questions import TIMEOUT
 from rct_tools.reading import Reading
 from rct_tools.simulator import Simulator
 from rct_tools.times import SECOND

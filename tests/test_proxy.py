@@ -18,7 +18,7 @@ from rct_tools.objects import registry
 from rct_tools.parser import FrameParser
 from rct_tools.proxy import Proxy, ProxySetup, Tallies, Tap
 from rct_tools.proxy.tally import OTHERS
-from rct_tools.questions import Origin
+from rct_tools.question import Origin
 from rct_tools.simulator import Faults
 from rct_tools.simulator.broadcast import cycles
 from rct_tools.values import DataType, TimeSeries

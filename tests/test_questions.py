@@ -14,7 +14,8 @@ from rct_tools.client import Client, connect
 from rct_tools.errors import ConnectionLost, EncodeError, NoAnswer, WriteRefused
 from rct_tools.frame import Command, Frame
 from rct_tools.objects import ObjectInfo, registry
-from rct_tools.questions import ATTEMPTS, MORE_ATTEMPTS, PROBE, Origin
+from rct_tools.question import MORE_ATTEMPTS, Origin
+from rct_tools.questions import ATTEMPTS, PROBE
 from rct_tools.simulator.inverter import Inverter
 
 from guests import NOW, until, warped

@@ -20,7 +20,8 @@ from rct_tools.errors import ConnectionLost, LinkError, NoAnswer
 from rct_tools.frame import BadFrame, Frame
 from rct_tools.link import PORT, Down, Link, Up, backoff, ticking
 from rct_tools.objects import ObjectInfo, registry
-from rct_tools.questions import ATTEMPTS, TIMEOUT, Counters, Origin, Questions, Reply
+from rct_tools.question import Counters, Origin, Reply
+from rct_tools.questions import ATTEMPTS, TIMEOUT, Questions
 from rct_tools.reading import BadReading, Reading, read_frame
 from rct_tools.stream import Streams
 

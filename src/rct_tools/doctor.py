@@ -24,7 +24,8 @@ from rct_tools.evidence import Broadcast, Delays, Evidence, Outcome, gather
 from rct_tools.frame import Command, Frame
 from rct_tools.link import CONNECT_TIMEOUT, PORT, Link, Up, backoff
 from rct_tools.objects import registry
-from rct_tools.questions import TIMEOUT, Reply
+from rct_tools.question import Reply
+from rct_tools.questions import TIMEOUT
 from rct_tools.reading import Reading
 from rct_tools.stream import Streams
 from rct_tools.times import SECOND

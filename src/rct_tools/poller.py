@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from rct_tools.errors import LinkError, NoAnswer
 from rct_tools.objects import ObjectInfo
 from rct_tools.plan import Field, Plan
-from rct_tools.questions import Counters, Reply
+from rct_tools.question import Counters, Reply
 from rct_tools.reading import Reading
 from rct_tools.schedule import Entry, Schedule
 from rct_tools.times import SECOND

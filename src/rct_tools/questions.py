@@ -8,17 +8,15 @@ from __future__ import annotations
 import asyncio
 import calendar
 import time
-from collections import Counter
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final
 
 from rct_tools.errors import ConnectionLost, EncodeError, NoAnswer, RctError, WriteRefused
-from rct_tools.frame import Command, Frame, Reason
+from rct_tools.frame import Command, Frame
 from rct_tools.link import Link
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.pace import Others, Pace
+from rct_tools.question import Counters, Key, Origin, Question, Reply
 from rct_tools.reading import Reading
 from rct_tools.stubs import Stubs
 from rct_tools.turns import Turns
@@ -28,8 +26,6 @@ TIMEOUT: Final = 1.0
 """Seconds to wait for an answer before asking again; a healthy inverter needs a tenth of it."""
 
 ATTEMPTS: Final = 3
-MORE_ATTEMPTS: Final = 5
-"""So many more on a line that is known to lose answers, so that silence of an object is not mistaken."""
 
 PROBE: Final = "svnversion"
 """What every inverter knows. Asked when many questions stayed unanswered, unless another was answered on it."""
@@ -40,69 +36,6 @@ _SUSPICIOUS: Final = 4  # questions in a row without an answer
 _LOSSY: Final = 0.1  # share of the answers of late that came only when asked again
 _LATELY: Final = 20  # answers that such a share is about
 _MOST_MUTE: Final = 4096  # objects remembered; there are 895
-
-_Key: TypeAlias = tuple[int, int, int | bytes | None]
-"""Address, object id, and what came with it: the time that a page of history is asked for, what is to be written."""
-
-
-class Origin(Enum):
-    """Why something came."""
-
-    ANSWER = "answer"  # it was asked for
-    LATE = "late"  # it was asked for, but nobody waits for it any more, or it came twice
-    UNASKED = "unasked"  # the inverter says it by itself, or another client has asked
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer: as it came, and what it tells."""
-
-    frame: Frame
-    reading: Reading
-
-
-@dataclass(slots=True)
-class Counters:
-    """What happened on a connection, counted since the client began."""
-
-    requests: int = 0  # sent, the repeated ones too
-    retries: int = 0
-    timeouts: int = 0
-    frames: int = 0
-    bad_frames: Counter[Reason] = field(default_factory=Counter)
-    bad_readings: int = 0  # right checksum, but a payload that does not fit: cut replies
-    foreign_frames: int = 0  # good, but no answer to a request of ours
-    unheard: int = 0  # readings that a slow listener lost
-    reconnects: int = 0
-    bytes_received: int = 0
-    bytes_sent: int = 0
-
-
-@dataclass(eq=False, slots=True)
-class Question:
-    """Something asked, until it is answered or given up."""
-
-    key: _Key
-    info: ObjectInfo
-    frame: Frame
-    answer: asyncio.Future[Reply]
-    attempts: int  # left
-    askers: set[Hashable]
-    more: int = MORE_ATTEMPTS  # left beyond those, where they are needed
-    times: int = 0  # it was sent
-    sent: float = 0.0  # loop time
-    overdue: float = 0.0  # loop time at which answers have come, as a rule
-    excused: bool = False  # whether a lost connection gave it one attempt more
-
-    @property
-    def is_write(self) -> bool:
-        """Whether it changes something: then it is sent once, whatever comes of it."""
-        return isinstance(self.key[2], bytes)
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether nothing may be asked meanwhile: the next request would cut a page of history, or lose a write."""
-        return self.info.is_query or self.is_write
 
 
 class Questions:
@@ -126,7 +59,7 @@ class Questions:
         self._pace = Pace()
         self._others = Others()
         self._stubs = Stubs()
-        self._open: dict[_Key, Question] = {}  # every question without an answer yet
+        self._open: dict[Key, Question] = {}  # every question without an answer yet
         self._turns: Turns[Question] = Turns()  # those of them that wait to be sent
         self._flying: dict[Question, asyncio.TimerHandle] = {}  # the others, and when they expire
         self._writing: Question | None = None  # the write that is in flight
@@ -321,7 +254,7 @@ class Questions:
             self._probing = None
             self.leave(_probe)
 
-    def _new(self, key: _Key, info: ObjectInfo, frame: Frame, attempts: int) -> Question:
+    def _new(self, key: Key, info: ObjectInfo, frame: Frame, attempts: int) -> Question:
         question = Question(key, info, frame, asyncio.get_running_loop().create_future(), attempts, set())
         # Whoever waits may have been cancelled by the time it fails.
         question.answer.add_done_callback(_look_at)

@@ -31,7 +31,8 @@ from rct_tools.proxy.session import Session
 from rct_tools.proxy.setup import CACHE, MOST_CLIENTS, RATE, ProxySetup, default_host, parse_writable
 from rct_tools.proxy.tally import BUCKETS, Cut, Tallies, Tally
 from rct_tools.proxy.tap import Tap, open_tap
-from rct_tools.questions import PROBE, Origin
+from rct_tools.question import Origin
+from rct_tools.questions import PROBE
 
 __all__ = [
     "BUCKETS", "CACHE", "MOST_CLIENTS", "RATE", "Access", "Cut", "Network", "Proxy", "ProxySetup", "Served", "Tallies",

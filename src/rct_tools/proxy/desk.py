@@ -19,7 +19,7 @@ from rct_tools.objects import ObjectInfo, registry
 from rct_tools.proxy.complaints import Complaints
 from rct_tools.proxy.setup import ProxySetup
 from rct_tools.proxy.tally import Tally
-from rct_tools.questions import Origin, Reply
+from rct_tools.question import Origin, Reply
 
 logger = logging.getLogger(__name__)
 
