@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from rct_tools.capture import Chunk, Direction, read_capture
-from rct_tools.cli.proxy import proxy
+from rct_tools.cli import rct
 from rct_tools.client import connect
 from rct_tools.frame import Command, Frame
 from rct_tools.link import PORT
@@ -133,7 +133,7 @@ def test_every_option_reaches_the_proxy(options: list[str], setup: ProxySetup, m
     monkeypatch.setattr(importlib.import_module("rct_tools.cli.proxy"), "share", share)
     for upstream, where in (("roof.lan", ("roof.lan", 8899)), ("[::1]:1", ("::1", 1))):
         told.clear()
-        result = CliRunner().invoke(proxy, ["--upstream", upstream, "--status", "127.0.0.1:1", *options])
+        result = CliRunner().invoke(rct, ["proxy", "--upstream", upstream, "--status", "127.0.0.1:1", *options])
         assert result.exit_code == 0, result.output
         host, port, given, _, status = told
         assert (host, port) == where

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from rct_tools.cli import rct
 from rct_tools.cli.proxy import proxy
 from rct_tools.config import parse_config
 from rct_tools.link import PORT
@@ -87,7 +88,8 @@ def test_options_of_the_unit_of_the_proxy_are_those_of_the_command() -> None:
 
 def understood(options: list[str]) -> dict[str, Any]:
     """Return what `rct proxy` understands."""
-    return proxy.make_context("proxy", options).params
+    parent = rct.make_context("rct", ["proxy"])  # a command remembers the options for help of its first context
+    return proxy.make_context("proxy", options, parent=parent).params
 
 
 # --- container ------------------------------------------------------------------------------------------------------
