@@ -26,7 +26,7 @@ from rct_tools.groups import GroupTable, Readings, build_plan, group_text
 from rct_tools.link import PORT
 from rct_tools.plan import Plan
 from rct_tools.proxy.table import ProxyTable
-from rct_tools.settings import Duration, Secret, Size, Table, decode, unknown_key
+from rct_tools.settings import Duration, Size, Table, decode, shown, unknown_key
 from rct_tools.sinks import kind_of, open_sink, settings_for, sink_keys
 from rct_tools.sinks.sqlite import default_path, path_in_url
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT
@@ -368,31 +368,14 @@ def _zone(name: str, place: str) -> str:
 
 def show_config(config: Config) -> dict[str, Any]:
     """Return what is in force as a tree for TOML: all that is not by default, without secrets."""
-    tree: dict[str, Any] = _shown(config.file)
+    tree: dict[str, Any] = shown(config.file)
     common = msgspec.structs.fields(SinkTable)
     trees = config.file.sink or ({"url": "sqlite:"},)
     tree["sink"] = [
-        {key: value for key, value in table.items() if key in {field.encode_name for field in common}}
-        | _shown(settings)
+        {key: value for key, value in table.items() if key in {field.encode_name for field in common}} | shown(settings)
         for table, settings in zip(trees, config.sinks, strict=True)
     ]
     return tree
-
-
-def _shown(value: Any) -> Any:
-    match value:
-        case msgspec.Struct():
-            fields = msgspec.structs.fields(value)
-            return {
-                f.encode_name: _shown(v) for f in fields if (v := getattr(value, f.name)) not in (f.default, None, {})
-            }
-        case Secret():
-            return value.shown
-        case Duration() | Size():
-            return value.shown
-        case tuple() | list():
-            return [_shown(item) for item in value]
-    return value
 
 
 # --- text -----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from rct_tools.address import show_address
 from rct_tools.capture import Chunk, Direction
 from rct_tools.errors import ConnectFailed, ConnectionLost
 
@@ -87,7 +88,7 @@ class Link:
         """``tap`` is called with every chunk as it crosses the wire, in both directions."""
         self.host = host
         self.port = port
-        self.peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.peer = show_address(host, port)
         self.tries = tries
         self.reconnects = 0
         self._pause = pause

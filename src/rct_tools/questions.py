@@ -97,12 +97,7 @@ class Questions:
         if question is None:
             frame = Frame(_to(command, address), info.object_id, payload, address)
             question = self._new(key, info, frame, self._attempts)
-        if asker not in question.askers:
-            question.askers.add(asker)
-            if question not in self._flying:
-                self._turns.add(question, asker)
-                self.pump()
-        return question.answer
+        return self._join(question, asker)
 
     def write(
         self, info: ObjectInfo, payload: bytes, *, address: int = 0, asker: Hashable = None
@@ -122,6 +117,9 @@ class Questions:
             frame = Frame(_to(Command.WRITE, address), info.object_id, payload, address)
             frame.encode()
             question = self._new(key, info, frame, attempts=1)
+        return self._join(question, asker)
+
+    def _join(self, question: Question, asker: Hashable) -> asyncio.Future[Reply]:
         if asker not in question.askers:
             question.askers.add(asker)
             if question not in self._flying:

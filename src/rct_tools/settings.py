@@ -202,3 +202,20 @@ def _structure(kind: Any) -> Any:
     while not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
         kind = next(part for part in typing.get_args(kind) if part is not type(None))
     return kind
+
+
+def shown(value: Any) -> Any:
+    """Return settings as a tree for TOML: all that is not by default, without secrets."""
+    match value:
+        case msgspec.Struct():
+            fields = msgspec.structs.fields(value)
+            return {
+                f.encode_name: shown(v) for f in fields if (v := getattr(value, f.name)) not in (f.default, None, {})
+            }
+        case Secret():
+            return value.shown
+        case Duration() | Size():
+            return value.shown
+        case tuple() | list():
+            return [shown(item) for item in value]
+    return value

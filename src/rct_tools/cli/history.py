@@ -129,7 +129,7 @@ async def _keep(client: Client, file: HistoryFile, layout: Layout, whole: Stretc
                         file.add(tell(row))
                 file.end(stretch)
         say(f"{file.path}: {file.finish():,} rows")
-    except BaseException:
+    except BaseException:  # Ctrl-C too: what has come is said to be kept, and it goes on as it was
         if file.leave():
             say(f"{file.partial}: keeps what has come; the same command goes on with it")
         raise

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, ParamSpec, Protocol, TypeAlias, cast
 
+from rct_tools.address import show_address
 from rct_tools.capture import Direction
 from rct_tools.frame import BadFrame, Command, Frame
 from rct_tools.link import keep_alive
@@ -104,7 +105,7 @@ class Session(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         host, port, *_ = transport.get_extra_info("peername")  # told by accept(), also of who has left already
         self.host = host.removeprefix("::ffff:") if "." in host else host  # IPv4 on a socket of both
-        self.peer = f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
+        self.peer = show_address(self.host, port)
         self._tally = self._house.tally(self.host)
         self._tally.connections += 1
         if (reason := self._house.enter(self)) is not None:
@@ -211,7 +212,7 @@ class Session(asyncio.Protocol):
         """Do something that takes time; a mistake of ours in it ends this connection alone."""
         try:
             await job(*args, **kwargs)
-        except Exception:
+        except Exception:  # whatever it is, it is logged, and the others go on
             logger.exception("%s: a mistake of the proxy", self.peer)
             self.cut_off(Cut.MISTAKE, "the proxy made a mistake; the log says which")
 
