@@ -19,6 +19,7 @@ class Reading:
     object: ObjectInfo  # name, unit and type
     value: Value  # in the unit of the object; never None
     payload: bytes = field(default=b"", compare=False, repr=False)  # as it came; empty when calculated or spooled
+    backfilled: bool = False  # else it was read live; of the inverter's own log, where nobody had read
 
 
 @dataclass(frozen=True, slots=True)

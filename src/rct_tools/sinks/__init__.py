@@ -31,6 +31,17 @@ class Sink(Protocol):
         """Flush and release. Called once."""
 
 
+class Store(Sink, Protocol):
+    """A sink that can say what it has, so that what it lacks can be filled."""
+
+    async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
+        """Return when it has readings of an object, live ones and others: UTC, in nanoseconds.
+
+        From ``since`` up to, and without, ``until``; each rounded down to a multiple of ``step``, so that five minutes
+        with many are one. What was written before is there, or will be without being written again. Raises SinkError.
+        """
+
+
 class Kind(NamedTuple):
     """What is known of the sinks of a scheme before their module is loaded."""
 
