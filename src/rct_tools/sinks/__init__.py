@@ -51,6 +51,7 @@ class Kind(NamedTuple):
     unsafe: float = 0.0  # seconds for which what it says to have taken may yet be lost with it
     secret: str = ""  # the variable of the environment that may hold its password or token
     makes_files: bool = False  # whether opening it leaves something on disk
+    is_store: bool = False  # whether it can say what it has: it is a Store
 
 
 _VICTORIA: Final = 10.0  # seconds: VictoriaMetrics has what is new in memory alone for up to 5
