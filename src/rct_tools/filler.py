@@ -57,7 +57,7 @@ class Target:
 @dataclass(slots=True)
 class _Due:
     since: int  # what is older was looked at
-    when: int = 0  # not before
+    when: int  # not before
 
 
 class Filler:
@@ -82,7 +82,6 @@ class Filler:
     async def run(self) -> None:
         """Fill until cancelled."""
         seen = None  # when it was last there
-        since = self._now() - KEPT
         due: dict[str, _Due] = {}  # by label, what is to be looked at
         try:
             while True:
@@ -91,7 +90,7 @@ class Filler:
                     if seen is None or now - seen >= AWAY:
                         since = now - KEPT if seen is None else seen - AWAY
                         for target in self._targets:
-                            due.setdefault(target.label, _Due(since))
+                            due.setdefault(target.label, _Due(since, now + SETTLED))
                     for target in self._targets:
                         if target.label in due and due[target.label].when <= self._now():
                             await self._look_at(target, due)
