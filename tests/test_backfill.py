@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from remembered import remembered
 
 from rct_tools.backfill import Filling, check_clock, fill, find_lacking, leave_out_absent
 from rct_tools.client import Client, connect
@@ -22,7 +23,7 @@ from rct_tools.clock import Clock
 from rct_tools.collector import InverterSetup
 from rct_tools.config import parse_plan
 from rct_tools.errors import ConfigError, ConnectionLost, NoAnswer, SinkError
-from rct_tools.logged import LOGGED, SLOT
+from rct_tools.logged import SLOT
 from rct_tools.objects import registry
 from rct_tools.plan import Plan
 from rct_tools.reading import Reading
@@ -75,20 +76,6 @@ def live(name: str, *times: int) -> list[Reading]:
     return [Reading(time, "roof", registry[name], 0.5) for time in times]
 
 
-def truth(simulated: Simulator, since: int, until: int, *names: str) -> dict[tuple[str, int], float]:
-    """Return what the house remembers, as readings, by object and time."""
-    kept = simulated.inverter.history._series["minutes"]
-    column = {series.name: kept.columns[series.short] for series in find_series("minutes")}
-    found = {}
-    for n, shown in enumerate(kept.times):
-        time = BERLIN.utc(shown) * SECOND - SLOT // 2
-        if since <= time < until and not BERLIN.skips(shown):
-            for name in names:
-                rule = LOGGED[name]
-                found[name, time] = rule.value(*(column[series][n] for series in rule.series))
-    return found
-
-
 def values(store: Archive) -> dict[tuple[str, int], float]:
     found = {(reading.object.name, reading.time): reading.value for reading in store.readings if reading.backfilled}
     assert len(found) == sum(reading.backfilled for reading in store.readings)  # each once
@@ -105,9 +92,11 @@ async def test_a_gap_is_filled_with_means_that_stand_in_the_midst_of_their_five_
     async with simulator(latency=0.0) as simulated, connect("127.0.0.1", simulated.port) as client:
         each = await filled(client, store, since=NOW - 2 * 3600 * SECOND)
         assert client.counters.requests == 1 + 5  # the clock; a page of each series
-        expected = truth(simulated, before + SLOT, after, "battery.soc", "g_sync.p_ac_grid_sum_lp")
+        expected = remembered(simulated, BERLIN, before + SLOT, after, "battery.soc", "g_sync.p_ac_grid_sum_lp")
         for n in range(2):
-            for (_, time), value in truth(simulated, before + SLOT, after, f"dc_conv.dc_conv_struct[{n}].p_dc").items():
+            for (_, time), value in remembered(
+                simulated, BERLIN, before + SLOT, after, f"dc_conv.dc_conv_struct[{n}].p_dc"
+            ).items():
                 expected["sun", time] = expected.get(("sun", time), 0.0) + value
     assert values(store) == pytest.approx(expected)
     assert len(expected) == 33
@@ -163,7 +152,9 @@ def test_ended_anywhere_and_begun_again_every_reading_is_there_once() -> None:
                     failed += each.error is not None
                     if not each.error:
                         break
-            expected = truth(simulated, NOW - 4 * DAY * SECOND, NOW, "battery.soc", "g_sync.p_ac_grid_sum_lp")
+            expected = remembered(
+                simulated, BERLIN, NOW - 4 * DAY * SECOND, NOW, "battery.soc", "g_sync.p_ac_grid_sum_lp"
+            )
         assert each.lacking == 0
         assert ended == 12
         assert failed
