@@ -23,7 +23,7 @@ from rct_tools.errors import SinkError
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
-from rct_tools.sinks import SINKS, Store, as_store, influx, open_sink, past, settings_for
+from rct_tools.sinks import SINKS, Store, influx, is_store, open_sink, past, settings_for
 from rct_tools.sinks.influx import InfluxSink
 from rct_tools.sinks.lines import FORMATS, LinesSink
 from rct_tools.sinks.parquet import LATE, ParquetSink
@@ -74,7 +74,7 @@ async def compare(store: Store, given: Sequence[Reading], since: int, until: int
 async def test_stores_are_those_that_can_be_asked(scheme: str, tmp_path: Path) -> None:
     url = URLS[scheme].format(folder=tmp_path)
     sink = open_sink(settings_for(url))
-    assert hasattr(sink, "times") == SINKS[scheme].is_store == (as_store(sink, url) is sink)
+    assert hasattr(sink, "times") == SINKS[scheme].is_store == is_store(url)
     await sink.close()
 
 
@@ -82,7 +82,7 @@ async def test_stores_are_those_that_can_be_asked(scheme: str, tmp_path: Path) -
 async def test_standard_output_is_no_store(scheme: str) -> None:
     url = f"{scheme}:-"
     sink = open_sink(settings_for(url))
-    assert as_store(sink, url) is None
+    assert not is_store(url)
     assert isinstance(sink, LinesSink)
     with pytest.raises(SinkError, match="standard output: what was written there cannot be read back") as caught:
         await sink.times("roof", "battery.soc", 0, NOON)

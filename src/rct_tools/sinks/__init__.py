@@ -9,7 +9,7 @@ import difflib
 import importlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol
 
 from rct_tools.errors import ConfigError
 from rct_tools.plan import Source
@@ -51,7 +51,7 @@ class Kind(NamedTuple):
     unsafe: float = 0.0  # seconds for which what it says to have taken may yet be lost with it
     secret: str = ""  # the variable of the environment that may hold its password or token
     makes_files: bool = False  # whether opening it leaves something on disk
-    is_store: bool = True  # whether it can say what it has: else it shows what is new, and keeps nothing
+    is_store: bool = True  # else it shows what is new, and keeps nothing
 
 
 _VICTORIA: Final = 10.0  # seconds: VictoriaMetrics has what is new in memory alone for up to 5
@@ -109,10 +109,9 @@ def open_sink(settings: SinkSettings, sources: Sequence[Source] = ()) -> Sink:
     return sink
 
 
-def as_store(sink: Sink, url: str) -> Store | None:
-    """Return a sink that was opened for a URL as one that can say what it has; None when it has no past to tell of."""
-    # What went to standard output is gone.
-    return cast("Store", sink) if kind_of(url).is_store and not url.endswith(":-") else None
+def is_store(url: str) -> bool:
+    """Return whether the sink of a URL, whose scheme is one of SINKS, is a Store."""
+    return kind_of(url).is_store and not url.endswith(":-")  # what went to standard output is gone
 
 
 def _module(url: str) -> Any:
