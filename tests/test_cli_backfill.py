@@ -89,7 +89,8 @@ async def test_killed_again_and_again_until_all_is_there_once(spec: str, tmp_pat
                     await asyncio.sleep(0.02)
                 if chance.random() < 0.5:
                     await asyncio.sleep(chance.random() / 10)
-                process.kill()
+                if process.returncode is None:
+                    process.kill()
             assert len(stored(path)) >= before
         done = await backfill(simulated, path, *args)
         assert done.code == 0, done.err
