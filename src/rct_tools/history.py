@@ -10,15 +10,17 @@ as early as can be, and no more is kept than a page of each.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from rct_tools.client import Client
 from rct_tools.clock import Clock
 from rct_tools.errors import NoAnswer
+from rct_tools.objects import registry
 from rct_tools.paging import Dated, Paging
 from rct_tools.series import Series, find_series
 from rct_tools.times import SECOND, local_zone
@@ -78,15 +80,17 @@ async def read_history(
             yield row
 
 
-async def ask_page(client: Client, name: str, before: int, *, is_known: bool) -> TimeSeries | EventTable | None:
+async def ask_page(
+    client: Client, name: str, before: int, *, is_known: bool, asker: Hashable = None
+) -> TimeSeries | EventTable | None:
     """Return the page of a log before a time that the clock of the inverter shows.
 
-    None for a log that the inverter does not know: one that has never answered. Raises NoAnswer for another that stays
-    silent, LinkError.
+    None for a log that the inverter does not know: one that has never answered. ``asker`` is as in Client.ask. Raises
+    NoAnswer for another that stays silent, LinkError.
     """
     for left in reversed(range(_TRIES)):
         try:
-            page = (await client.read(name, before=before)).value
+            page = (await asyncio.shield(client.ask(registry[name], before, asker=asker))).reading.value
         except NoAnswer:
             if not left and is_known:
                 raise
