@@ -111,12 +111,15 @@ Connect: TypeAlias = Callable[[InverterSetup, Callable[[Chunk], None]], Awaitabl
 class Collector:
     """Does what a setup says until cancelled. It may be changed while it runs, without losing a reading."""
 
-    def __init__(self, setup: Setup, *, connect: Connect | None = None) -> None:
+    def __init__(
+        self, setup: Setup, *, connect: Connect | None = None, wall_clock: Callable[[], int] = time.time_ns
+    ) -> None:
         """``connect`` gives the client of an inverter, entered; the default does not wait for a connection."""
         self.setup = setup
         self.watched: dict[str, Watched] = {}
         self.lanes: dict[str, Lane] = {}
         self._connect = connect or _connect
+        self._wall_clock = wall_clock
         self._routes: dict[tuple[str, str], tuple[Lane, ...]] = {}
         self._looked: dict[str, int] = {}  # when the event log of an inverter was read last that was begun anew
         self._ended: asyncio.Future[None] | None = None
@@ -204,13 +207,14 @@ class Collector:
             client = await self._connect(setup, tap.upstream if setup.proxy else _ignore)
             stack.push_async_callback(client.close)
             proxy = await stack.enter_async_context(Proxy(client, setup.proxy, tap)) if setup.proxy else None
-            poller = Poller(client, setup.plan, self._deliver, has=setup.has)
+            poller = Poller(client, setup.plan, self._deliver, has=setup.has, wall_clock=self._wall_clock)
             events = EventWatch(
                 client,
                 self._deliver,
-                since=self._looked.pop(setup.name, time.time_ns()),
+                since=self._looked.pop(setup.name, self._wall_clock()),
                 zone=setup.zone,
                 is_time=lambda: poller.up and any((setup.name, info.name) in self._routes for info in EVENTS),
+                now=self._wall_clock,
             )
             jobs = (self.start(poller.run()), self.start(events.run()), self.start(client.ended()))
             self.watched[setup.name] = Watched(setup, client, poller, events, proxy, jobs, stack.pop_all())
