@@ -174,19 +174,22 @@ def test_only_what_is_new_is_told_and_each_once() -> None:
     async def main() -> None:
         old = [Event(0x59, NOON - 7000, (NOON - 6990, 1, 0)), Event(0x5A, NOON - 2 * 86_400, (0, 1, 0))]
         logs = {LOG: sorted(old, key=lambda row: row.time)}
-        async with logbook(logs, older) as port, connect("127.0.0.1", port, name="roof") as client:
-            async with following(client) as found:
-                await asyncio.sleep(130)
-                assert found == []
-                logs[LOG] += [Event(0x59, NOON + 100, (0, 1, 0))] * 2
-                await asyncio.sleep(61)
-                assert told(found, BEGIN.name) == Counter(logs[LOG][-2:])
-                assert not any(reading.backfilled for reading in found)
-                logs[LOG][-1] = Event(0x59, NOON + 100, (NOON + 150, 1, 0))
-                # Begun two days before it was looked at first, and over now; and a restart, told when it is over.
-                logs[LOG][0] = Event(0x5A, NOON - 2 * 86_400, (NOON + 160, 1, 0))
-                logs[LOG].insert(2, Event(0x76, NOON - 900, (NOON + 161, 0, 0)))
-                await asyncio.sleep(200)
+        async with (
+            logbook(logs, older) as port,
+            connect("127.0.0.1", port, name="roof") as client,
+            following(client) as found,
+        ):
+            await asyncio.sleep(130)
+            assert found == []
+            logs[LOG] += [Event(0x59, NOON + 100, (0, 1, 0))] * 2
+            await asyncio.sleep(61)
+            assert told(found, BEGIN.name) == Counter(logs[LOG][-2:])
+            assert not any(reading.backfilled for reading in found)
+            logs[LOG][-1] = Event(0x59, NOON + 100, (NOON + 150, 1, 0))
+            # Begun two days before it was looked at first, and over now; and a restart, told when it is over.
+            logs[LOG][0] = Event(0x5A, NOON - 2 * 86_400, (NOON + 160, 1, 0))
+            logs[LOG].insert(2, Event(0x76, NOON - 900, (NOON + 161, 0, 0)))
+            await asyncio.sleep(200)
         assert told(found, END.name) == Counter([logs[LOG][-1], logs[LOG][0], logs[LOG][2]])
         assert told(found, BEGIN.name) == Counter([*[Event(0x59, NOON + 100, (0, 1, 0))] * 2, logs[LOG][2]])
         assert set(keys(found).values()) == {1}
@@ -366,15 +369,14 @@ def test_sink_that_is_away_for_an_hour_gets_all_events(tmp_path: Path) -> None:
 def test_nobody_asks_for_events_that_nobody_wants() -> None:
     async def main() -> None:
         none, some = Shelf(), Shelf()
-        async with simulator() as simulated:
-            async with collecting(simulated, none.setup("none", "battery.*")) as collector:
-                await asyncio.sleep(300)
-                assert LOG not in asked(simulated)
-                happen(simulated)
-                roof = collector.setup.inverters
-                await collector.change(Setup(roof, (some.setup("some", "event.begin"),)))
-                await asyncio.sleep(120)
-                assert LOG in asked(simulated)
+        async with simulator() as simulated, collecting(simulated, none.setup("none", "battery.*")) as collector:
+            await asyncio.sleep(300)
+            assert LOG not in asked(simulated)
+            happen(simulated)
+            roof = collector.setup.inverters
+            await collector.change(Setup(roof, (some.setup("some", "event.begin"),)))
+            await asyncio.sleep(120)
+            assert LOG in asked(simulated)
         assert {reading.object.name for reading in some.readings} == {"event.begin"}
 
     warp(main())

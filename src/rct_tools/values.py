@@ -393,7 +393,7 @@ def _decode_logged(payload: bytes) -> LoggedEvent:
 
 
 def _encode_logged(event: LoggedEvent) -> bytes:
-    flags = _HAS_END * (event.end is not None) | _IS_SURE * event.is_sure
+    flags = _HAS_END * (event.end is not None) | _IS_SURE * bool(event.is_sure)
     raw = event.raw
     head = _LOGGED.pack(flags, event.begin, event.end or 0, raw.type, raw.time, *raw.values)
     texts = (event.name, event.object, event.data_type.name, event.unit)
