@@ -46,7 +46,8 @@ NOW = BERLIN.utc(NOON) * SECOND
 
 
 async def read(client: Client, since: int, **options: Any) -> list[Reading]:
-    return await event_readings(client, since=since, **{"zone": "Europe/Berlin", "now": lambda: NOW} | options)
+    settings: dict[str, Any] = {"zone": "Europe/Berlin", "now": lambda: NOW} | options
+    return await event_readings(client, since=since, **settings)
 
 
 def event(reading: Reading) -> LoggedEvent:
@@ -209,12 +210,12 @@ def test_another_start_tells_nothing_again() -> None:
 
 
 @pytest.mark.parametrize("spec", ["", "cut=0.1,lost=0.1,late=0.05,doubled=0.3"])
-def test_all_that_happens_in_a_day_is_told_over_a_line_that_loses_much(spec: str) -> None:
+def test_all_that_happens_is_told_over_a_line_that_loses_much(spec: str) -> None:
     async def main() -> None:
         start = datetime.fromtimestamp(NOON, UTC)
         rows = [
             Event((0x59, 0x5A, 0x54)[n % 3], NOON + n // 3 * 700, (NOON + n // 3 * 700 + n // 9 * 60, n, 0))
-            for n in range(300)
+            for n in range(90)
         ]
         async with Simulator(port=0, broadcast=False, speed=0.0, start=start, faults=parse_faults(spec)) as simulated:
             async with connect("127.0.0.1", simulated.port) as client, following(client) as found:
@@ -237,9 +238,9 @@ def test_an_inverter_without_a_log_is_said_once_and_asked_rarely(caplog: pytest.
             connect("127.0.0.1", port, timeout=0.1, attempts=1) as client,
             following(client) as found,
         ):
-            await asyncio.sleep(10 * 3600)
+            await asyncio.sleep(5 * 3600)
             assert caplog.messages.count(f"{client.peer}: no answer for its event log; there are no events of it") == 1
-            assert client.counters.requests < 150
+            assert client.counters.requests < 100
             logs[LOG] = [Event(0x59, NOON - 50, (0, 1, 0)), Event(0x59, NOON + 50, (0, 1, 0))]
             await asyncio.sleep(3700)
             assert told(found, BEGIN.name) == Counter(logs[LOG][1:])

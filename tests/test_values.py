@@ -207,7 +207,7 @@ WRONG_KINDS: list[tuple[DataType, Value]] = [
     (DataType.LOGGED_EVENT, replace(OUTAGE, name="a\0b")),
     (DataType.LOGGED_EVENT, replace(OUTAGE, unit="\ud800")),
     (DataType.LOGGED_EVENT, replace(OUTAGE, end=2**63)),
-    (DataType.LOGGED_EVENT, Event(0, 0, (0, 0, 0))),
+    (DataType.LOGGED_EVENT, EventTable(0, ())),
     (DataType.BATTERY_MODULE_STATUS, CELLS[:23]),
     (DataType.BATTERY_MODULE_STATUS, (1.0,) * 24),
     (DataType.BATTERY_MODULE_STATISTICS, CELLS),
@@ -226,7 +226,7 @@ def test_an_integer_is_a_good_float() -> None:
     assert encode_value(DataType.FLOAT, 5) == struct.pack(">f", 5)
 
 
-PLAIN = [
+PLAIN: list[tuple[Value, object]] = [
     (math.nan, None),
     (-math.inf, None),
     (1.5, 1.5),
