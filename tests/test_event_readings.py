@@ -28,6 +28,7 @@ from rct_tools.sinks.sqlite import query
 from rct_tools.times import SECOND
 from rct_tools.values import Event, LoggedEvent, plain
 
+from answering import Answering
 from logbook import Page, from_there_on, logbook, older
 from standins import Shelf
 from warp import StillLoop, warp
@@ -101,6 +102,9 @@ async def test_times_are_the_same_whenever_the_log_is_read() -> None:
         for since, until in zip(cuts, [*cuts[1:], None], strict=False):
             part = await read(client, since - 1, until=until)
             assert part == [r for r in whole if since - 1 <= r.time and (until is None or r.time < until)]
+        second = NOW - 130 * SECOND  # in whose midst it begins
+        begun = await read(client, second + 1, lasts=0)
+        assert begun == [r for r in whole if r.time > second and event(r).begin >= second]
 
 
 async def test_what_ended_since_may_have_begun_a_week_before() -> None:
@@ -381,6 +385,15 @@ def test_nobody_asks_for_events_that_nobody_wants() -> None:
         assert {reading.object.name for reading in some.readings} == {"event.begin"}
 
     warp(main())
+
+
+def test_a_silent_inverter_is_not_asked_for_its_log_too(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with Answering({"*": None}) as silent, collecting(silent, Shelf().setup()):
+            await asyncio.sleep(600)
+
+    warp(main())
+    assert not [message for message in caplog.messages if "event log" in message]
 
 
 def test_change_of_an_inverter_loses_no_event() -> None:
