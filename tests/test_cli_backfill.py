@@ -52,16 +52,15 @@ async def backfill(simulated: Simulator, path: Path, *args: object) -> Done:
     return await run("rct", *arguments(simulated, path, *args))
 
 
-def stored(path: Path) -> Mapping[tuple[str, int], float]:
-    """Return the values of readings in a file by their objects and times; all are marked as backfilled."""
+def stored(path: Path, objects: str = "object NOT LIKE 'event.%' AND backfilled") -> Mapping[tuple[str, int], float]:
+    """Return the values of readings in a file by their objects and times; without events, all are marked."""
     if not path.exists():
         return {}
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
         try:
-            rows = database.execute("SELECT object, time_ns, value, backfilled FROM readings").fetchall()
+            rows = database.execute(f"SELECT object, time_ns, value FROM readings WHERE {objects}").fetchall()
         except sqlite3.OperationalError:  # it is just being made
             return {}
-    assert all(row[3] for row in rows)
     return {(row[0], row[1]): row[2] for row in rows}
 
 
@@ -98,6 +97,10 @@ async def test_killed_again_and_again_until_all_is_there_once(spec: str, tmp_pat
         found = stored(path)
         assert {key: value for key, value in found.items() if key[0] in LOGGED} == expected
         assert len(found) == len(VALUES) * 3 * 288
+        happened = [e.time for e in simulated.inverter.history._events if begin(3) <= BERLIN.utc(e.time) * SECOND]
+        begun = [time // SECOND for _, time in stored(path, "object = 'event.begin'")]
+        assert begun == [BERLIN.utc(time) for time in happened]
+        assert len(stored(path, "1")) == len(found) + len(stored(path, "object LIKE 'event.%'"))
         again = await backfill(simulated, path, *args)
         assert (again.code, again.out) == (0, f"{path}: roof: lacks nothing\n")
         assert stored(path) == found
@@ -148,7 +151,7 @@ async def test_rows_of_json_lines(tmp_path: Path) -> None:
         lacking = len(VALUES) * 288
         assert row == {
             "inverter": "roof", "sink": str(path), "lacking": lacking, "filled": 0, "since": None, "until": None,
-            "unsure": 0, "unfit": {}, "questions": row["questions"], "error": None,
+            "unsure": 0, "unfit": {}, "events": 0, "questions": row["questions"], "error": None,
         }  # fmt: skip
         assert row["questions"] in (22 * 8, 22 * 9)
         assert stored(path) == {}

@@ -30,6 +30,7 @@ from rct_tools.simulator import Simulator
 from rct_tools.simulator.faults import parse_faults
 from rct_tools.times import SECOND
 from rct_tools.values import TimeSeries
+from rct_tools.vitals import UP
 
 from standins import Archive, Shelf
 from warp import StillLoop, warp
@@ -311,3 +312,32 @@ def test_with_a_wrong_zone_nothing_is_filled_and_that_is_said(caplog: pytest.Log
     (message,) = [message for message in caplog.messages if "gaps" in message]
     assert "gaps of archive are filled later: " in message
     assert "its clock is 420 minutes behind" in message
+
+
+def test_what_happened_while_nobody_looked_is_filled_in_once() -> None:
+    async def main() -> None:
+        archive = Archive()
+        archive.readings += [Reading(NOW - hours * HOUR, "roof", UP, value=True) for hours in (2000, 1000, 2)]
+        async with house() as simulated:
+            log = simulated.inverter.history._events
+            happened = [t for event in log if (t := BERLIN.utc(event.time) * SECOND) >= NOW - 2000 * HOUR]
+            for _ in range(2):  # the second time, the store has it all
+                async with collecting(inverter(simulated), to=[archive.setup()]):
+                    await asyncio.sleep(200)
+        begun = archive.of("event.begin")
+        assert len(begun) == len(happened) > 5
+        assert [reading.time // SECOND * SECOND for reading in begun] == happened
+        assert len({(r.object.name, r.time) for r in archive.readings}) == len(archive.readings)
+        assert all(r.time >= NOW - 2000 * HOUR for r in archive.of("event.end"))
+
+    warp(main())
+
+
+def test_a_store_that_has_nothing_yet_gets_no_old_events() -> None:
+    async def main() -> None:
+        archive = Archive()
+        async with house() as simulated, collecting(inverter(simulated), to=[archive.setup()]):
+            await asyncio.sleep(200)
+        assert archive.of("event.begin") == []
+
+    warp(main())

@@ -19,8 +19,11 @@ from test_sinks import NOON, URLS
 from test_sinks_influx import fake_server
 from test_sinks_parquet import DAY, Clock
 
+from rct_tools.clock import Clock
 from rct_tools.errors import SinkError
+from rct_tools.events import BEGIN, END, tell
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.paging import Dated
 from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
 from rct_tools.sinks import SINKS, Store, influx, is_store, open_sink, past, settings_for
@@ -29,7 +32,7 @@ from rct_tools.sinks.lines import FORMATS, LinesSink
 from rct_tools.sinks.parquet import LATE, ParquetSink
 from rct_tools.sinks.sqlite import SqliteSink
 from rct_tools.times import SECOND
-from rct_tools.values import DataType
+from rct_tools.values import DataType, Event
 
 from servers import InfluxServer, VictoriaServer
 
@@ -278,6 +281,21 @@ async def test_influx_says_what_a_set_says(
     for since, until in SPANS if page > 3 else SPANS[1:2]:
         for step in STEPS:
             await compare(sink, given, since, until, step)
+    await sink.close()
+
+
+@pytest.mark.parametrize("schema", ["pv", "groups"])
+async def test_influx_says_when_what_happened(schema: str, server: InfluxServer) -> None:
+    sink = open_sink(settings_for(f"influx://{server.address}/solar", schema=schema), SOURCES)
+    assert isinstance(sink, InfluxSink)
+    raw = Event(0x5A, NOON // SECOND, (NOON // SECOND + 60, 1, 0))
+    event = tell(Clock.of("UTC"), Dated(raw, raw.time, is_sure=True))
+    begins = [Reading(NOON + n, inverter, BEGIN, event) for n in range(2) for inverter in INVERTERS[:3]]
+    await sink.write([*begins, Reading(NOON + 60 * SECOND, "roof", END, event)])
+    for inverter in INVERTERS[:3]:
+        assert await sink.times(inverter, BEGIN.name, NOON - DAY, NOON + DAY) == {NOON, NOON + 1}
+    assert await sink.times("roof", END.name, NOON - DAY, NOON + DAY) == {NOON + 60 * SECOND}
+    assert await sink.times("it's", BEGIN.name, NOON - DAY, NOON + DAY) == set()
     await sink.close()
 
 

@@ -18,7 +18,7 @@ from rct_tools.clock import Clock
 from rct_tools.components import COMPONENTS, component_of, proves
 from rct_tools.errors import ConfigError, NoAnswer, SinkError
 from rct_tools.gaps import Gaps, Stretch, find_gaps, reach, stretches
-from rct_tools.history import HistoryRow, Inverter, read_history
+from rct_tools.history import HistoryRow, Logs, read_history
 from rct_tools.logged import SLOT, Told, told_of
 from rct_tools.objects import registry
 from rct_tools.plan import Plan, Source
@@ -54,6 +54,7 @@ class Filling:
     newest: int | None = None  # which come the newest first
     unfit: Counter[str] = field(default_factory=Counter)  # values that cannot be, by object
     unsure: int = 0  # rows whose time may be an hour off
+    events: int = 0  # readings of events that it has taken, too
     error: SinkError | None = None  # why it took no more
 
     @property
@@ -130,7 +131,7 @@ async def find_lacking(
 
 
 async def fill(
-    inverter: Inverter,
+    inverter: Logs,
     fillings: Sequence[Filling],
     zone: str,
     *,
@@ -199,7 +200,7 @@ async def _fill_stretch(
 class _Log:
     """The log of an inverter, and which of its series have answered; the others are asked for once."""
 
-    def __init__(self, inverter: Inverter) -> None:
+    def __init__(self, inverter: Logs) -> None:
         self.peer = inverter.peer
         self.pages = 0
         self.heard: set[str] = set()  # names of objects
@@ -222,7 +223,7 @@ class _Log:
         return {name for name, count in self.silent.items() if count >= _TRIES} - self.heard
 
 
-async def check_clock(inverter: Inverter, zone: str, now: int) -> None:
+async def check_clock(inverter: Logs, zone: str, now: int) -> None:
     """Raise ConfigError when the clock of an inverter shows another time than now, so that its rows have none.
 
     One that does not tell is taken to be right.
@@ -240,7 +241,7 @@ async def check_clock(inverter: Inverter, zone: str, now: int) -> None:
         raise ConfigError(f"{inverter.peer}: its clock is {how}; nothing is filled: is {zone} its time zone?")
 
 
-async def leave_out_absent(inverter: Inverter, fillings: Iterable[Filling], has: frozenset[str] | None) -> None:
+async def leave_out_absent(inverter: Logs, fillings: Iterable[Filling], has: frozenset[str] | None) -> None:
     """Take out of fillings what is of components that the inverter has not: the log has zeros of them.
 
     ``has`` is as in Schedule. Asked is only for what a serial number proves: a string may be off for the night.
@@ -257,7 +258,7 @@ def _components(told: Told) -> set[str]:
     return {name for part in told.parts if (name := component_of(part.name))}
 
 
-async def _is_there(inverter: Inverter, component: str) -> bool:
+async def _is_there(inverter: Logs, component: str) -> bool:
     proof = registry[COMPONENTS[component].proof]
     if proof.data_type is not DataType.STRING:
         return True

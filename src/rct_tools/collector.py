@@ -18,6 +18,8 @@ from rct_tools.capture import Chunk
 from rct_tools.client import Client, connect
 from rct_tools.components import fits
 from rct_tools.errors import ConfigError, RctError, SinkError
+from rct_tools.events import EVENTS, EventWatch
+from rct_tools.events import INTERVAL as EVENTS_INTERVAL
 from rct_tools.filler import Filler, Target
 from rct_tools.link import PORT
 from rct_tools.outbox import Outbox
@@ -88,10 +90,11 @@ class SinkSetup:
             raise ConfigError(f"{self.label}: {exc}") from exc
 
     def _expects(self, plan: Plan) -> Mapping[str, Expected]:
-        vitals = {info.name: Expected(info, info.name, INTERVAL) for info in VITALS}
+        ours = {info.name: Expected(info, info.name, INTERVAL) for info in VITALS}
+        ours |= {info.name: Expected(info, info.name, EVENTS_INTERVAL) for info in EVENTS}
         return {
             name: Expected(e.info, self.names.get(name, e.name), e.interval, self.names.get(name, e.field))
-            for name, e in (dict(plan.expects) | vitals).items()
+            for name, e in (dict(plan.expects) | ours).items()
             if any(fits(name, pattern) for pattern in self.objects)
         }
 
@@ -122,6 +125,7 @@ class Collector:
         self._wall_clock = wall_clock
         self._fillers: list[asyncio.Task[None]] = []
         self._routes: dict[tuple[str, str], tuple[Lane, ...]] = {}
+        self._looked: dict[str, int] = {}  # when the event log of an inverter was read last that was begun anew
         self._ended: asyncio.Future[None] | None = None
         self._changing = asyncio.Lock()
 
@@ -214,13 +218,22 @@ class Collector:
             stack.push_async_callback(client.close)
             proxy = await stack.enter_async_context(Proxy(client, setup.proxy, tap)) if setup.proxy else None
             poller = Poller(client, setup.plan, self._deliver, has=setup.has, wall_clock=self._wall_clock)
-            jobs = (self.start(poller.run()), self.start(client.ended()))
-            self.watched[setup.name] = Watched(setup, client, poller, proxy, jobs, stack.pop_all())
+            events = EventWatch(
+                client,
+                self._deliver,
+                since=self._looked.pop(setup.name, self._wall_clock()),
+                zone=setup.zone,
+                is_time=lambda: poller.up and any((setup.name, info.name) in self._routes for info in EVENTS),
+                now=self._wall_clock,
+            )
+            jobs = (self.start(poller.run()), self.start(events.run()), self.start(client.ended()))
+            self.watched[setup.name] = Watched(setup, client, poller, events, proxy, jobs, stack.pop_all())
 
     async def _end_inverters(self, watched: Iterable[Watched]) -> None:
         gone = list(watched)
         for one in gone:
             del self.watched[one.setup.name]
+            self._looked[one.setup.name] = one.events.looked
             for job in one.jobs:
                 job.cancel()
             await asyncio.wait(one.jobs)
@@ -267,6 +280,7 @@ class Watched:
     setup: InverterSetup
     client: Client
     poller: Poller
+    events: EventWatch
     proxy: Proxy | None
     jobs: tuple[asyncio.Task[None], ...]
     stack: AsyncExitStack  # closes the proxy and the client

@@ -12,12 +12,15 @@ from typing import Final, Protocol
 from rct_tools.backfill import KEPT, Filling, fill, find_lacking
 from rct_tools.client import Client
 from rct_tools.errors import ConfigError, LinkError, NoAnswer, RctError, SinkError
-from rct_tools.objects import registry
+from rct_tools.events import EVENTS, missed_events
+from rct_tools.history import InTurns
+from rct_tools.logged import SLOT
 from rct_tools.outbox import Outbox
 from rct_tools.plan import Plan, Source
 from rct_tools.reading import Reading
 from rct_tools.sinks import Store
 from rct_tools.times import SECOND
+from rct_tools.vitals import UP
 
 logger = logging.getLogger(__name__)
 
@@ -114,8 +117,9 @@ class Filler:
             say("%s: gaps of %s are filled later: %s", peer, target.label, exc)
         else:
             del due[target.label]
-            if filling.given:
-                logger.warning("%s: %d readings of its log fill gaps of %s", peer, filling.given, target.label)
+            if filling.given or filling.events:
+                what = "%s: %d readings of its log and %d of its events fill gaps of %s"
+                logger.warning(what, peer, filling.given, filling.events, target.label)
 
     async def _fill(self, target: Target, since: int) -> Filling:
         until = self._now() - SETTLED
@@ -126,6 +130,13 @@ class Filler:
 
         filling = Filling(target.label, target.source.inverter, gaps, put)
         await fill(_Unhurried(self._client, self, target, self._now), [filling], target.source.zone, now=self._now)
+        first = await _first(target, since, until)
+        if first is not None:
+            missed = await missed_events(
+                self._client, target.store, target.source, since=first, until=until, now=self._now, asker=self
+            )
+            target.outbox.put(missed)
+            filling.events = len(missed)
         return filling
 
 
@@ -134,8 +145,7 @@ class _Unhurried:
 
     def __init__(self, client: Client, asker: Filler, target: Target, now: Callable[[], int]) -> None:
         self.peer = client.peer
-        self._client = client
-        self._asker = asker
+        self._log = InTurns(client, asker)
         self._target = target
         self._now = now
 
@@ -146,7 +156,16 @@ class _Unhurried:
                 break
         else:
             raise SinkError(f"{self._target.label}: takes nothing, or too slowly")
-        return (await asyncio.shield(self._client.ask(registry[name], before, asker=self._asker))).reading
+        return await self._log.read(name, before=before)
+
+
+async def _first(target: Target, since: int, until: int) -> int | None:
+    """Return since when a store has readings that wants events; None for one that has none. Raises SinkError."""
+    names = [info.name for info in (UP, *EVENTS) if info.name in target.source.expects]
+    if not target.source.expects.keys() & {info.name for info in EVENTS}:
+        return None
+    known = [await target.store.times(target.source.inverter, name, since, until, SLOT) for name in names]
+    return min((min(times) for times in known if times), default=None)
 
 
 def _is_behind(target: Target, now: int) -> bool:

@@ -10,14 +10,17 @@ as early as can be, and no more is kept than a page of each.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from rct_tools.client import Client
 from rct_tools.clock import Clock
 from rct_tools.errors import NoAnswer
+from rct_tools.objects import registry
 from rct_tools.paging import Dated, Paging
 from rct_tools.reading import Reading
 from rct_tools.series import Series, find_series
@@ -29,13 +32,26 @@ logger = logging.getLogger(__name__)
 _TRIES: Final = 3  # of a page, each with all attempts of the client
 
 
-class Inverter(Protocol):
-    """What is asked; a Client is one."""
+class Logs(Protocol):
+    """The logs of an inverter; a Client has them."""
 
     peer: str
 
     async def read(self, name: str, *, before: int | None = None) -> Reading:
         """Return a page of a log, as Client.read does; raises what that does."""
+
+
+class InTurns:
+    """An inverter that is asked in turns with others, as an asker of its own: what is read meanwhile is not held up."""
+
+    def __init__(self, client: Client, asker: Hashable) -> None:
+        self.peer = client.peer
+        self._client = client
+        self._asker = asker
+
+    async def read(self, name: str, *, before: int | None = None) -> Reading:
+        """Return a page of a log, as Client.read does."""
+        return (await asyncio.shield(self._client.ask(registry[name], before, asker=self._asker))).reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +64,7 @@ class HistoryRow:
 
 
 async def read_history(
-    client: Inverter,
+    client: Logs,
     resolution: str = "minutes",
     *,
     since: int | None = None,
@@ -87,7 +103,7 @@ async def read_history(
             yield row
 
 
-async def ask_page(client: Inverter, name: str, before: int, *, is_known: bool) -> TimeSeries | EventTable | None:
+async def ask_page(client: Logs, name: str, before: int, *, is_known: bool) -> TimeSeries | EventTable | None:
     """Return the page of a log before a time that the clock of the inverter shows.
 
     None for a log that the inverter does not know: one that has never answered. Raises NoAnswer for another that stays

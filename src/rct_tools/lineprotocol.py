@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from rct_tools.display import show_event
 from rct_tools.objects import ObjectInfo
 from rct_tools.reading import Reading
-from rct_tools.values import Cell, DataType
+from rct_tools.values import Cell, DataType, LoggedEvent
 
+_EVENT: Final = "event"  # the measurement of what happens, and the group of its objects
 _NAMES: Final = 10_000  # so many escaped names are remembered: those of a fleet
 
 
@@ -55,6 +57,8 @@ def pv_rows(reading: Reading, name: str) -> list[Row]:
 
     Numbers keep their type: a field has that of its first value for ever, so a FLOAT is never written as an integer.
     """
+    if isinstance(reading.value, LoggedEvent):
+        return _event_rows(reading, reading.value)
     value = _typed(reading.object, reading.value)
     if value is None:
         return []
@@ -75,6 +79,8 @@ def group_rows(reading: Reading, name: str) -> list[Row]:
             fields = [("", "value", float(value))]
         case str():
             return [Row(series, reading.time, "text", _quote(value), info.name)]
+        case LoggedEvent():
+            return _event_rows(reading, value)
         case tuple():
             cells: tuple[Cell | float, ...] = value
             module = _tag("module", _index(info.name))
@@ -96,12 +102,20 @@ SCHEMAS: Final[Mapping[str, Callable[[Reading, str], list[Row]]]] = {"pv": pv_ro
 """What becomes of a reading and the name that it has where there are no object names."""
 
 
-def _pv_place(inverter: str, _: str, name: str) -> Place:
+def _pv_place(inverter: str, name_of_object: str, name: str) -> Place:
+    if _group(name_of_object) == _EVENT:
+        return _event_place(inverter, name_of_object)
     return Place("pv", {"inverter": _held(inverter)}, _held(name))
 
 
 def _group_place(inverter: str, name_of_object: str, name: str) -> Place:
+    if _group(name_of_object) == _EVENT:
+        return _event_place(inverter, name_of_object)
     return Place(_group(name_of_object), {"inverter": _held(inverter), "name": _held(name)}, "")
+
+
+def _event_place(inverter: str, name_of_object: str) -> Place:
+    return Place(_EVENT, {"inverter": _held(inverter), "event_type": name_of_object.rpartition(".")[2]}, "")
 
 
 PLACES: Final[Mapping[str, Callable[[str, str, str], Place]]] = {"pv": _pv_place, "groups": _group_place}
@@ -117,6 +131,33 @@ def times_in(lines: Iterable[str], place: Place) -> Iterator[int]:
             _, fields, time = re.split(r"(?<!\\) ", line)
             if any(part.startswith(field) for part in re.split(r"(?<!\\),", fields)):
                 yield int(time)
+
+
+def _event_rows(reading: Reading, event: LoggedEvent) -> list[Row]:
+    """Return the fields of an event in measurement ``event``, whatever the schema: one point as it begins or ends.
+
+    Times are milliseconds, as Grafana wants them of annotations; ``duration`` is in seconds.
+    """
+    tags = {
+        "inverter": reading.inverter,
+        "event_type": reading.object.name.rpartition(".")[2],
+        "name": event.name,
+        "type": f"0x{event.type:02x}",
+    }
+    series = _EVENT + "".join(_tag(key, text) for key, text in tags.items())
+    times = {"begin": event.begin, "end": event.end}
+    fields = {"text": _quote(show_event(event))}
+    fields |= {key: f"{time // 1_000_000}i" for key, time in times.items() if time is not None}
+    numbers = {
+        "duration": None if event.duration is None else event.duration / 1e9,
+        "value": event.value,
+        "old": event.old,
+        "new": event.new,
+    }
+    for key, number in numbers.items():
+        if isinstance(number, int | float) and math.isfinite(number):
+            fields[key] = repr(float(number))
+    return [Row(series, reading.time, key, value, reading.object.name) for key, value in fields.items()]
 
 
 def to_points(rows: Iterable[Row]) -> list[Point]:

@@ -30,12 +30,13 @@ from rct_tools.clock import Clock
 from rct_tools.collector import InverterSetup, Setup, SinkSetup
 from rct_tools.config import find_config, load_config, load_plan, sink_of
 from rct_tools.errors import RctError, SinkError
+from rct_tools.events import missed_events
 from rct_tools.gaps import stretches
 from rct_tools.sinks import Store
 from rct_tools.times import SECOND, iso_time, local_zone, parse_time
 
 _COLUMNS: Final = (
-    "inverter", "sink", "lacking", "filled", "since", "until", "unsure", "unfit", "questions", "error",
+    "inverter", "sink", "lacking", "filled", "since", "until", "unsure", "unfit", "events", "questions", "error",
 )  # fmt: skip
 
 
@@ -125,8 +126,10 @@ async def _backfill(
         for inverter in setup.inverters:
             fillings = await _lacking(inverter, stores, span, errors)
             try:
-                if connected and any(filling.gaps for filling in fillings):
-                    await _fill(inverter, connected(inverter), fillings)
+                if connected and fillings:
+                    async with connected(inverter) as client:
+                        await _fill(inverter, client, fillings)
+                        await _fill_events(inverter, client, fillings, stores, span)
             except RctError as exc:
                 errors.append(exc)
             finally:  # Ctrl-C too: what has come is kept, and that is said
@@ -173,15 +176,39 @@ async def _lacking(
 
 async def _fill(inverter: InverterSetup, client: Client, fillings: Sequence[Filling]) -> None:
     clock = Clock.of(inverter.zone)
-    async with client:
-        await leave_out_absent(client, fillings, inverter.has)
-        every = stretches(gaps for filling in fillings for gaps in filling.gaps)
-        with reach(client.peer, sum(stretch.questions for stretch in every)) as tell:
+    await leave_out_absent(client, fillings, inverter.has)
+    every = stretches(gaps for filling in fillings for gaps in filling.gaps)
+    with reach(client.peer, sum(stretch.questions for stretch in every)) as tell:
 
-            def told(pages: int, reached: int) -> None:
-                tell(pages, f"{clock.moment(reached // SECOND):%Y-%m-%d %H:%M}")
+        def told(pages: int, reached: int) -> None:
+            tell(pages, f"{clock.moment(reached // SECOND):%Y-%m-%d %H:%M}")
 
-            await fill(client, fillings, inverter.zone, tell=told)
+        await fill(client, fillings, inverter.zone, tell=told)
+
+
+async def _fill_events(
+    inverter: InverterSetup,
+    client: Client,
+    fillings: Sequence[Filling],
+    stores: Sequence[tuple[SinkSetup, Store]],
+    span: _Range,
+) -> None:
+    """Fill in what happened; a store that has failed before gets no more."""
+    since, until = span.of(inverter.zone)
+    known = {sink.label: (sink, store) for sink, store in stores}
+    for filling in fillings:
+        if filling.error:
+            continue
+        sink, store = known[filling.label]
+        (source,) = sink.sources([inverter])
+        try:
+            missed = await missed_events(client, store, source, since=since, until=until)
+            if missed:
+                await store.write(missed)
+        except SinkError as exc:
+            filling.error = exc
+        else:
+            filling.events = len(missed)
 
 
 def _row(filling: Filling, *, is_filled: bool) -> dict[str, Any]:
@@ -194,6 +221,7 @@ def _row(filling: Filling, *, is_filled: bool) -> dict[str, Any]:
         "until": iso_time(filling.newest) if filling.newest else None,
         "unsure": filling.unsure,
         "unfit": dict(sorted(filling.unfit.items())),
+        "events": filling.events,
         "questions": None if is_filled else sum(stretch.questions for stretch in stretches(filling.gaps)),
         "error": str(filling.error) if filling.error else None,
         "filling": filling,
@@ -203,7 +231,7 @@ def _row(filling: Filling, *, is_filled: bool) -> dict[str, Any]:
 def _line(row: Row) -> str:
     filling: Filling = row["filling"]
     what = f"{filling.label}: {filling.inverter}:"
-    if not row["lacking"]:
+    if not row["lacking"] and not filling.events and not filling.error:
         return f"{what} lacks nothing"
     if row["questions"] is not None:
         of = f"{row['lacking']:,} readings of {len(filling.gaps)} values"
@@ -211,6 +239,8 @@ def _line(row: Row) -> str:
     parts = [f"{filling.given:,} readings filled"]
     if filling.given:
         parts[0] += f", {row['since'][:16]} to {row['until'][:16]} UTC"
+    if filling.events:
+        parts.append(f"{filling.events:,} of events")
     if filling.lacking:
         parts.append(f"{filling.lacking:,} are still lacking")
     if filling.left_out:
