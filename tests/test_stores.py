@@ -254,7 +254,7 @@ async def victoria(tmp_path: Path) -> AsyncIterator[VictoriaServer]:
 
 
 def some_readings() -> list[Reading]:
-    close = [Reading(NOON + 600 * SECOND + n * SECOND * 6 // 10, "roof", INFOS[0], 0.5) for n in range(12)]
+    close = [Reading(NOON + 600 * SECOND + n * SECOND * 9 // 10, "roof", INFOS[0], 0.5) for n in range(12)]
     return close + [
         Reading(NOON - NOON % MINUTES + n * 70 * SECOND - k, inverter, info, 0.5, backfilled=n % 3 == 0)
         for n in range(40)
