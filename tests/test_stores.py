@@ -38,12 +38,13 @@ from servers import InfluxServer, VictoriaServer
 
 MINUTES = 300 * SECOND
 STEPS = [1, 7, SECOND, 90 * SECOND, MINUTES]
-INVERTERS = ["roof", "roof/0000002A", 'a "b", c=\\d', "it's"]
+INVERTERS = ["roof", "roof/0000002A", 'a "b", c\\=d', "it's\nso"]
 INFOS = [registry["battery.soc"], registry["battery.soc_target"], ObjectInfo(0, "power panel", DataType.FLOAT, "W")]
 SOURCES = [Source("roof", "UTC", {"battery.soc": Expected(INFOS[0], "soc of roof", SECOND, "charge, roof")})]
 
 moments = st.one_of(
     st.integers(0, 4 * DAY).map(lambda offset: NOON - 2 * DAY + offset),
+    st.integers(-(10**12), 10**12),  # around 1970, where a clock begins that nobody has set
     st.integers(-5, 2000).map(lambda n: NOON - NOON % MINUTES + n * 150 * SECOND),  # at the edges of steps
 )
 readings = st.lists(
@@ -132,6 +133,7 @@ def test_files_say_what_a_set_says(
             await sink.write(batch)
             given += batch
             await compare(sink, given, since, until, step)
+            await compare(sink, given, -2 * 10**12, NOON + 3 * DAY, step)  # and everything
             await sink.close()
             clock.now += data.draw(st.sampled_from([0, LATE, DAY]))
 
@@ -255,7 +257,8 @@ async def victoria(tmp_path: Path) -> AsyncIterator[VictoriaServer]:
 
 
 def some_readings() -> list[Reading]:
-    return [
+    close = [Reading(NOON + 600 * SECOND + n * SECOND * 9 // 10, "roof", INFOS[0], 0.5) for n in range(12)]
+    return close + [
         Reading(NOON - NOON % MINUTES + n * 70 * SECOND - k, inverter, info, 0.5, backfilled=n % 3 == 0)
         for n in range(40)
         for k, info in enumerate(INFOS)
@@ -313,7 +316,7 @@ async def test_victoria_metrics_says_what_a_set_says(
     await sink.write(given)
     await compare(sink, given, *SPANS[1], MINUTES)  # though nobody can find it there yet
     if url.startswith("influx:"):
-        await other.write([Reading(NOON + 1, "roof", INFOS[0], 0.5)])
+        await other.write([Reading(NOON + 17 * SECOND, "roof", INFOS[0], 0.5)])
     await other.close()
     await victoria.get("/internal/force_flush")
     sink._recent.clear()
