@@ -40,10 +40,8 @@ autodoc_type_aliases = {"Value": "rct_tools.values.Value", "Answer": "rct_tools.
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 72
 
-_ERRORS = re.compile(
-    r"(?<![`\w.])(%s)(?![`\w])"
-    % "|".join(name for name, it in vars(errors).items() if inspect.isclass(it) and issubclass(it, errors.RctError))
-)
+_NAMES = [name for name, it in vars(errors).items() if inspect.isclass(it) and issubclass(it, errors.RctError)]
+_ERRORS = re.compile(rf"(?<![`\w.])({'|'.join(_NAMES)})(?![`\w])")
 _FIELD = re.compile(r"^    (\w+): [^#]*?(?:  # (.*))?$", re.MULTILINE)
 
 
