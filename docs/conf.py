@@ -20,6 +20,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns: list[str] = []
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!rct_tools\.).*")]  # what is not ours is documented elsewhere
+smartquotes = False  # there is code without its marks in docstrings
 suppress_warnings = ["misc.highlighting_failure"]  # the SQL of InfluxDB and DuckDB is not that of the highlighter
 
 myst_heading_anchors = 4
@@ -36,12 +37,15 @@ html_copy_source = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-autodoc_type_aliases = {"Value": "rct_tools.values.Value", "Answer": "rct_tools.client.Answer"}
+autodoc_type_aliases = {"Value": "rct_tools.values.Value", "Answer": "rct_tools.client.Answer"}  # as in api.md
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 72
+toc_object_entries_show_parents = "hide"
 
 _NAMES = [name for name, it in vars(errors).items() if inspect.isclass(it) and issubclass(it, errors.RctError)]
 _ERRORS = re.compile(rf"(?<![`\w.])({'|'.join(_NAMES)})(?![`\w])")
+_ALIAS = re.compile(r"TypeAliasForwardRef\('([\w.]+)'\)")
+_CONSTANT = re.compile(r"= ([A-Z_]+)\b")
 _FIELD = re.compile(r"^    (\w+): [^#]*?(?:  # (.*))?$", re.MULTILINE)
 
 
@@ -56,16 +60,26 @@ def link_errors(_app: Sphinx, _what: str, _name: str, _it: object, _options: obj
     lines[:] = [_ERRORS.sub(r":exc:`~rct_tools.\1`", line) for line in lines]
 
 
-def hide_making(
-    _app: Sphinx, what: str, _name: str, _it: object, _options: object, signature: str | None, _returns: str | None
+def tidy_signature(
+    _app: Sphinx, what: str, _name: str, it: object, _options: object, signature: str | None, returns: str | None
 ) -> tuple[str, str] | None:
-    """Say nothing of how instances are made: we make most, and the fields of the others follow in their order."""
-    return ("", "") if signature and what in ("class", "exception") else None
+    """Leave out how instances are made: we make most, and the fields of the others follow in their order.
+
+    Say what constants are.
+    """
+    if not signature:
+        return None
+    if what in ("class", "exception"):
+        return ("", "")
+    known = vars(inspect.getmodule(it))
+    signature = _CONSTANT.sub(lambda match: f"= {known[match[1]]}", signature)
+    return (_ALIAS.sub(r"\1", signature), _ALIAS.sub(r"\1", returns or ""))
 
 
 def link_types(_app: Sphinx, doctree: nodes.document) -> None:
-    """Look for the type ``object`` by its full name only, not among all that ends in it, as ``Reading.object``."""
+    """Look for types by their full names: not for ``object`` among all that ends in it, as ``Reading.object``."""
     for node in doctree.findall(pending_xref):
+        node["reftarget"] = autodoc_type_aliases.get(node["reftarget"], node["reftarget"])
         if node.get("refspecific") is False:
             del node["refspecific"]
 
@@ -87,7 +101,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", tell_fields)
     app.connect("autodoc-process-docstring", link_errors)
-    app.connect("autodoc-process-signature", hide_making)
+    app.connect("autodoc-process-signature", tidy_signature)
     app.connect("doctree-read", link_types)
     app.connect("source-read", link_files)
     return {"parallel_read_safe": True}
