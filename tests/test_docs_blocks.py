@@ -58,6 +58,7 @@ BLOCKS = [
 ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("README", "console"): "test_docs_readme",
     ("README", "python"): "test_docs_readme",
+    ("backfill", "python"): "test_cli_backfill",
     ("captures", "sql"): "test_summary",
     ("configuration", "toml"): "test_docs_generated",
     ("events", "console"): "test_docs_past",

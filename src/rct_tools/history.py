@@ -14,12 +14,12 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
-from rct_tools.client import Client
 from rct_tools.clock import Clock
 from rct_tools.errors import NoAnswer
 from rct_tools.paging import Dated, Paging
+from rct_tools.reading import Reading
 from rct_tools.series import Series, find_series
 from rct_tools.times import SECOND, local_zone
 from rct_tools.values import EventTable, Sample, TimeSeries
@@ -27,6 +27,15 @@ from rct_tools.values import EventTable, Sample, TimeSeries
 logger = logging.getLogger(__name__)
 
 _TRIES: Final = 3  # of a page, each with all attempts of the client
+
+
+class Inverter(Protocol):
+    """What is asked; a Client is one."""
+
+    peer: str
+
+    async def read(self, name: str, *, before: int | None = None) -> Reading:
+        """Return a page of a log, as Client.read does; raises what that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,7 @@ class HistoryRow:
 
 
 async def read_history(
-    client: Client,
+    client: Inverter,
     resolution: str = "minutes",
     *,
     since: int | None = None,
@@ -78,7 +87,7 @@ async def read_history(
             yield row
 
 
-async def ask_page(client: Client, name: str, before: int, *, is_known: bool) -> TimeSeries | EventTable | None:
+async def ask_page(client: Inverter, name: str, before: int, *, is_known: bool) -> TimeSeries | EventTable | None:
     """Return the page of a log before a time that the clock of the inverter shows.
 
     None for a log that the inverter does not know: one that has never answered. Raises NoAnswer for another that stays
