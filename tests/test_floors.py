@@ -80,6 +80,7 @@ FLOORS = {
     "historyfile": 9,
     "events": 8,
     "plot": 9,
+    "inverter": 9,
     "poller": 7,
     "collector": 10,
     "proxy": 7,

@@ -19,7 +19,7 @@ from test_sinks import NOON, URLS
 from test_sinks_influx import fake_server
 from test_sinks_parquet import DAY, Clock
 
-from rct_tools.clock import Clock
+from rct_tools import clock
 from rct_tools.errors import SinkError
 from rct_tools.events import BEGIN, END, tell
 from rct_tools.objects import ObjectInfo, registry
@@ -292,7 +292,7 @@ async def test_influx_says_when_what_happened(schema: str, server: InfluxServer)
     sink = open_sink(settings_for(f"influx://{server.address}/solar", schema=schema), SOURCES)
     assert isinstance(sink, InfluxSink)
     raw = Event(0x5A, NOON // SECOND, (NOON // SECOND + 60, 1, 0))
-    event = tell(Clock.of("UTC"), Dated(raw, raw.time, is_sure=True))
+    event = tell(clock.Clock.of("UTC"), Dated(raw, raw.time, is_sure=True))
     begins = [Reading(NOON + n, inverter, BEGIN, event) for n in range(2) for inverter in INVERTERS[:3]]
     await sink.write([*begins, Reading(NOON + 60 * SECOND, "roof", END, event)])
     for inverter in INVERTERS[:3]:
