@@ -89,6 +89,7 @@ FLOORS = {
     "wayback": 5,
     "writing": 7,
     "modes": 8,
+    "steering": 9,
     "web": 11,
     "config": 11,
     "status": 11,
@@ -127,6 +128,7 @@ STAIRS = {
         "chart",
     ),
     "sinks": ("topics", "broker", "account"),
+    "steering": ("order", "commands"),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (
         *("noise", "sky", "household", "battery", "control", "house", "history", "objects", "identity", "broadcast"),

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Final, NamedTuple
 
-from rct_tools.homeassistant.inverter import SERIAL_NUMBER, Inverter, Live, node_of, topic_level
+from rct_tools.homeassistant.inverter import SERIAL_NUMBER, Inverter, Live, node_of, object_levels, topic_level
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.times import SECOND
 
-__all__ = ["HomeAssistant", "Message", "topic_level"]
+__all__ = ["HomeAssistant", "Message", "object_levels", "topic_level"]
 
 ORIGIN: Final = "RCT Tools"
 _COMPONENTS: Final = ("sensor", "binary_sensor")

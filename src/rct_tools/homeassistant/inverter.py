@@ -23,6 +23,7 @@ REFRESH: Final = 300 * SECOND
 """A state that does not change is told again after this time."""
 
 _FORBIDDEN: Final = re.compile(r"^\$|[+#/\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_DEVICE: Final = "device"  # the group of objects that are in none
 _EXPIRY: Final = 3  # times that a state may be missed before it is said to be unavailable
 _BELIEVED: Final = 3  # times in a row that another serial number is read before it is another inverter
 
@@ -30,6 +31,12 @@ _BELIEVED: Final = 3  # times in a row that another serial number is read before
 def topic_level(name: str) -> str:
     """Return a name as one level of an MQTT topic: what MQTT or a broker forbids there becomes ``_``."""
     return _FORBIDDEN.sub("_", name) or "_"
+
+
+def object_levels(name: str) -> tuple[str, str]:
+    """Return the levels of the topic of an object: its group, and the rest of its name."""
+    group, _, rest = name.partition(".")
+    return (group, rest) if rest else (_DEVICE, group)
 
 
 def node_of(text: str) -> str:
