@@ -332,7 +332,7 @@ def test_what_a_dead_program_left_is_put_back(tmp_path: Path) -> None:
                 """Do as a program that is killed in a mode."""
                 async with connect("127.0.0.1", simulator.port) as client:
                     with suppress(RctError):
-                        async with steered(Writer(client, tmp_path / "dead"), "charge", power=1000.0):
+                        async with steered(Writer(client, tmp_path / "dead"), "charge", power=1000.0, patient=False):
                             await client.close()  # so that it cannot put back
                 (file,) = left_on_disk(tmp_path / "dead")
                 file.rename(tmp_path / file.name)
