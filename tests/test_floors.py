@@ -110,7 +110,7 @@ STAIRS = {
     "spool": ("age", "row"),
     "outbox": ("lane", "settled", "trouble"),
     "health": ("answers",),
-    "homeassistant": ("totals", "views", "entities", "inverter"),
+    "homeassistant": ("totals", "views", "entities", "commands", "inverter"),
     "cli": (
         "run",
         "options",

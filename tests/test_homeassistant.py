@@ -81,6 +81,7 @@ UNITS: dict[str | None, set[str | None]] = {  # of the device classes that we us
     "temperature": {"°C"},
     "battery": {"%"},
     "data_size": {"B"},
+    "duration": {"min"},
     "enum": {None},
     "timestamp": {None},
     "problem": {None},
@@ -586,4 +587,5 @@ def test_topic_level(name: str, level: str) -> None:
 
 def test_subscriptions() -> None:
     home = HomeAssistant([], prefix="rct", discovery="ha")
-    assert home.subscriptions == ("ha/status", "ha/sensor/+/+/config", "ha/binary_sensor/+/+/config")
+    components = ("sensor", "binary_sensor", "number", "select", "switch", "button")
+    assert home.subscriptions == ("ha/status", *(f"ha/{component}/+/+/config" for component in components))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from rct_tools.homeassistant.entities import INVERTER, Device, State, catalogue, key_of, select
+from rct_tools.homeassistant.commands import command_entities
+from rct_tools.homeassistant.entities import INVERTER, Device, Entity, State, catalogue, key_of, select
 from rct_tools.homeassistant.totals import Total
 from rct_tools.homeassistant.views import VIEWS, Seen, decimal
 from rct_tools.objects import ObjectInfo
@@ -16,7 +17,7 @@ from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
 from rct_tools.times import SECOND
 from rct_tools.values import Cell, Value
-from rct_tools.vitals import INTERVAL, VITALS
+from rct_tools.vitals import INTERVAL, MODE, VITALS
 
 SERIAL_NUMBER: Final = "inverter_sn"
 REFRESH: Final = 300 * SECOND
@@ -105,16 +106,20 @@ class Inverter:
         self.devices = catalogue().devices
         expects = {info.name: Expected(info, info.name, INTERVAL) for info in VITALS} | dict(source.expects)
         selection = select(tuple(expected.info for expected in expects.values()))
-        self.entities = selection.entities
+        commands = {it.key: self._commands(it) for it in selection.states} if source.steerable else {}
+        self.entities = selection.entities | {(e.component, e.key) for added in commands.values() for e in added}
         self.lives = [
             Live(
-                state,
+                replace(state, entities=(*state.entities, *commands.get(state.key, ()))),
                 [expects[name].info for name in state.objects],
                 max(expects[name].interval for name in state.objects),
                 Total(self.zone, state.resets) if state.is_total else None,
             )
             for state in selection.states
         ]
+        self._limits: dict[str, float | None] = {  # how far what is set may go; None for what is not known yet
+            entity.limit: None for added in commands.values() for entity in added if entity.limit in expects
+        }
         self.by_object: dict[str, list[Live]] = {}
         for live in self.lives:
             for name in live.state.objects:
@@ -125,8 +130,27 @@ class Inverter:
         }
         self._present = {key for key, names in self._evidence.items() if not names}
         described = {name for device in self.devices.values() for name in (*device.described_by, *device.present)}
-        self.told_by = described & expects.keys() | {SERIAL_NUMBER}
+        self.told_by = described & expects.keys() | {SERIAL_NUMBER, *self._limits}
         self._stranger = ("", 0)  # another serial number, and how often in a row it was read
+
+    def _commands(self, state: State) -> tuple[Entity, ...]:
+        """Return the entities by which what a state shows is set, as far as it may be."""
+        assert self.source.steerable is not None, "who calls this knows"  # noqa: S101  # for the type checker
+        return command_entities(state, self.source.steerable, self.command_topic)
+
+    def command_topic(self, name: str) -> str:
+        """Return where it is ordered to set an object."""
+        if name == MODE.name:
+            return f"{self.topic}/mode/set"
+        called = self.source.expects[name].name if name in self.source.expects else name
+        return "/".join([self.topic, *map(topic_level, object_levels(called)), "set"])
+
+    def config_of(self, entity: Entity) -> Mapping[str, Any] | None:
+        """Return what is said of an entity, with how far it goes; None while nobody knows that."""
+        if not entity.limit:
+            return entity.config
+        most = self._limits.get(entity.limit)
+        return None if most is None else {**entity.config, "min": -most if entity.config["min"] < 0 else 0, "max": most}
 
     @property
     def is_known(self) -> bool:
@@ -157,6 +181,10 @@ class Inverter:
         if _says_something(value):
             changed = {key for key, names in self._evidence.items() if info.name in names} - self._present
             self._present |= changed
+        if info.name in self._limits and isinstance(value, float) and 0 < value < float("inf"):
+            if self._limits[info.name] != value:
+                changed |= {live.state.device for live in self.lives if _goes_by(live.state, info.name)}
+            self._limits[info.name] = value
         text = info.meaning(value) or (str(value) if value else "")
         if text and info.name != SERIAL_NUMBER and self._facts.get(info.name) != text:
             self._facts[info.name] = text
@@ -183,6 +211,10 @@ class Inverter:
     def state_topic(self, live: Live) -> str:
         """Return where a state is published."""
         return f"{self.topic}/homeassistant/{live.state.key}"
+
+
+def _goes_by(state: State, limit: str) -> bool:
+    return any(entity.limit == limit for entity in state.entities)
 
 
 def _says_something(value: Value) -> bool:
