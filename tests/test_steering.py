@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 
 from rct_tools.client import Client, connect
-from rct_tools.errors import RctError
+from rct_tools.collector import LAST_TRY, LAST_WRITES, Collector, InverterSetup, Setup
+from rct_tools.config import parse_config, parse_plan
+from rct_tools.errors import ConfigError, RctError
 from rct_tools.frame import Command, Frame
 from rct_tools.modes import steered
 from rct_tools.objects import registry
@@ -29,6 +32,7 @@ from rct_tools.vitals import DURATION, LAST, MODE, POWER, SOC, UNTIL
 from rct_tools.writable import WRITABLE
 from rct_tools.writing import Writer
 
+from standins import Shelf
 from warp import warp
 
 HOUR = 3600.0
@@ -47,6 +51,17 @@ def settings(simulator: Simulator) -> dict[str, Value]:
 
 def left_on_disk(folder: Path) -> list[Path]:
     return list(folder.rglob("way-back-*.json"))
+
+
+async def until(condition: Callable[[], object], seconds: float = 600) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  # of a simulator that tells nobody
+            await asyncio.sleep(0.1)
+
+
+def shown(shelf: Shelf, mode: str) -> bool:
+    told = shelf.of(MODE.name)
+    return bool(told) and told[-1].value == mode
 
 
 @dataclass
@@ -81,11 +96,6 @@ class House:
                         return outcome
                 await asyncio.sleep(0.1)
 
-    async def until(self, condition: Callable[[], object], seconds: float = 600) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110  # of a simulator that tells nobody
-                await asyncio.sleep(0.1)
-
     @property
     def written(self) -> list[dict[str, Any]]:
         path = self.folder / "writes.jsonl"
@@ -106,7 +116,7 @@ async def serving(folder: Path, simulator: Simulator, allowed: Steerable = ALL) 
         house = House(simulator, client, steward, folder, readings)
         job = asyncio.create_task(steward.run())
         try:
-            await house.until(lambda: house.shown(MODE.name))
+            await until(lambda: house.shown(MODE.name))
             yield house
         finally:
             job.cancel()
@@ -227,7 +237,7 @@ def test_a_new_mode_ends_the_old_one_first(tmp_path: Path) -> None:
             before = settings(house.simulator)
             await house.done(Begin("charge", power=2000.0))
             house.order(Begin("reserve", soc=0.3))
-            await house.until(lambda: house.shown(MODE.name) == "reserve")
+            await until(lambda: house.shown(MODE.name) == "reserve")
             assert [(o.order, o.result) for o in house.outcomes if o.result is not Result.ACCEPTED] == [
                 ("mode charge", Result.DONE),
                 ("mode charge", Result.ENDED),
@@ -238,7 +248,7 @@ def test_a_new_mode_ends_the_old_one_first(tmp_path: Path) -> None:
             assert outcome.result is Result.REFUSED
             assert house.shown(MODE.name) == "reserve"
             await house.done(Choose("normal"))
-            await house.until(lambda: house.outcomes[-1].order == "mode normal")
+            await until(lambda: house.outcomes[-1].order == "mode normal")
             assert house.outcomes[-1].text == "mode reserve has ended; all is as it was before"
             assert settings(house.simulator) == before
             assert (await house.done(Choose("normal"))).text == "no mode was on"
@@ -259,7 +269,7 @@ def test_settings_are_for_the_next_mode_that_takes_them(tmp_path: Path) -> None:
             assert "-1500.0 W" in outcome.text
             assert "90.0 %" in outcome.text
             outcome = await house.done(Begin("charge", power=700.0))  # which says all by itself
-            await house.until(lambda: house.outcomes[-1].result is Result.DONE)
+            await until(lambda: house.outcomes[-1].result is Result.DONE)
             assert "soc_max" not in house.outcomes[-1].text
 
     warp(main())
@@ -284,13 +294,13 @@ def test_orders_for_an_inverter_that_is_away_are_refused(tmp_path: Path) -> None
     async def main() -> None:
         async with home(tmp_path) as house:
             await house.simulator.close()
-            await house.until(lambda: not house.client.connected)
+            await until(lambda: not house.client.connected)
             for wish in (Set("power_mng.soc_min", 0.2), Choose("hold"), Choose("normal")):
                 outcome = await house.done(wish)
                 assert outcome.result is Result.REFUSED
                 assert "is away; nothing is kept for later" in outcome.text
             await house.simulator.start()
-            await house.until(lambda: house.client.connected)
+            await until(lambda: house.client.connected)
             await asyncio.sleep(100)
             assert house.written == []
 
@@ -345,7 +355,7 @@ def test_what_a_dead_program_left_is_put_back(tmp_path: Path) -> None:
                 assert "a mode had been left on, and all is as it was before" in str(house.shown(LAST.name))
                 assert house.shown("power_mng.battery_power_extern") == 0.0
                 await leave()  # and another one, later
-                await house.until(lambda: settings(simulator) == before)
+                await until(lambda: settings(simulator) == before)
 
     warp(main())
 
@@ -385,7 +395,7 @@ def test_the_inverter_is_away_when_the_mode_is_over(tmp_path: Path, caplog: pyte
             assert house.shown(MODE.name) == "charge"
             await asyncio.sleep(HOUR)
             await house.simulator.start()
-            await house.until(lambda: house.shown(MODE.name) == "normal")
+            await until(lambda: house.shown(MODE.name) == "normal")
             assert settings(house.simulator) == before
             assert left_on_disk(tmp_path) == []
 
@@ -433,3 +443,113 @@ def test_a_damaged_way_back_is_said_and_nothing_is_done(tmp_path: Path, caplog: 
     warp(main())
     assert len([m for m in caplog.messages if "is damaged" in m and "by test" not in m]) == 1
     assert not (tmp_path / "writes.jsonl").exists()
+
+
+# --- in a collector -------------------------------------------------------------------------------------------------
+
+
+def test_an_inverter_that_is_silent_at_the_end_does_not_keep_the_collector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with Simulator(port=0, seed=7, latency=0.0, broadcast=False, speed=0) as simulator:
+            simulator.house.battery.soc = 0.5
+            before = settings(simulator)
+            plan = parse_plan('[[group]]\nname = "a"\ninterval = "1s"\nobjects = ["battery.soc"]', "test")
+            inverter = InverterSetup("roof", simulator.host, plan, simulator.port, steerable=ALL)
+            shelf = Shelf()
+            for is_silent in (True, False):
+                collector = Collector(Setup((inverter,), (shelf.setup(),)))
+                job = asyncio.create_task(collector.run())
+                await until(lambda: shown(shelf, "normal"))
+                assert settings(simulator) == before  # of what was left the time before, too
+                outcomes: list[Outcome] = []
+                order = Order("roof", Begin("charge", power=1000.0), "test", time.time_ns())
+                collector._order(order, outcomes.append)
+                await until(lambda outcomes=outcomes: len(outcomes) > 1)  # type: ignore[misc]
+                assert outcomes[-1].result is Result.DONE
+                await until(lambda: shown(shelf, "charge"))
+                answer = simulator.inverter.answer
+                if is_silent:
+                    simulator.inverter.answer = lambda _: None  # type: ignore[assignment,method-assign,return-value]
+                began = loop.time()
+                job.cancel()
+                with suppress(asyncio.CancelledError):
+                    await job
+                assert loop.time() - began < LAST_WRITES + LAST_TRY
+                assert bool(left_on_disk(tmp_path)) == is_silent
+                simulator.inverter.answer = answer  # type: ignore[method-assign]
+                collector._order(order, outcomes.append)
+                assert (outcomes[-1].result, outcomes[-1].text) == (Result.REFUSED, "is not steered right now")
+                if is_silent:
+                    shelf.readings.clear()
+            assert settings(simulator) == before
+
+    warp(main())
+
+
+# --- the configuration ----------------------------------------------------------------------------------------------
+
+BASE = """
+[[inverter]]
+host = "192.0.2.7"
+name = "roof"
+[[inverter]]
+host = "192.0.2.8"
+name = "barn"
+groups = ["slow"]
+[[sink]]
+url = "mqtt://192.0.2.9"
+objects = ["battery.*", "control.*", "power_mng.*"]
+[control]
+"""
+WRONG = [
+    ("enabled = true", "control: is enabled, but neither objects nor modes says what may be changed"),
+    (
+        'objects = ["power_mng.soc_mim"]',
+        "control.objects[0]: 'power_mng.soc_mim' is no object that may be written; did",
+    ),
+    ('objects = ["pas.period"]', "expected one of power_mng.soc_strategy, power_mng.soc_target_set"),
+    ('modes = ["party"]', "control.modes[0]: 'party' is no mode; expected one of hold, charge, discharge, reserve"),
+    ('inverters = ["rof"]', "control.inverters[0]: 'rof' is no inverter; did you mean 'roof'?"),
+    ('enabled = true\nmodes = ["hold"]\nlongest = "0s"', "control.longest: expected more than 0s"),
+    ('enabled = true\nmode = ["hold"]', "control.mode: unknown key, did you mean 'modes'?"),
+]
+
+
+@pytest.mark.parametrize(("text", "error"), WRONG)
+def test_a_wrong_configuration_is_named(text: str, error: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config((BASE + text).replace('"control.*", ', ""), "rct.toml", {})
+    assert error in str(caught.value)
+
+
+def test_who_may_order_needs_a_broker() -> None:
+    text = BASE.replace("mqtt://192.0.2.9", "console:") + 'enabled = true\nmodes = ["hold"]'
+    with pytest.raises(ConfigError, match=r"control: expected a sink mqtt:// or mqtts://"):
+        parse_config(text, "rct.toml", {})
+
+
+def test_what_may_be_set_is_read_too() -> None:
+    text = (
+        BASE + 'enabled = true\nobjects = ["power_mng.soc_min", "p_rec_lim[1]"]\nmodes = ["hold"]\ninverters = ["barn"]'
+    )
+    config = parse_config(text, "rct.toml", {})
+    roof, barn = config.setup.inverters
+    assert roof.steerable is None
+    assert "p_rec_lim[1]" not in roof.plan.expects
+    assert barn.steerable == Steerable(("power_mng.soc_min", "p_rec_lim[1]"), ("hold",), 12 * 3600 * SECOND)
+    (added,) = [group for group in barn.plan.groups if group.name == "control"]
+    assert {field.name for field in added.fields} >= {"p_rec_lim[0]", "p_rec_lim[1]"}
+    first, second = config.setup.sinks[0].sources(config.setup.inverters)
+    assert "control.mode" not in first.expects
+    assert {"control.mode", "power_mng.soc_min"} <= second.expects.keys()
+    disabled = parse_config((BASE + 'modes = ["hold"]').replace('"control.*", ', ""), "rct.toml", {})
+    assert [inverter.steerable for inverter in disabled.setup.inverters] == [None, None]
+    assert (
+        disabled.setup.inverters[1].plan
+        == parse_config(BASE.replace('"control.*", ', ""), "", {}).setup.inverters[1].plan
+    )

@@ -403,6 +403,9 @@ async def test_ended_in_a_mode_it_puts_all_back_itself(server: MosquittoServer, 
             assert await process.wait() == 0
             assert settings_of(simulator) == before
             assert left_on_disk(tmp_path) == []
+            assert process.stderr
+            said = (await process.stderr.read()).decode()
+            assert f"whoever may publish at mqtt://{server.address} may set {MIN}, mode hold, mode charge\n" in said
         await until(lambda: heard.topics.get("rct/roof/control/mode") == "normal")
         assert heard.topics["rct/status/control"] == "offline"
 
