@@ -474,7 +474,7 @@ def test_an_inverter_that_is_silent_at_the_end_does_not_keep_the_collector(
                 await until(lambda: shown(shelf, "charge"))
                 answer = simulator.inverter.answer
                 if is_silent:
-                    simulator.inverter.answer = lambda _: None  # type: ignore[assignment,method-assign,return-value]
+                    simulator.inverter.answer = lambda _: None  # type: ignore[assignment,method-assign]
                 began = loop.time()
                 job.cancel()
                 with suppress(asyncio.CancelledError):

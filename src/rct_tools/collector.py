@@ -31,7 +31,9 @@ from rct_tools.vitals import CONTROLS, INTERVAL, VITALS
 logger = logging.getLogger(__name__)
 
 LAST_TRY: Final = 5.0  # seconds that sinks have, at the end, for what they have not taken yet
-LAST_WRITES: Final = 30.0  # seconds that there are, at the end of a mode's inverter, to put back what was before
+LAST_WRITES: Final = (
+    20.0  # seconds that a mode has, at the end, to put back what was before; services are killed after 30
+)
 
 
 @dataclass(frozen=True, slots=True)
