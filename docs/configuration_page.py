@@ -17,6 +17,7 @@ from rct_tools.groups import GroupTable
 from rct_tools.proxy.table import ProxyTable
 from rct_tools.settings import Duration, Secret, Size, Tls
 from rct_tools.sinks import SINKS
+from rct_tools.steering.table import ControlTable
 
 HEAD = """\
 # Configuration
@@ -134,6 +135,29 @@ error at the start; when the configuration is read again, the log says it, and a
 already stays; the new one has its time in its name. What else there is to know: [proxy](proxy.md).
 """
 
+CONTROL = """ Nothing is listened to without this table, nor
+while `enabled` is false:
+
+```toml
+[[inverter]]
+name = "roof"
+host = "192.0.2.7"
+
+[[sink]]
+url = "mqtt://rct@192.0.2.9"
+password = { file = "/etc/rct-tools/mqtt-password" }
+home_assistant = true
+
+[control]
+enabled = true
+objects = ["power_mng.soc_min"]
+modes = ["hold", "charge"]
+```
+
+Whoever may publish on the broker can then steer. What is named is also read once a minute, unless it is read anyway.
+What can be ordered, and how it ends: [steering](steering.md#as-a-service).
+"""
+
 TITLES: Mapping[str, str] = {
     "sqlite": "sqlite:", "influx": "influx:// and influx2://", "lines": "jsonl: and csv:", "parquet": "parquet:",
     "mqtt": "mqtt://", "prometheus": "prometheus://", "console": "console:",
@@ -162,6 +186,7 @@ def _parts() -> Iterator[str]:
         if keys := _keys(settings, without="url"):
             yield f"\n{keys}"
     yield f"\n## `[proxy]`\n\n{ProxyTable.__doc__.strip()}{PROXY}\n{_keys(ProxyTable)}"
+    yield f"\n## `[control]`\n\n{ControlTable.__doc__.strip()}{CONTROL}\n{_keys(ControlTable)}"
     yield f"\n## `[status]`\n\n{StatusTable.__doc__.strip()} `rct status` asks there.\n\n{_keys(StatusTable)}"
 
 

@@ -197,6 +197,13 @@ class HomeAssistantServer:
         commands = [{"type": "config/entity_registry/get", "entity_id": entity_id} for entity_id in short]
         return {entry["unique_id"]: entry for entry in await self._ask_all(commands)}
 
+    async def call(self, service: str, entity_id: str, **data: Any) -> None:
+        """Do what a user does with an entity: ``number.set_value``. Raises for what it does not take."""
+        async with asyncio.timeout(_ANSWER), aiohttp.ClientSession(self._url) as session:
+            url = f"/api/services/{service.replace('.', '/')}"
+            async with session.post(url, headers=self._headers(), json={"entity_id": entity_id, **data}) as response:
+                response.raise_for_status()
+
     async def until_found(self, unique_ids: Collection[str], seconds: float = 60.0) -> dict[str, dict[str, Any]]:
         """Return the entities that came over MQTT, when they are those of some ids."""
         async with asyncio.timeout(seconds):
@@ -221,7 +228,8 @@ class HomeAssistantServer:
 
     def complaints(self) -> list[str]:
         """Return what it had to say against anything that came over MQTT."""
-        ours = r"homeassistant\.(?:components\.(?:mqtt|sensor|binary_sensor)|helpers\.(?:entity|device_registry|frame))"
+        parts = "mqtt|sensor|binary_sensor|number|select|switch|button"
+        ours = rf"homeassistant\.(?:components\.(?:{parts})|helpers\.(?:entity|device_registry|frame))"
         return re.findall(rf"^.*(?:WARNING|ERROR|CRITICAL) .*\[{ours}.*$", self.log(), re.MULTILINE)
 
     def log(self) -> str:

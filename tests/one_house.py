@@ -13,13 +13,18 @@ from rct_tools.reading import Reading
 from rct_tools.simulator.inverter import Inverter
 from rct_tools.times import SECOND
 from rct_tools.values import Value
-from rct_tools.vitals import UP, VITALS
+from rct_tools.vitals import CONTROLS, UP, VITALS
 
 NOON = 1716811387  # by the clock of the inverter: 27 May 2024, 12:03:07
 INTERVAL = 60 * SECOND
 
-_VITALS = {info.name: info for info in VITALS}
+_VITALS = {info.name: info for info in (*VITALS, *CONTROLS)}
 _OURS = _VITALS | {info.name: info for info in EVENTS}
+_WORDS: dict[str, Value] = {
+    "control.mode": "hold",
+    "control.until": "2024-05-27T12:00:00+00:00",
+    "control.last": "mode hold: done",
+}
 
 
 @cache
@@ -38,7 +43,7 @@ def info_of(name: str) -> ObjectInfo:
 def _house() -> dict[str, Value]:
     inverter = Inverter.with_past(0, NOON)
     values = {name: registry[name].decode(inverter.payload(registry[name])) for name in names() if name in registry}
-    return {**values, **dict.fromkeys(_VITALS, 3), UP.name: True}
+    return {**values, **dict.fromkeys(_VITALS, 3), **_WORDS, UP.name: True}
 
 
 def values(**changes: Value) -> dict[str, Value]:

@@ -236,6 +236,7 @@ class MosquittoServer:
             f"allow_anonymous {str(users is None).lower()}",
             f"persistence {str(keeps).lower()}",
             f"persistence_location {folder.as_posix()}/",
+            "sys_interval 1",
         ]
         if users is not None:
             passwords = folder / "passwords"

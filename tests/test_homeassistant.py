@@ -82,6 +82,7 @@ UNITS: dict[str | None, set[str | None]] = {  # of the device classes that we us
     "temperature": {"°C"},
     "battery": {"%"},
     "data_size": {"B"},
+    "duration": {"min"},
     "enum": {None},
     "timestamp": {None},
     "problem": {None},
@@ -610,7 +611,5 @@ def test_events_are_announced_before_the_first_comes() -> None:
 
 def test_subscriptions() -> None:
     home = HomeAssistant([], prefix="rct", discovery="ha")
-    assert home.subscriptions == (
-        "ha/status",
-        *(f"ha/{component}/+/+/config" for component in ("sensor", "binary_sensor", "event")),
-    )
+    components = ("sensor", "binary_sensor", "event", "number", "select", "switch", "button")
+    assert home.subscriptions == ("ha/status", *(f"ha/{component}/+/+/config" for component in components))

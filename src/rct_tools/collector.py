@@ -23,17 +23,21 @@ from rct_tools.events import INTERVAL as EVENTS_INTERVAL
 from rct_tools.filler import Filler, Target
 from rct_tools.link import PORT
 from rct_tools.outbox import Outbox
-from rct_tools.plan import Expected, Plan, Source
+from rct_tools.plan import Expected, Plan, Source, Steerable
 from rct_tools.poller import Poller
 from rct_tools.proxy import Proxy, ProxySetup, open_tap
 from rct_tools.reading import Reading
 from rct_tools.sinks import Sink, Store
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT, Spool
-from rct_tools.vitals import INTERVAL, VITALS
+from rct_tools.steering import Desk, Order, Outcome, Result, Steward, Tell, desk_for
+from rct_tools.vitals import CONTROLS, INTERVAL, VITALS
 
 logger = logging.getLogger(__name__)
 
 LAST_TRY: Final = 5.0  # seconds that sinks have, at the end, for what they have not taken yet
+LAST_WRITES: Final = (
+    20.0  # seconds that a mode has, at the end, to put back what was before; services are killed after 30
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class InverterSetup:
     has: frozenset[str] | None = None  # its components, as in Schedule
     proxy: ProxySetup | None = None  # for others who want to use the connection
     backfill: bool = True  # whether what stores lack of it is filled from its log
+    steerable: Steerable | None = None  # what those may change who order at a sink's broker
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class SinkSetup:
 
     def sources(self, inverters: Iterable[InverterSetup]) -> list[Source]:
         """Return what it may expect of some inverters."""
-        return [Source(inverter.name, inverter.zone, self._expects(inverter.plan)) for inverter in inverters]
+        return [Source(it.name, it.zone, self._expects(it), it.steerable) for it in inverters]
 
     def opened(self, sources: Sequence[Source]) -> Sink:
         """Return the sink, open. Raises ConfigError, which tells whose settings it is about, and SinkError."""
@@ -89,12 +94,13 @@ class SinkSetup:
                 raise
             raise ConfigError(f"{self.label}: {exc}") from exc
 
-    def _expects(self, plan: Plan) -> Mapping[str, Expected]:
-        ours = {info.name: Expected(info, info.name, INTERVAL) for info in VITALS}
+    def _expects(self, inverter: InverterSetup) -> Mapping[str, Expected]:
+        own = (*VITALS, *(CONTROLS if inverter.steerable else ()))
+        ours = {info.name: Expected(info, info.name, INTERVAL) for info in own}
         ours |= {info.name: Expected(info, info.name, EVENTS_INTERVAL) for info in EVENTS}
         return {
             name: Expected(e.info, self.names.get(name, e.name), e.interval, self.names.get(name, e.field))
-            for name, e in (dict(plan.expects) | ours).items()
+            for name, e in (dict(inverter.plan.expects) | ours).items()
             if any(fits(name, pattern) for pattern in self.objects)
         }
 
@@ -121,6 +127,7 @@ class Collector:
         self.setup = setup
         self.watched: dict[str, Watched] = {}
         self.lanes: dict[str, Lane] = {}
+        self.desks: dict[str, tuple[Desk, asyncio.Task[None]]] = {}  # by the label of their sink
         self._connect = connect or _connect
         self._wall_clock = wall_clock
         self._fillers: list[asyncio.Task[None]] = []
@@ -144,6 +151,7 @@ class Collector:
         finally:
             async with self._changing:  # a change that has begun is made first: it holds readings between old and new
                 await self._end_fillers()
+                await self._change_desks({})
                 await self._end_inverters(self.watched.values())
                 await _end_lanes(self.lanes.values())
 
@@ -165,6 +173,7 @@ class Collector:
 
     async def _make(self, setup: Setup, *, at_start: bool) -> None:
         sources = {sink.label: sink.sources(setup.inverters) for sink in setup.sinks}
+        desks = {it.label: desk_for(it.settings, sources[it.label], self._order) for it in setup.sinks}
         kept = {
             label: lane
             for sink in setup.sinks
@@ -194,6 +203,7 @@ class Collector:
             else:
                 lane.start(self.start)
         await self._change_inverters(setup.inverters, at_start=at_start)
+        await self._change_desks({label: desk for label, desk in desks.items() if desk})
         self.setup = setup
 
     async def _change_inverters(self, setups: Iterable[InverterSetup], *, at_start: bool) -> None:
@@ -218,6 +228,7 @@ class Collector:
             stack.push_async_callback(client.close)
             proxy = await stack.enter_async_context(Proxy(client, setup.proxy, tap)) if setup.proxy else None
             poller = Poller(client, setup.plan, self._deliver, has=setup.has, wall_clock=self._wall_clock)
+            steward = Steward(client, setup.steerable, self._deliver) if setup.steerable else None
             events = EventWatch(
                 client,
                 self._deliver,
@@ -226,17 +237,43 @@ class Collector:
                 is_time=lambda: poller.up and any((setup.name, info.name) in self._routes for info in EVENTS),
                 now=self._wall_clock,
             )
-            jobs = (self.start(poller.run()), self.start(events.run()), self.start(client.ended()))
-            self.watched[setup.name] = Watched(setup, client, poller, events, proxy, jobs, stack.pop_all())
+            jobs = [self.start(poller.run()), self.start(events.run()), self.start(client.ended())]
+            if steward:
+                jobs.append(self.start(steward.run()))
+            stay = stack.pop_all()
+            self.watched[setup.name] = Watched(setup, client, poller, events, proxy, steward, tuple(jobs), stay)
+
+    def _order(self, order: Order, tell: Tell) -> None:
+        """Give an order to whom it is about."""
+        watched = self.watched.get(order.inverter)
+        if watched and watched.steward:
+            watched.steward.take(order, tell)
+        else:
+            text = "is not steered right now"
+            tell(Outcome(order.inverter, str(order.wish), order.who, Result.REFUSED, text, order.time))
+
+    async def _change_desks(self, wanted: Mapping[str, Desk]) -> None:
+        """Listen for orders at other brokers from now on; where all is the same, that goes on."""
+        kept = {
+            label for label, (desk, _) in self.desks.items() if label in wanted and wanted[label].setup == desk.setup
+        }
+        ended = [self.desks.pop(label)[1] for label in self.desks.keys() - kept]
+        for job in ended:
+            job.cancel()
+        await asyncio.gather(*ended, return_exceptions=True)
+        self.desks |= {label: (desk, self.start(desk.run())) for label, desk in wanted.items() if label not in kept}
 
     async def _end_inverters(self, watched: Iterable[Watched]) -> None:
         gone = list(watched)
+        jobs = [job for one in gone for job in one.jobs]
         for one in gone:
             del self.watched[one.setup.name]
             self._looked[one.setup.name] = one.events.looked
-            for job in one.jobs:
+        for limit in (LAST_WRITES, None):  # a mode that cannot be put back now is by the next start
+            for job in jobs:
                 job.cancel()
-            await asyncio.wait(one.jobs)
+            if jobs:
+                jobs = list((await asyncio.wait(jobs, timeout=limit))[1])
         # What else ended a client has been told by its job.
         await asyncio.gather(*(one.stack.aclose() for one in gone), return_exceptions=True)
 
@@ -282,6 +319,7 @@ class Watched:
     poller: Poller
     events: EventWatch
     proxy: Proxy | None
+    steward: Steward | None
     jobs: tuple[asyncio.Task[None], ...]
     stack: AsyncExitStack  # closes the proxy and the client
 

@@ -23,12 +23,13 @@ from rct_tools.environment import overlay
 from rct_tools.errors import ConfigError
 from rct_tools.groups import GroupTable, Readings, build_plan, group_text
 from rct_tools.link import PORT
-from rct_tools.plan import Plan
+from rct_tools.plan import Plan, Steerable
 from rct_tools.proxy.table import ProxyTable
-from rct_tools.settings import Duration, Size, Table, decode, parse_toml, read_text, shown, unknown_key
+from rct_tools.settings import Duration, Size, Table, choose, decode, parse_toml, read_text, shown, unknown_key
 from rct_tools.sinks import is_store, kind_of, open_sink, settings_for, sink_keys
 from rct_tools.sinks.sqlite import default_path, path_in_url
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT
+from rct_tools.steering.table import ControlTable, watched
 from rct_tools.times import local_zone
 
 T = TypeVar("T")
@@ -101,6 +102,7 @@ class File(Table, frozen=True):
     proxy: Annotated[
         ProxyTable | tuple[ProxyTable, ...], msgspec.Meta(description="shares an inverter; a list shares several")
     ] = ()
+    control: ControlTable = ControlTable()
     status: StatusTable = StatusTable()
     data: Annotated[
         str,
@@ -222,7 +224,12 @@ def parse_config(text: str, source: str, environment: Mapping[str, str], keeper:
         raise ConfigError(f"{source}: group: expected at least one, as default_groups is false")
     plan = build_plan(file.group, source, defaults)
     inverters = _shared(file, _inverters(file, plan, source), source)
-    sinks, settings = _sinks(file, plan, source, keeper)
+    steerable = file.control.steerable(f"{source}: control", [inverter.name for inverter in inverters])
+    some = _steered(InverterSetup("", "", plan), next(iter(steerable.values()), None))
+    sinks, settings = _sinks(file, some, source, keeper)
+    if steerable and not any(kind_of(sink.url).module == "mqtt" for sink in settings):
+        raise ConfigError(f"{source}: control: expected a sink mqtt:// or mqtts://, at whose broker orders come")
+    inverters = tuple(_steered(inverter, steerable.get(inverter.name)) for inverter in inverters)
     return Config(Setup(inverters, sinks), file.status.listen, file.data, file, settings)
 
 
@@ -253,16 +260,14 @@ def _inverters(file: File, plan: Plan, source: str) -> tuple[InverterSetup, ...]
         groups = plan.groups
         if table.groups is not None:
             known = {group.name: group for group in plan.groups}
-            groups = tuple(_choose(known, wanted, f"{place}.groups", "group") for wanted in table.groups)
+            groups = tuple(choose(known, wanted, f"{place}.groups", "group") for wanted in table.groups)
             if not groups:
                 raise ConfigError(f"{place}.groups: expected at least one")
-        has = table.has
-        if has is not None:
-            for component in has:
-                _choose(COMPONENTS, component, f"{place}.has", "component")
+        for component in table.has or ():
+            choose(COMPONENTS, component, f"{place}.has", "component")
         setups[name] = InverterSetup(
             name, table.host, Plan(groups), table.port, _zone(table.time_zone, f"{place}.time_zone"),
-            None if has is None else frozenset(has), backfill=table.backfill,
+            None if table.has is None else frozenset(table.has), backfill=table.backfill,
         )  # fmt: skip
     return tuple(setups.values())
 
@@ -276,7 +281,7 @@ def _shared(file: File, inverters: tuple[InverterSetup, ...], source: str) -> tu
         place = f"{source}: {name}"
         if not table.inverter and len(inverters) > 1:
             raise ConfigError(f"{place}.inverter: missing; expected one of {', '.join(setups)}")
-        inverter = _choose(setups, table.inverter or inverters[0].name, f"{place}.inverter", "inverter")
+        inverter = choose(setups, table.inverter or inverters[0].name, f"{place}.inverter", "inverter")
         if inverter.proxy is not None:
             raise ConfigError(f"{place}.inverter: {inverter.name!r} has a proxy already")
         proxy = table.setup(place)
@@ -287,11 +292,15 @@ def _shared(file: File, inverters: tuple[InverterSetup, ...], source: str) -> tu
     return tuple(setups.values())
 
 
+def _steered(inverter: InverterSetup, what: Steerable | None) -> InverterSetup:
+    return replace(inverter, steerable=what, plan=watched(inverter.plan, what)) if what else inverter
+
+
 def _numbered(name: str, tables: Sequence[T]) -> Mapping[str, T]:
     return {f"{name}[{index}]": table for index, table in enumerate(tables)}
 
 
-def _sinks(file: File, plan: Plan, source: str, keeper: str) -> tuple[tuple[SinkSetup, ...], tuple[Any, ...]]:
+def _sinks(file: File, some: InverterSetup, source: str, keeper: str) -> tuple[tuple[SinkSetup, ...], tuple[Any, ...]]:
     common = frozenset(field.encode_name for field in msgspec.structs.fields(SinkTable))
     setups: dict[str, SinkSetup] = {}
     every = []
@@ -325,36 +334,28 @@ def _sinks(file: File, plan: Plan, source: str, keeper: str) -> tuple[tuple[Sink
         setup = SinkSetup(
             label, partial(open_sink, settings), settings, table.objects, table.names, spool, is_store(table.url)
         )
-        _check_objects(setup, plan, place)
+        _check_objects(setup, some, place)
         setups[label] = setup
         every.append(settings)
     return tuple(setups.values()), tuple(every)
 
 
-def _check_objects(sink: SinkSetup, plan: Plan, place: str) -> None:
+def _check_objects(sink: SinkSetup, some: InverterSetup, place: str) -> None:
     """Find what fits nothing, and what would be called the same."""
-    (source,) = replace(sink, objects=("*",), names={}).sources([InverterSetup("", "", plan)])
+    (source,) = replace(sink, objects=("*",), names={}).sources([some])
     for name in sink.names:
-        _choose(source.expects, name, f"{place}.names", "object that is read")
+        choose(source.expects, name, f"{place}.names", "object that is read")
     for index, pattern in enumerate(sink.objects):
-        (fitting,) = replace(sink, objects=(pattern,)).sources([InverterSetup("", "", plan)])
+        (fitting,) = replace(sink, objects=(pattern,)).sources([some])
         if not fitting.expects:
             near = difflib.get_close_matches(pattern, source.expects, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"{place}.objects[{index}]: {pattern!r} fits no object that is read{hint}")
-    (named,) = sink.sources([InverterSetup("", "", plan)])
+    (named,) = sink.sources([some])
     for names in ([e.name for e in named.expects.values()], [e.field or e.name for e in named.expects.values()]):
         name, count = Counter(names).most_common(1)[0]
         if count > 1:
             raise ConfigError(f"{place}.names: {name!r} would be the name of {count} objects")
-
-
-def _choose(known: Mapping[str, Any], wanted: str, place: str, kind: str) -> Any:
-    if wanted in known:
-        return known[wanted]
-    near = difflib.get_close_matches(wanted, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(list(known)[:20])}"
-    raise ConfigError(f"{place}: {wanted!r} is no {kind}; {hint}")
 
 
 def _zone(name: str, place: str) -> str:

@@ -157,12 +157,13 @@ async def steered(
     soc: float | None = None,
     seconds: float | None = None,
     force_state: bool = False,
+    patient: bool = True,
 ) -> AsyncIterator[Steered]:
     """Have a mode on while the block runs, then put back what was before.
 
     ``power`` is in W and positive, ``soc`` from 0 to 1; ``seconds`` is only noted, for who looks meanwhile. At the end
-    it is tried until all is back; where the block failed or was cancelled, LAST_TRIES times, and then the error is
-    raised and the file stays.
+    it is tried until all is back; where the block failed or was cancelled, or nobody is ``patient``, LAST_TRIES times,
+    and then the error is raised and the file stays.
 
     Raises WriteRefused and NotNow before anything is changed, WriteFailed, NoAnswer, LinkError, OSError, RctError.
     """
@@ -176,15 +177,15 @@ async def steered(
         until = None if seconds is None else began + round(seconds * 1e9)
         way_back = WayBack(inverter, writer.client.peer, mode, os.getpid(), began, until, changes)
         on = Steered(mode, way_back, recovered)
-        is_on = patient = False
+        is_on = is_over = False
         writer.way_backs.save(way_back)
         try:
             on.written = tuple([await writer.carry_out(intent) for intent in intents])
             is_on = True
             yield on
-            patient = True
+            is_over = True
         finally:
-            on.restored = await _end(writer, inverter, was_on=is_on, patient=patient)
+            on.restored = await _end(writer, inverter, was_on=is_on, patient=patient and is_over)
 
 
 async def put_back(writer: Writer) -> Restored | None:

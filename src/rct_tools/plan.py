@@ -66,9 +66,19 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Steerable:
+    """What of an inverter others may change: only what is named."""
+
+    objects: tuple[str, ...]  # names
+    modes: tuple[str, ...]
+    longest: int  # ns that a mode lasts at most
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """What a sink will be given of one inverter: known before the first reading, whether it ever comes or not."""
 
     inverter: str  # as in its readings
     zone: str  # the time zone of its clock, "Europe/Berlin"
     expects: Mapping[str, Expected]  # by the name of the object
+    steerable: Steerable | None = None  # None for nothing

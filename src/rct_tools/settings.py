@@ -11,7 +11,7 @@ import re
 import ssl
 import tomllib
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -21,6 +21,7 @@ from rct_tools.errors import ConfigError
 from rct_tools.times import parse_duration, parse_size, show_duration, show_size
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 
 class Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -180,6 +181,15 @@ def unknown_key(key: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(key, known, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
     return f"unknown key, {hint}"
+
+
+def choose(known: Mapping[str, V], wanted: str, place: str, kind: str) -> V:
+    """Return what has a name, a ``kind`` of thing. Raises ConfigError, with ``place`` and the nearest name there is."""
+    if wanted in known:
+        return known[wanted]
+    near = difflib.get_close_matches(wanted, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(list(known)[:20])}"
+    raise ConfigError(f"{place}: {wanted!r} is no {kind}; {hint}")
 
 
 def _read(kind: type, value: object) -> object:

@@ -1,4 +1,4 @@
-"""What the collector itself knows of its connection to an inverter, as objects like those of the inverter.
+"""What the collector itself knows of an inverter, its connection and its mode, as objects like those of the inverter.
 
 So that every sink can keep, show and announce them as it does all else; none of them can be asked for.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from rct_tools.frame import Reason
-from rct_tools.objects import ObjectInfo
+from rct_tools.objects import RATIO, ObjectInfo
 from rct_tools.times import SECOND
 from rct_tools.values import DataType
 
@@ -38,6 +38,21 @@ COUNTERS: Final = {  # by the names of the client's counters
     "bytes_sent": _counter("bytes_sent", "Bytes sent"),
 }
 VITALS: Final = (UP, *COUNTERS.values(), *BAD_FRAMES.values())
+
+
+def _control(name: str, data_type: DataType, description: str, unit: str = "") -> ObjectInfo:
+    return ObjectInfo(0, f"control.{name}", data_type, unit, description)
+
+
+MODE: Final = _control("mode", DataType.STRING, "The mode of the battery that is on; normal without one")
+UNTIL: Final = _control("until", DataType.STRING, "When the mode ends, in ISO 8601; empty without one")
+LAST: Final = _control("last", DataType.STRING, "What the last order came to")
+POWER: Final = _control("power", DataType.FLOAT, "The power of the next mode that takes one; 0 for none", "W")
+SOC: Final = _control("soc", DataType.FLOAT, "The state of charge of the next mode that takes one; 0 for none", RATIO)
+DURATION: Final = _control("duration", DataType.FLOAT, "How long the next mode lasts; 0 for as long as it may", "s")
+SETTINGS: Final = {info.name: info for info in (POWER, SOC, DURATION)}
+CONTROLS: Final = (MODE, UNTIL, LAST, *SETTINGS.values())
+"""Only of inverters that may be steered."""
 
 
 class Counted(Protocol):

@@ -109,7 +109,8 @@ def default_folder() -> Path:
 class Writer:
     """Writes to one inverter. ``who`` is what the journal says of whoever wants it.
 
-    ``folder`` is where the journal is, ``sleep`` waits for some seconds, ``clock`` gives UTC nanoseconds.
+    ``folder`` is where the journal is, ``sleep`` waits for some seconds, ``clock`` gives UTC nanoseconds. After
+    ``expires``, a time of that clock, no write begins but those that put back: what was wanted is too old then.
     """
 
     client: Client
@@ -117,6 +118,7 @@ class Writer:
     who: str = ""
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     clock: Callable[[], int] = time.time_ns
+    expires: int | None = None
 
     @property
     def journal(self) -> Journal:
@@ -163,11 +165,13 @@ class Writer:
         return await self.carry_out(intent)
 
     async def carry_out(self, intent: Intent, *, limited: bool = True) -> Written:
-        """Do what was considered. Raises NotNow when ``limited`` and it was written too often, WriteFailed, OSError."""
+        """Do what was considered. Raises NotNow when ``limited`` and too often or too late, WriteFailed, OSError."""
         info = intent.object
         if not intent.is_needed:
             return Written(info, intent.old, intent.wanted, intent.old, 0)
         if limited:
+            if self.expires is not None and self.clock() > self.expires:
+                raise NotNow(f"{self.client.peer}: {info.name}: it took too long until it could be written; not sent")
             begun = self.journal.begun(intent.inverter, info.name, self.clock() - _HOUR)
             if begun >= MOST_AN_HOUR:
                 raise NotNow(

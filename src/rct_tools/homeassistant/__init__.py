@@ -11,16 +11,22 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Final, NamedTuple
 
-from rct_tools.homeassistant.inverter import SERIAL_NUMBER, Inverter, Live, node_of, topic_level
+from rct_tools.homeassistant.entities import COMMANDS, COMPONENTS
+from rct_tools.homeassistant.inverter import SERIAL_NUMBER, Inverter, Live, node_of, object_levels, topic_level
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.times import SECOND
 
-__all__ = ["HomeAssistant", "Message", "topic_level"]
+__all__ = ["HomeAssistant", "Message", "object_levels", "topic_level"]
 
 ORIGIN: Final = "RCT Tools"
-_COMPONENTS: Final = ("sensor", "binary_sensor", "event")
-_OF_THE_LINK: Final = "link."  # known of an inverter that is away, too
+_FOREIGN: Final = {  # what components do not know
+    "number": ("expire_after",),
+    "select": ("expire_after",),
+    "switch": ("expire_after",),
+    "button": ("expire_after", "state_topic"),
+}
+_OF_OURS: Final = ("link.", "control.")  # known of an inverter that is away, too
 
 
 class Message(NamedTuple):
@@ -53,7 +59,7 @@ class HomeAssistant:
         self._sources = {source.inverter: source for source in sources}
         self._inverters = {name: Inverter(source, prefix) for name, source in self._sources.items()}
         self._held: set[str] = set()  # discovery topics of ours that may yet belong to one of the inverters
-        configs = (f"{discovery}/{component}/+/+/config" for component in _COMPONENTS)
+        configs = (f"{discovery}/{component}/+/+/config" for component in COMPONENTS)
         self.subscriptions: tuple[str, ...] = (f"{discovery}/status", *configs)
         """Where Home Assistant says ``online`` when it has started (``born``); where devices are announced
         (``is_stale``)."""
@@ -158,9 +164,8 @@ class HomeAssistant:
     def _configs(self, inverter: Inverter, live: Live) -> Iterator[Message]:
         state = live.state
         device = inverter.devices[state.device]
-        availability = [{"topic": self._bridge}]
-        if not state.objects[0].startswith(_OF_THE_LINK):
-            availability.append({"topic": f"{inverter.topic}/status"})
+        there = [{"topic": self._bridge}, {"topic": f"{inverter.topic}/status"}]
+        availability = there[: 1 if state.objects[0].startswith(_OF_OURS) else 2]
         common = {
             "state_topic": inverter.state_topic(live),
             "availability": availability,
@@ -169,15 +174,21 @@ class HomeAssistant:
             "device": inverter.describe(device),
             "origin": self._origin,
         }
+        ordered = common | {"availability": [*there, {"topic": f"{self._bridge}/control"}]}
         for entity in state.entities:
-            payload = {**entity.config, "unique_id": f"{inverter.node}_{entity.key}", **common}
+            if (config := inverter.config_of(entity)) is None:
+                continue
+            is_command = entity.component in COMMANDS
+            payload = {**config, "unique_id": f"{inverter.node}_{entity.key}", **(ordered if is_command else common)}
+            for key in _FOREIGN.get(entity.component, ()):
+                del payload[key]
             topic = f"{self._discovery}/{entity.component}/{inverter.node}/{entity.key}/config"
             yield Message(topic, json.dumps(payload, ensure_ascii=False), retain=True)
 
     def _node(self, topic: str) -> str | None:
         """Return the node of a discovery topic, if it may be one of ours."""
         match topic.removeprefix(f"{self._discovery}/").split("/"):
-            case [component, node, _, "config"] if component in _COMPONENTS and node.startswith(node_of("")):
+            case [component, node, _, "config"] if component in COMPONENTS and node.startswith(node_of("")):
                 return node
         return None
 

@@ -22,6 +22,11 @@ INVERTER: Final = "inverter"
 OTHER: Final = "other"
 """The option of an enum for numbers without a label: Home Assistant takes no state that is not among the options."""
 
+COMMANDS: Final = ("number", "select", "switch", "button")
+"""Components by which something is set."""
+
+COMPONENTS: Final = ("sensor", "binary_sensor", "event", *COMMANDS)
+
 NUMERIC: Final = NUMBERS | {DataType.ENUM}
 
 
@@ -49,9 +54,10 @@ class Device:
 class Entity:
     """One entity, as far as it is the same for every inverter."""
 
-    component: str  # "sensor", "binary_sensor" or "event"
+    component: str  # one of COMPONENTS
     key: str
     config: Mapping[str, Any]  # of its discovery message
+    limit: str = ""  # the object that says how far it goes: without its value, it is not there
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from rct_tools.homeassistant.entities import INVERTER, Device, State, catalogue, key_of, select
+from rct_tools.homeassistant.commands import command_entities
+from rct_tools.homeassistant.entities import INVERTER, Device, Entity, State, catalogue, key_of, select
 from rct_tools.homeassistant.totals import Total
 from rct_tools.homeassistant.views import VIEWS, Seen, decimal
 from rct_tools.objects import ObjectInfo
@@ -16,13 +17,14 @@ from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
 from rct_tools.times import SECOND
 from rct_tools.values import Cell, Value
-from rct_tools.vitals import INTERVAL, VITALS
+from rct_tools.vitals import INTERVAL, MODE, VITALS
 
 SERIAL_NUMBER: Final = "inverter_sn"
 REFRESH: Final = 300 * SECOND
 """A state that does not change is told again after this time."""
 
 _FORBIDDEN: Final = re.compile(r"^\$|[+#/\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_DEVICE: Final = "device"  # the group of objects that are in none
 _EXPIRY: Final = 3  # times that a state may be missed before it is said to be unavailable
 _BELIEVED: Final = 3  # times in a row that another serial number is read before it is another inverter
 
@@ -30,6 +32,12 @@ _BELIEVED: Final = 3  # times in a row that another serial number is read before
 def topic_level(name: str) -> str:
     """Return a name as one level of an MQTT topic: what MQTT or a broker forbids there becomes ``_``."""
     return _FORBIDDEN.sub("_", name) or "_"
+
+
+def object_levels(name: str) -> tuple[str, str]:
+    """Return the levels of the topic of an object: its group, and the rest of its name."""
+    group, _, rest = name.partition(".")
+    return (group, rest) if rest else (_DEVICE, group)
 
 
 def node_of(text: str) -> str:
@@ -98,10 +106,11 @@ class Inverter:
         self.devices = catalogue().devices
         expects = {info.name: Expected(info, info.name, INTERVAL) for info in VITALS} | dict(source.expects)
         selection = select(tuple(expected.info for expected in expects.values()))
-        self.entities = selection.entities
+        commands = {it.key: self._commands(it) for it in selection.states} if source.steerable else {}
+        self.entities = selection.entities | {(e.component, e.key) for added in commands.values() for e in added}
         self.lives = [
             Live(
-                state,
+                replace(state, entities=(*state.entities, *commands.get(state.key, ()))),
                 [expects[name].info for name in state.objects],
                 max(expects[name].interval for name in state.objects),
                 Total(self.zone, state.resets) if state.is_total else None,
@@ -109,6 +118,9 @@ class Inverter:
             for state in selection.states
         ]
         self.events = [live for live in self.lives if live.state.is_event]
+        self._limits: dict[str, float | None] = {  # how far what is set may go; None for what is not known yet
+            entity.limit: None for added in commands.values() for entity in added if entity.limit in expects
+        }
         self.by_object: dict[str, list[Live]] = {}
         for live in self.lives:
             for name in live.state.objects:
@@ -119,8 +131,27 @@ class Inverter:
         }
         self._present = {key for key, names in self._evidence.items() if not names}
         described = {name for device in self.devices.values() for name in (*device.described_by, *device.present)}
-        self.told_by = described & expects.keys() | {SERIAL_NUMBER}
+        self.told_by = described & expects.keys() | {SERIAL_NUMBER, *self._limits}
         self._stranger = ("", 0)  # another serial number, and how often in a row it was read
+
+    def _commands(self, state: State) -> tuple[Entity, ...]:
+        """Return the entities by which what a state shows is set, as far as it may be."""
+        assert self.source.steerable is not None, "who calls this knows"  # noqa: S101  # for the type checker
+        return command_entities(state, self.source.steerable, self.command_topic)
+
+    def command_topic(self, name: str) -> str:
+        """Return where it is ordered to set an object."""
+        if name == MODE.name:
+            return f"{self.topic}/mode/set"
+        called = self.source.expects[name].name if name in self.source.expects else name
+        return "/".join([self.topic, *map(topic_level, object_levels(called)), "set"])
+
+    def config_of(self, entity: Entity) -> Mapping[str, Any] | None:
+        """Return what is said of an entity, with how far it goes; None while nobody knows that."""
+        if not entity.limit:
+            return entity.config
+        most = self._limits.get(entity.limit)
+        return None if most is None else {**entity.config, "min": -most if entity.config["min"] < 0 else 0, "max": most}
 
     @property
     def is_known(self) -> bool:
@@ -151,6 +182,10 @@ class Inverter:
         if _says_something(value):
             changed = {key for key, names in self._evidence.items() if info.name in names} - self._present
             self._present |= changed
+        if info.name in self._limits and isinstance(value, float) and 0 < value < float("inf"):
+            if self._limits[info.name] != value:
+                changed |= {live.state.device for live in self.lives if _goes_by(live.state, info.name)}
+            self._limits[info.name] = value
         text = info.meaning(value) or (str(value) if value else "")
         if text and info.name != SERIAL_NUMBER and self._facts.get(info.name) != text:
             self._facts[info.name] = text
@@ -177,6 +212,10 @@ class Inverter:
     def state_topic(self, live: Live) -> str:
         """Return where a state is published; of events, where the sink says them."""
         return f"{self.topic}/event" if live.state.is_event else f"{self.topic}/homeassistant/{live.state.key}"
+
+
+def _goes_by(state: State, limit: str) -> bool:
+    return any(entity.limit == limit for entity in state.entities)
 
 
 def _says_something(value: Value) -> bool:

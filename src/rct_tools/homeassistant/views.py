@@ -16,6 +16,7 @@ from rct_tools.values import Cell, CellStatistics, Value
 _LONGEST: Final = 255  # letters of a state; Home Assistant takes no more
 _OTHER: Final = "other"  # what has no label; it is among the options of every enum
 _NO_FAULT: Final = "no fault"
+_NONE: Final = "none"
 _CALIBRATING: Final = 1 << 3 | 1 << 10
 _BALANCING: Final = 1 << 11
 
@@ -79,6 +80,15 @@ def _since(seen: Seen) -> Shown:
 
 def _text(seen: Seen) -> Shown:
     return str(seen.values[0] or "")[:_LONGEST] or None
+
+
+def _word(seen: Seen) -> Shown:
+    return str(seen.values[0])[:_LONGEST] or _NONE
+
+
+def _minutes(seen: Seen) -> Shown:
+    seconds = _finite(seen.values[0])
+    return None if seconds is None else seconds / 60
 
 
 def _label(seen: Seen) -> Shown:
@@ -205,6 +215,8 @@ VIEWS: Final[Mapping[str, View]] = {
     "sum": _sum,
     "since": _since,
     "text": _text,
+    "word": _word,
+    "minutes": _minutes,
     "label": _label,
     "bits": _bits,
     "flag": _flag,

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from rct_tools.display import show_event
-from rct_tools.homeassistant import HomeAssistant, topic_level
+from rct_tools.homeassistant import HomeAssistant, object_levels, topic_level
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.times import SECOND, iso_time
@@ -27,7 +27,6 @@ LATE: Final = 300 * SECOND  # what is older than this, and than its own interval
 UP_LASTS: Final = 3 * INTERVAL  # an inverter of which nobody has said for so long that it is up, is not
 
 _STATUS: Final = ("offline", "online")
-_DEVICE: Final = "device"  # the group of objects that are in none
 
 
 class Message(NamedTuple):
@@ -160,8 +159,7 @@ class Topics:
             self._inverters[inverter] = None
             place = _Place(self._topic(inverter, "status"), UP_LASTS, 0)
         else:
-            group, _, rest = (expected.name if expected else name).partition(".")
-            levels = (group, rest) if rest else (_DEVICE, group)
+            levels = object_levels(expected.name if expected else name)
             band = next((band for pattern, band in self._bands if pattern.fullmatch(name)), 0)
             place = _Place(self._topic(inverter, *levels), max(LATE, expected.interval if expected else 0), band)
         self._places[key] = place

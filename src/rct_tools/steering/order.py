@@ -1,0 +1,100 @@
+"""What somebody wants of an inverter, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from rct_tools.objects import registry
+from rct_tools.values import Value
+from rct_tools.vitals import SETTINGS
+from rct_tools.writable import show
+
+NORMAL: Final = "normal"
+"""The mode without a mode: what was before is put back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """An object to a value."""
+
+    name: str
+    value: Value
+
+    def __str__(self) -> str:
+        return f"{self.name} to {show(registry[self.name], self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A mode; power in W, the state of charge from 0 to 1, None for what is not given."""
+
+    mode: str
+    power: float | None = None
+    soc: float | None = None
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        return f"mode {self.mode}"
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """A mode by its name alone: what else it takes is as it was set before; ``normal`` ends what is on."""
+
+    mode: str
+
+    def __str__(self) -> str:
+        return f"mode {self.mode}"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """One of SETTINGS, for modes to come."""
+
+    name: str
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.name} to {show(SETTINGS[self.name], self.value)}"
+
+
+Wish: TypeAlias = Set | Begin | Choose | Prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A wish for one inverter: whose, and when it came."""
+
+    inverter: str  # as in its readings
+    wish: Wish
+    who: str
+    time: int  # UTC, nanoseconds
+
+
+class Result(StrEnum):
+    """What an order came to."""
+
+    ACCEPTED = "accepted"  # it waits for its turn
+    DONE = "done"  # and read back
+    REFUSED = "refused"  # nothing was changed
+    FAILED = "failed"  # or not proven; the text says what the inverter holds
+    ENDED = "ended"  # a mode that was on: how
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an order has come to by now."""
+
+    inverter: str
+    order: str  # in words
+    who: str
+    result: Result
+    text: str  # one line
+    time: int  # UTC, nanoseconds
+
+
+Tell: TypeAlias = Callable[[Outcome], None]
+"""Hears each outcome of an order; does not wait."""

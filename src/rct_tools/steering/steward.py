@@ -1,0 +1,348 @@
+"""One inverter, steered by orders: one after the other, each on the guarded path, each with an outcome that is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from rct_tools.client import Client
+from rct_tools.errors import LinkError, NoAnswer, NotNow, RctError, WriteRefused
+from rct_tools.link import ticking
+from rct_tools.modes import MODES, Steered, check_mode, differing, kept, put_back, steered
+from rct_tools.objects import ObjectInfo, registry
+from rct_tools.plan import Steerable
+from rct_tools.reading import Reading
+from rct_tools.steering.order import NORMAL, Begin, Choose, Order, Outcome, Prepare, Result, Set, Tell
+from rct_tools.times import SECOND, iso_time, show_duration
+from rct_tools.values import Value
+from rct_tools.vitals import DURATION, INTERVAL, LAST, MODE, POWER, SETTINGS, SOC, UNTIL
+from rct_tools.wayback import WayBack
+from rct_tools.writable import find_writable, show
+from rct_tools.writing import Writer, Written, default_folder
+
+logger = logging.getLogger(__name__)
+
+MOST_WAITING: Final = 16  # orders
+TOO_OLD: Final = 60 * SECOND  # what was wanted so long ago is not done any more
+TICK: Final = 5.0  # seconds between looks at what is due
+_PAUSES: Final = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)  # seconds between tries to put back; the last again and again
+_MINUTE: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An order that waits or is carried out, and who hears of it."""
+
+    order: Order
+    tell: Tell
+
+
+class Steward:
+    """Carries out what is ordered of one inverter, and nothing but what is ``allowed``.
+
+    A mode lasts until its time is over, another is ordered, or ``run`` is cancelled; then what was before is put back.
+    What a program has left behind that is gone is put back as soon as the inverter answers. ``deliver`` takes readings:
+    of what was written, and of CONTROLS.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        allowed: Steerable,
+        deliver: Callable[[Sequence[Reading]], None],
+        *,
+        folder: Path | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        clock: Callable[[], int] = time.time_ns,
+        ticking: Callable[[], float] = ticking,
+    ) -> None:
+        """``sleep`` and ``clock`` are as in Writer, ``ticking`` as in Link."""
+        self.allowed = allowed
+        self._client = client
+        self._deliver = deliver
+        self._writer = Writer(client, folder or default_folder(), "rct collect", sleep, clock)
+        self._clock = clock
+        self._ticking = ticking
+        self._queue: asyncio.Queue[_Asked] = asyncio.Queue(MOST_WAITING)
+        self._settings = dict.fromkeys(SETTINGS, 0.0)
+        self._mode: str | None = None  # which nobody knows before the inverter has answered
+        self._until = ""
+        self._last = ""
+        self._is_busy = False  # with a mode of its own
+        self._looks_at = self._shows_at = ticking()
+        self._serial = ""  # of the inverter, once it has answered
+        self._failures = 0  # to put back, in a row
+        self._said = ""
+
+    # --- orders -------------------------------------------------------------------------------------------------
+
+    def take(self, order: Order, tell: Tell) -> None:
+        """Take an order without waiting; ``tell`` hears, now or later, what becomes of it."""
+        try:
+            order = self._checked(order)
+            if isinstance(order.wish, Prepare):
+                self._settings[order.wish.name] = order.wish.value
+                self._say(_Asked(order, tell), Result.DONE, "for the modes to come")
+                return
+            if not self._client.connected:
+                raise NotNow(f"{self._client.peer}: is away; nothing is kept for later")
+            self._queue.put_nowait(_Asked(order, tell))
+        except asyncio.QueueFull:
+            self._say(_Asked(order, tell), Result.REFUSED, f"{MOST_WAITING} orders wait already")
+        except (WriteRefused, NotNow) as exc:
+            self._say(_Asked(order, tell), Result.REFUSED, str(exc))
+        else:
+            tell(self._outcome(order, Result.ACCEPTED, "waits for its turn"))
+
+    def _checked(self, order: Order) -> Order:
+        """Return an order with all that it is to be done with. Raises WriteRefused for what is never done."""
+        match order.wish:
+            case Set(name, value):
+                if name not in self.allowed.objects:
+                    raise WriteRefused(f"{name}: may not be set here; [control] names what may be")
+                find_writable(registry[name]).check(value)
+            case Prepare(name, value):
+                if name == DURATION.name and value * SECOND > self.allowed.longest:
+                    raise WriteRefused(self._too_long())
+            case Choose(mode) if mode != NORMAL:
+                return self._checked(replace(order, wish=self._prepared(mode)))
+            case Begin(mode, power, soc, seconds):
+                if mode not in self.allowed.modes:
+                    modes = ", ".join([*self.allowed.modes, NORMAL])
+                    raise WriteRefused(f"mode {mode!r:.40} may not be begun here; there are {modes}")
+                check_mode(mode, power, soc)
+                if seconds is None:
+                    return replace(order, wish=replace(order.wish, seconds=self.allowed.longest / SECOND))
+                if not 0 < seconds * SECOND <= self.allowed.longest:
+                    raise WriteRefused(self._too_long())
+        return order
+
+    def _too_long(self) -> str:
+        return f"a mode lasts {show_duration(self.allowed.longest)} at most, as [control] says, and more than 0s"
+
+    def _prepared(self, mode: str) -> Begin:
+        """Return a mode with those of the settings that it takes; 0 is for none."""
+        power, soc, seconds = (self._settings[info.name] or None for info in (POWER, SOC, DURATION))
+        takes = MODES[mode].takes if mode in MODES else frozenset()
+        return Begin(mode, power if "power" in takes else None, soc if "soc" in takes else None, seconds)
+
+    async def run(self) -> None:
+        """Do what is ordered until cancelled; then put back what was before a mode, LAST_TRIES times."""
+        self._show()
+        asked: _Asked | None = None
+        while True:
+            if asked is None:
+                asked = await self._next(math.inf)
+            match asked:
+                case _Asked(Order(wish=Begin() as begin)):
+                    asked = await self._steer(asked, begin)
+                case _Asked(Order(wish=Set() as wish)):
+                    await self._set(asked, wish)
+                    asked = None
+                case _Asked():
+                    await self._end(asked)
+                    asked = None
+
+    async def _next(self, until: float) -> _Asked | None:
+        """Return the next order that is not too old, or None when it is time."""
+        while (left := until - self._ticking()) > 0:
+            await self._look()
+            try:
+                async with asyncio.timeout(min(left, TICK)):
+                    asked = await self._queue.get()
+            except TimeoutError:
+                continue
+            if self._clock() - asked.order.time <= TOO_OLD:
+                return asked
+            self._say(asked, Result.REFUSED, f"it waited for more than {TOO_OLD // SECOND} s")
+        return None
+
+    # --- what is ordered ----------------------------------------------------------------------------------------
+
+    async def _set(self, asked: _Asked, wish: Set) -> None:
+        try:
+            written = await self._writer_for(asked).write(wish.name, wish.value)
+        except (RctError, OSError) as exc:
+            self._say_failed(asked, exc)
+        else:
+            self._show_written([written])
+            self._say(asked, Result.DONE, _change(written))
+
+    async def _end(self, asked: _Asked) -> None:
+        """Have no mode on, which is so already unless a program is gone."""
+        try:
+            restored = await put_back(self._writer_for(asked))
+        except (RctError, OSError) as exc:
+            self._say_failed(asked, exc)
+        else:
+            self._show_normal(restored.written if restored else ())
+            self._say(asked, Result.DONE, "all is as it was before" if restored else "no mode was on")
+
+    async def _steer(self, asked: _Asked, begin: Begin) -> _Asked | None:
+        """Have a mode on until its time is over, or something else is ordered; return that."""
+        seconds = begin.seconds or 0.0
+        ends_at = self._ticking() + seconds
+        writer = self._writer_for(asked)
+        on: Steered | None = None
+        then: _Asked | None = None
+        self._is_busy = True
+        try:
+            async with steered(
+                writer, begin.mode, power=begin.power, soc=begin.soc, seconds=seconds, patient=False
+            ) as on:
+                self._show_mode(on.way_back)
+                self._show_written([*(on.recovered.written if on.recovered else ()), *on.written])
+                self._say(asked, Result.DONE, f"{', '.join(map(_change, on.written))}; until {self._until}")
+                then = await self._keep(writer, on, ends_at)
+        except (RctError, OSError) as exc:
+            self._looks_at = self._ticking()  # there may be something to put back
+            self._say_failed(asked, exc, Result.FAILED if on else None)
+        else:
+            why = f"{then.order.wish} is wanted" if then else "its time is over"
+            self._say(asked, Result.ENDED, f"{why}; all is as it was before{_left(on)}")
+        finally:
+            self._is_busy = False
+            if on is not None and on.restored is not None:
+                self._show_normal(on.restored.written)
+        if then is not None and isinstance(then.order.wish, Choose) and on is not None and on.restored is not None:
+            self._say(then, Result.DONE, f"mode {begin.mode} has ended; all is as it was before")
+            return None
+        return then
+
+    async def _keep(self, writer: Writer, on: Steered, ends_at: float) -> _Asked | None:
+        """Wait until the mode is to end, and say when it is not on any more; return what is ordered in its place."""
+        said: dict[str, Value] = {}
+        looks_at = self._ticking() + _MINUTE
+        while self._ticking() < ends_at:
+            asked = await self._next(min(ends_at, looks_at))
+            if asked is not None and isinstance(asked.order.wish, Set):
+                await self._set(asked, asked.order.wish)
+            elif asked is not None:
+                return asked
+            elif self._ticking() >= looks_at:
+                looks_at = self._ticking() + _MINUTE
+                with suppress(NoAnswer, LinkError):
+                    found = await differing(writer, on)
+                    for name, value in found.items():
+                        if said.get(name) != value:
+                            text = "%s: mode %s: %s is %s now: it was changed by others, or by a restart"
+                            logger.warning(text, self._client.peer, on.mode, name, show(registry[name], value))
+                    said = found
+        return None
+
+    def _writer_for(self, asked: _Asked) -> Writer:
+        """Return what writes in the name of who asked, and only while that is fresh."""
+        order = asked.order
+        mode = f" {order.wish}" if isinstance(order.wish, Begin) else ""
+        return replace(self._writer, who=f"rct collect{mode}, {order.who}", expires=order.time + TOO_OLD)
+
+    # --- what others have left ----------------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """Show how things are once a minute; put back what a program has left that is gone, once it can be."""
+        now = self._ticking()
+        if now >= self._shows_at:
+            self._show()
+        if self._is_busy or now < self._looks_at or not self._client.connected:
+            return
+        self._looks_at = now + _MINUTE
+        if self._mode == NORMAL and self._serial and not self._writer.way_backs.path(self._serial).exists():
+            return
+        try:
+            self._serial = await self._writer.serial()
+            restored = await put_back(self._writer)
+        except NotNow as exc:  # of a program that is there
+            self._say_once(logging.WARNING, str(exc))
+            with suppress(RctError, OSError):
+                way_back, _ = await kept(self._writer)
+                if way_back is not None:
+                    self._show_mode(way_back)
+        except (NoAnswer, LinkError) as exc:
+            self._looks_at = now
+            logger.info("%s", exc)
+        except (RctError, OSError) as exc:
+            self._looks_at = now + _PAUSES[min(self._failures, len(_PAUSES) - 1)]
+            self._failures += 1
+            self._say_once(logging.ERROR, f"{exc}; it is tried again")
+        else:
+            self._failures = 0
+            self._said = ""
+            if restored is not None:
+                self._last = f"mode {NORMAL}: a mode had been left on, and all is as it was before"
+                logger.warning("%s: %s", self._client.peer, self._last)
+            if restored is not None or self._mode != NORMAL:
+                self._show_normal(restored.written if restored else ())
+
+    def _say_once(self, level: int, text: str) -> None:
+        if text != self._said:
+            self._said = self._last = text
+            logger.log(level, "%s: %s", self._client.peer, text.removeprefix(f"{self._client.peer}: "))
+            self._show()
+
+    # --- outcomes and readings ----------------------------------------------------------------------------------
+
+    def _say_failed(self, asked: _Asked, exc: RctError | OSError, result: Result | None = None) -> None:
+        refused = isinstance(exc, WriteRefused | NotNow)
+        self._say(asked, result or (Result.REFUSED if refused else Result.FAILED), str(exc))
+
+    def _say(self, asked: _Asked, result: Result, text: str) -> None:
+        """Tell what has become of an order: to who gave it, to the log, and as a reading."""
+        outcome = self._outcome(asked.order, result, text.removeprefix(f"{self._client.peer}: "))
+        level = logging.INFO if result is Result.REFUSED else logging.WARNING
+        logger.log(level, "%s: %s, by %s: %s: %s", self._client.peer, outcome.order, outcome.who, result, outcome.text)
+        self._last = f"{outcome.order}: {result}: {outcome.text}"
+        self._show()
+        asked.tell(outcome)
+
+    def _outcome(self, order: Order, result: Result, text: str) -> Outcome:
+        return Outcome(order.inverter, str(order.wish), order.who, result, text, self._clock())
+
+    def _show_mode(self, way_back: WayBack) -> None:
+        self._mode = way_back.mode
+        self._until = (
+            "" if way_back.until is None else iso_time(way_back.until // SECOND * SECOND).replace(".000000000", "")
+        )
+        self._show()
+
+    def _show_normal(self, written: Iterable[Written]) -> None:
+        self._mode, self._until = NORMAL, ""
+        self._show()
+        self._show_written(written)
+
+    def _show_written(self, written: Iterable[Written]) -> None:
+        """Hand on what was read back: the poller may not look for a while."""
+        for it in written:
+            values = [(it.object, it.now), *((e.object, e.after) for e in it.effects if e.after is not None)]
+            self._deliver([self._reading(info, value) for info, value in values])
+
+    def _show(self) -> None:
+        self._shows_at = self._ticking() + INTERVAL / SECOND
+        known: dict[ObjectInfo, Value] = {UNTIL: self._until, LAST: self._last}
+        if self._mode is not None:
+            known = {MODE: self._mode} | known
+        settings = {SETTINGS[name]: value for name, value in self._settings.items()}
+        self._deliver([self._reading(info, value) for info, value in (known | settings).items()])
+
+    def _reading(self, info: ObjectInfo, value: Value) -> Reading:
+        return Reading(self._clock(), self._client.name, info, value)
+
+
+def _change(written: Written) -> str:
+    info = written.object
+    if not written.tries:
+        return f"{info.name} is {show(info, written.now)} already"
+    return f"{info.name} {show(info, written.old)} → {show(info, written.now)}"
+
+
+def _left(on: Steered | None) -> str:
+    """Return, for people, what was not put back since others had set it."""
+    left = on.restored.left if on is not None and on.restored is not None else ()
+    names = ", ".join(change.object.name for change in left)
+    return f", but {names}, which others have set" if names else ""
