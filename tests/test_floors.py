@@ -130,7 +130,7 @@ STAIRS = {
         *("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
         "chart",
     ),
-    "sinks": ("topics", "broker"),
+    "sinks": ("topics", "broker", "answer", "past"),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (
         *("noise", "sky", "household", "battery", "control", "house", "history", "objects", "identity", "broadcast"),

@@ -276,8 +276,8 @@ async def test_csv_lines(tmp_path: Path) -> None:
     await sink.write([sample for sample, _, _ in SAMPLES])
     await sink.close()
     assert path.read_text("utf-8").splitlines()[:2] == [
-        "time,inverter,object,value,unit",
-        '2026-06-21T12:00:00.000000001+00:00,roof,android_description,"my ""roof"", and more",',
+        "time,inverter,object,value,unit,backfilled",
+        '2026-06-21T12:00:00.000000001+00:00,roof,android_description,"my ""roof"", and more",,',
     ]
     with path.open(encoding="utf-8", newline="") as file:
         _, *rows = csv.DictReader(file)
@@ -359,7 +359,7 @@ async def test_csv_to_standard_output_has_one_header(capfdbinary: pytest.Capture
         await sink.write([reading("battery.soc", value)])
     await sink.close()
     header, *lines = capfdbinary.readouterr().out.decode().splitlines()
-    assert header == "time,inverter,object,value,unit"
+    assert header == "time,inverter,object,value,unit,backfilled"
     assert [line.split(",")[3] for line in lines] == ["0.5", "0.6"]
 
 

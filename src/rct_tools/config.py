@@ -26,7 +26,7 @@ from rct_tools.link import PORT
 from rct_tools.plan import Plan
 from rct_tools.proxy.table import ProxyTable
 from rct_tools.settings import Duration, Size, Table, decode, parse_toml, read_text, shown, unknown_key
-from rct_tools.sinks import kind_of, open_sink, settings_for, sink_keys
+from rct_tools.sinks import is_store, kind_of, open_sink, settings_for, sink_keys
 from rct_tools.sinks.sqlite import default_path, path_in_url
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT
 from rct_tools.times import local_zone
@@ -161,7 +161,7 @@ def sink_of(url: str, keeper: str = "") -> SinkSetup:
     kind = kind_of(url)
     path = _spool_path(_data_folder(""), f"{label} {keeper}")
     spool = SpoolSetup(path, hold=kind.unsafe) if keeper and kind.is_remote else None
-    return SinkSetup(label, partial(open_sink, settings), settings, spool=spool, is_store=kind.is_store)
+    return SinkSetup(label, partial(open_sink, settings), settings, spool=spool, is_store=is_store(url))
 
 
 def _label(url: str) -> str:
@@ -323,7 +323,7 @@ def _sinks(file: File, plan: Plan, source: str, keeper: str) -> tuple[tuple[Sink
             path = _spool_path(_data_folder(file.data), f"{label} {keeper}")
             spool = SpoolSetup(path, table.spool_size, table.spool_age, kind.unsafe)
         setup = SinkSetup(
-            label, partial(open_sink, settings), settings, table.objects, table.names, spool, kind.is_store
+            label, partial(open_sink, settings), settings, table.objects, table.names, spool, is_store(table.url)
         )
         _check_objects(setup, plan, place)
         setups[label] = setup

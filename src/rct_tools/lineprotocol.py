@@ -1,13 +1,14 @@
 """Readings as lines of InfluxDB's line protocol: ``measurement,tags fields time``. No I/O.
 
 What a reading becomes is a matter of the schema, SCHEMAS. Fields of one series and time are one point, and one line.
+A backfilled reading has the tag ``backfilled=true``: a series of its own, and what was read live stays as it is.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -37,6 +38,14 @@ class Row(NamedTuple):
         return f"{self.series},".startswith(f"{_escape(measurement)},")
 
 
+class Place(NamedTuple):
+    """Where all readings of one object are, as the database calls it; points may have more tags."""
+
+    measurement: str
+    tags: Mapping[str, str]
+    field: str  # its key; "" for any
+
+
 Point = Sequence[Row]
 """The fields of one series and time."""
 
@@ -49,7 +58,8 @@ def pv_rows(reading: Reading, name: str) -> list[Row]:
     value = _typed(reading.object, reading.value)
     if value is None:
         return []
-    return [Row(f"pv{_tag('inverter', reading.inverter)}", reading.time, name, value, reading.object.name)]
+    series = f"pv{_tag('inverter', reading.inverter)}{_mark(reading)}"
+    return [Row(series, reading.time, name, value, reading.object.name)]
 
 
 def group_rows(reading: Reading, name: str) -> list[Row]:
@@ -59,7 +69,7 @@ def group_rows(reading: Reading, name: str) -> list[Row]:
     float, so that types never conflict; ``text`` holds texts. Of battery modules, each cell is a point.
     """
     info, value = reading.object, reading.value
-    series = f"{_group(info.name)}{_tag('inverter', reading.inverter)}{_tag('name', name)}"
+    series = f"{_escape(_group(info.name))}{_tag('inverter', reading.inverter)}{_tag('name', name)}{_mark(reading)}"
     match value:
         case bool() | int() | float():
             fields = [("", "value", float(value))]
@@ -84,6 +94,29 @@ def group_rows(reading: Reading, name: str) -> list[Row]:
 
 SCHEMAS: Final[Mapping[str, Callable[[Reading, str], list[Row]]]] = {"pv": pv_rows, "groups": group_rows}
 """What becomes of a reading and the name that it has where there are no object names."""
+
+
+def _pv_place(inverter: str, _: str, name: str) -> Place:
+    return Place("pv", {"inverter": _held(inverter)}, _held(name))
+
+
+def _group_place(inverter: str, name_of_object: str, name: str) -> Place:
+    return Place(_group(name_of_object), {"inverter": _held(inverter), "name": _held(name)}, "")
+
+
+PLACES: Final[Mapping[str, Callable[[str, str, str], Place]]] = {"pv": _pv_place, "groups": _group_place}
+"""Where the schema puts an object of an inverter: by inverter, object, and the name as for SCHEMAS."""
+
+
+def times_in(lines: Iterable[str], place: Place) -> Iterator[int]:
+    """Yield the times of lines that have something of a place; the lines are our own, and their fields numbers."""
+    series = _escape(place.measurement) + "".join([_tag(key, value) for key, value in place.tags.items()])
+    field = f"{_escape(place.field)}=" if place.field else ""
+    for line in lines:
+        if line.startswith((f"{series},", f"{series} ")):
+            _, fields, time = re.split(r"(?<!\\) ", line)
+            if any(part.startswith(field) for part in re.split(r"(?<!\\),", fields)):
+                yield int(time)
 
 
 def to_points(rows: Iterable[Row]) -> list[Point]:
@@ -123,7 +156,7 @@ def _cell_fields(cell: Cell | float) -> Sequence[tuple[str, float]]:
 @lru_cache(_NAMES)
 def _group(name: str) -> str:
     group, dot, _ = name.partition(".")
-    return (_escape(group.partition("[")[0]) if dot else "") or "device"
+    return (_held(group.partition("[")[0]) if dot else "") or "device"
 
 
 @lru_cache(_NAMES)
@@ -137,6 +170,10 @@ def _quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def _mark(reading: Reading) -> str:
+    return ",backfilled=true" if reading.backfilled else ""
+
+
 @lru_cache(_NAMES)
 def _tag(key: str, value: str) -> str:
     escaped = _escape(value)
@@ -146,5 +183,10 @@ def _tag(key: str, value: str) -> str:
 @lru_cache(_NAMES)
 def _escape(name: str) -> str:
     """Return a measurement, a tag value or a field key with what would end it escaped."""
+    return re.sub("([,= ])", r"\\\1", _held(name))
+
+
+def _held(name: str) -> str:
+    """Return a name as a database can hold it."""
     # Nothing can stand for a line end, nor for a backslash at the end or before one of these.
-    return re.sub(r"\\*([,= ]|$)", lambda end: end[1] and f"\\{end[1]}", " ".join(name.splitlines()))
+    return re.sub(r"\\+([,= ]|$)", r"\1", " ".join(name.splitlines()))

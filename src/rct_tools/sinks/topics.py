@@ -1,7 +1,7 @@
 """What the topics of an MQTT broker show, and what must be published so that they show what is new.
 
 PREFIX/INVERTER/GROUP/OBJECT shows the newest value of an object, PREFIX/INVERTER/status whether it can be believed.
-What is old goes to PREFIX/INVERTER/late, and touches no other topic. Nothing here knows a connection.
+What is old, or backfilled, goes to PREFIX/INVERTER/late, and touches no other topic. Nothing here knows a connection.
 """
 
 from __future__ import annotations
@@ -118,6 +118,9 @@ class Topics:
         self._states.update(states)
 
     def _take(self, reading: Reading, now: int, states: dict[Key, State]) -> Iterator[Message]:
+        if reading.backfilled:
+            yield self._late(reading)
+            return
         key = (reading.inverter, reading.object.name)
         place = self._places.get(key) or self._new_place(key)
         state = states.get(key) or self._states.get(key)
@@ -199,4 +202,6 @@ def _json(reading: Reading, **more: str) -> bytes:
     shown = {"value": plain(reading.value), "unit": reading.object.unit, "time": iso_time(reading.time)}
     if meaning := reading.object.meaning(reading.value):
         shown["meaning"] = meaning
+    if reading.backfilled:
+        shown["backfilled"] = True
     return msgspec.json.encode(more | shown)
