@@ -12,7 +12,8 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from remembered import remembered
@@ -21,7 +22,7 @@ from rct_tools.backfill import Filling, check_clock, fill, find_lacking, leave_o
 from rct_tools.client import Client, connect
 from rct_tools.clock import Clock
 from rct_tools.collector import InverterSetup
-from rct_tools.config import parse_plan
+from rct_tools.config import parse_plan, sink_of
 from rct_tools.errors import ConfigError, ConnectionLost, NoAnswer, SinkError
 from rct_tools.logged import SLOT
 from rct_tools.objects import registry
@@ -30,6 +31,7 @@ from rct_tools.reading import Reading
 from rct_tools.series import find_series
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.faults import parse_faults
+from rct_tools.sinks import Store
 from rct_tools.times import SECOND
 from rct_tools.values import Sample
 
@@ -187,6 +189,24 @@ async def test_when_no_store_takes_anything_no_more_is_asked() -> None:
         each = await filled(client, bad, since=NOW - 30 * DAY * SECOND)
         assert (str(each.error), each.given) == ("bad: away", 0)
         assert client.counters.requests < 50
+
+
+@pytest.mark.parametrize("form", ["sqlite:{}/a.db", "jsonl:{}/a.jsonl", "csv:{}/a.csv", "parquet:{}"])
+async def test_every_kind_of_file_is_filled_once(form: str, tmp_path: Path) -> None:
+    url = form.format(tmp_path)
+    (source,) = sink_of(url).sources([InverterSetup("roof", "", PLAN, zone="Europe/Berlin")])
+    found = []
+    async with simulator(latency=0.0) as simulated, connect("127.0.0.1", simulated.port) as client:
+        for hours in (3, 30, 30):
+            store = cast("Store", sink_of(url).opened([source]))
+            gaps = await find_lacking(store, source, PLAN, NOW - hours * 3600 * SECOND, NOW)
+            each = Filling(url, "roof", gaps, store.write)
+            await fill(client, [each], "Europe/Berlin", now=lambda: NOW)
+            found.append((each.given, each.lacking))
+            times = await store.times("roof", "sun", NOW - DAY * 2 * SECOND, NOW)
+            assert times == set(range(NOW - hours * 3600 * SECOND + SLOT // 2, NOW, SLOT))
+            await store.close()
+    assert found == [(3 * 36, 0), (3 * 27 * 12, 0), (0, 0)]
 
 
 # --- times ---

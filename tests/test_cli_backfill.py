@@ -9,11 +9,11 @@ import re
 import shlex
 import sqlite3
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from remembered import remembered
@@ -23,9 +23,11 @@ from rct_tools.config import load_plan
 from rct_tools.logged import LOGGED, SLOT, told_of
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.faults import parse_faults
-from rct_tools.times import SECOND
+from rct_tools.times import SECOND, parse_iso_time
 
 from programs import ROOT, Done, finish, run, running
+
+Row: TypeAlias = tuple[str, int, float, bool]  # object, time, value, whether it is marked
 
 ZONE = ("--time-zone", "Europe/Berlin")
 BERLIN = Clock.of("Europe/Berlin")
@@ -45,7 +47,8 @@ def simulator(spec: str = "", **options: Any) -> Simulator:
 
 def arguments(simulated: Simulator, path: Path, *args: object) -> tuple[object, ...]:
     address = ("--host", "127.0.0.1", "--port", simulated.port, "--name", "roof")
-    return ("backfill", *address, *ZONE, "--sink", f"sqlite:{path}", *args)
+    kind = "jsonl" if path.suffix == ".jsonl" else "sqlite"
+    return ("backfill", *address, *ZONE, "--sink", f"{kind}:{path}", *args)
 
 
 async def backfill(simulated: Simulator, path: Path, *args: object) -> Done:
@@ -53,16 +56,29 @@ async def backfill(simulated: Simulator, path: Path, *args: object) -> Done:
 
 
 def stored(path: Path) -> Mapping[tuple[str, int], float]:
-    """Return the values of readings in a file by their objects and times; all are marked as backfilled."""
-    if not path.exists():
+    """Return the values of readings in a file by their objects and times; each is there once, and marked."""
+    try:
+        rows = list(_in_lines(path) if path.suffix == ".jsonl" else _in_database(path))
+    except (FileNotFoundError, sqlite3.OperationalError):  # it is just being made
         return {}
+    assert all(is_marked for *_, is_marked in rows)
+    found = {(name, time): value for name, time, value, _ in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def _in_database(path: Path) -> Iterator[Row]:
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
-        try:
-            rows = database.execute("SELECT object, time_ns, value, backfilled FROM readings").fetchall()
-        except sqlite3.OperationalError:  # it is just being made
-            return {}
-    assert all(row[3] for row in rows)
-    return {(row[0], row[1]): row[2] for row in rows}
+        yield from database.execute("SELECT object, time_ns, value, backfilled FROM readings")
+
+
+def _in_lines(path: Path) -> Iterator[Row]:
+    for line in path.read_bytes().splitlines(keepends=True):
+        if line.endswith(b"\n"):  # else it is just being written
+            row = json.loads(line)
+            time = parse_iso_time(row["time"])
+            assert time is not None
+            yield row["object"], time, row["value"], row.get("backfilled", False)
 
 
 def since(days: float) -> str:
@@ -76,9 +92,13 @@ def begin(days: float) -> int:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such end of a process")
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize(("spec", "days"), [("", 3), (ALL_FAULTS, 2)], ids=["healthy", "a tenth damaged"])
-async def test_killed_again_and_again_until_all_is_there_once(spec: str, days: int, tmp_path: Path) -> None:
-    path, chance = tmp_path / "a.db", random.Random(5)
+@pytest.mark.parametrize(
+    ("name", "spec", "days"),
+    [("a.db", "", 3), ("a.jsonl", "", 3), ("a.db", ALL_FAULTS, 2)],
+    ids=["sqlite", "jsonl", "a tenth damaged"],
+)
+async def test_killed_again_and_again_until_all_is_there_once(name: str, spec: str, days: int, tmp_path: Path) -> None:
+    path, chance = tmp_path / name, random.Random(5)
     args = ("--since", since(days), "--until", since(0))
     whole = len(VALUES) * days * 288
     async with simulator(spec) as simulated:
