@@ -311,12 +311,13 @@ async def test_a_series_that_is_not_known_is_asked_for_once_and_the_others_are_f
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = Archive()
-    for begin in (NOW - 8 * 3600 * SECOND, NOW - 4 * 3600 * SECOND):  # several stretches
-        store.readings += live("battery.soc", *range(begin, begin + 7200 * SECOND, SLOT))
+    for name in ("battery.soc", "sun", "g_sync.p_ac_grid_sum_lp"):  # so that there are two stretches
+        times = range(NOW - 17 * 3600 * SECOND, NOW - 9 * 3600 * SECOND, SLOT)
+        store.readings += [Reading(time, "roof", PLAN.expects[name].info, 0.5) for time in times]
     with caplog.at_level(logging.WARNING):
         each = await told(written(soc=lambda _: 0.5, ea=lambda _: 7.0), store)
     assert {name for name, _ in values(store)} == {"battery.soc"}  # a sum with a part that is missing is none
-    assert each.given == 120 - 2 * 24
+    assert each.given == 9 * 12
     assert sorted(m.split(": ", 1)[1] for m in caplog.messages) == [
         f"knows no logger.minutes_{short}_log_ts: left out" for short in ("eb", "egrid_feed", "egrid_load")
     ]
