@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rct_tools.clock import Clock
-from rct_tools.logged import LOGGED, SLOT
+from rct_tools.logged import LOGGED
 from rct_tools.series import find_series
 from rct_tools.simulator import Simulator
 from rct_tools.times import SECOND
@@ -15,7 +15,7 @@ def remembered(simulated: Simulator, clock: Clock, since: int, until: int, *name
     column = {series.name: kept.columns[series.short] for series in find_series("minutes")}
     found = {}
     for n, shown in enumerate(kept.times):
-        time = clock.utc(shown) * SECOND - SLOT // 2
+        time = clock.utc(shown) * SECOND
         if since <= time < until and not clock.skips(shown):
             for name in names:
                 rule = LOGGED[name]

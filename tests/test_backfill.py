@@ -84,7 +84,7 @@ def values(store: Archive) -> dict[tuple[str, int], float]:
     return found  # type: ignore[return-value]  # all are numbers
 
 
-async def test_a_gap_is_filled_with_means_that_stand_in_the_midst_of_their_five_minutes() -> None:
+async def test_a_gap_is_filled_with_what_the_log_has_at_its_own_times() -> None:
     store = Archive()
     before, after = NOW - 2 * 3600 * SECOND, NOW - 3600 * SECOND
     for name in ("battery.soc", "sun", "g_sync.p_ac_grid_sum_lp"):
@@ -103,7 +103,7 @@ async def test_a_gap_is_filled_with_means_that_stand_in_the_midst_of_their_five_
     assert values(store) == pytest.approx(expected)
     assert len(expected) == 33
     assert (each.given, each.lacking, each.left_out, each.error) == (33, 0, "", None)
-    assert (each.oldest, each.newest) == (before + SLOT + SLOT // 2, after - SLOT // 2)
+    assert (each.oldest, each.newest) == (before + SLOT, after - SLOT)
 
 
 async def test_a_second_time_nothing_is_asked_and_nothing_written() -> None:
@@ -126,7 +126,7 @@ async def test_only_the_series_that_are_lacking_are_asked_for_where_they_are() -
     async with simulator(latency=0.0) as simulated, connect("127.0.0.1", simulated.port) as client:
         await filled(client, store, plan=plan)
         assert client.counters.requests == 2
-    assert [time for _, time in values(store)] == [whole[100] + SLOT // 2]
+    assert [time for _, time in values(store)] == [whole[100]]
 
 
 def test_ended_anywhere_and_begun_again_every_reading_is_there_once() -> None:
@@ -204,7 +204,7 @@ async def test_every_kind_of_file_is_filled_once(form: str, tmp_path: Path) -> N
             await fill(client, [each], "Europe/Berlin", now=lambda: NOW)
             found.append((each.given, each.lacking))
             times = await store.times("roof", "sun", NOW - DAY * 2 * SECOND, NOW)
-            assert times == set(range(NOW - hours * 3600 * SECOND + SLOT // 2, NOW, SLOT))
+            assert times == set(range(NOW - hours * 3600 * SECOND, NOW, SLOT))
             await store.close()
     assert found == [(3 * 36, 0), (3 * 27 * 12, 0), (0, 0)]
 
@@ -229,8 +229,8 @@ async def test_a_gap_over_a_change_of_the_clock(change: str, edge: int) -> None:
     async with logbook(logs) as port, connect("127.0.0.1", port, timeout=0.05, attempts=1) as client:
         each = await filling(store, plan, since=(end - 7 * 3600) * SECOND, until=now)
         await fill(client, [each], "Europe/Berlin", now=lambda: now)
-    gap = range(end - 3 * 3600 + 300, end + 300, 300)
-    assert values(store) == {("battery.soc", time * SECOND - SLOT // 2): time // 300 % 1024 / 1024 for time in gap}
+    gap = range(end - 3 * 3600, end, 300)
+    assert values(store) == {("battery.soc", time * SECOND): time // 300 % 1024 / 1024 for time in gap}
     assert (each.unsure, each.lacking) == (0, 0)
 
 
@@ -279,7 +279,7 @@ async def test_in_the_hour_that_repeats_the_clock_may_show_either(hour: int) -> 
 
 def written(**columns: Callable[[int], float]) -> dict[str, list[Sample]]:
     """Return logs of ten hours until noon."""
-    times = range(NOON - 35_700, NOON + 1, 300)
+    times = range(NOON - 36_000, NOON, 300)
     return {
         series.info.name: [Sample(time, columns[series.short](time)) for time in times]
         for series in find_series("minutes", columns)

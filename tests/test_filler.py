@@ -108,9 +108,9 @@ def gaps(archive: Archive) -> dict[str, list[int]]:
     return found
 
 
-def midst(hours: float, until: float) -> list[int]:
-    """Return the midst of each five minutes, from some hours ago up to others."""
-    return list(range(NOW - round(hours * HOUR) + SLOT // 2, NOW - round(until * HOUR), SLOT))
+def rows(hours: float, until: float) -> list[int]:
+    """Return the times of the rows of the log from some hours ago up to others."""
+    return list(range(NOW - round(hours * HOUR), NOW - round(until * HOUR), SLOT))
 
 
 def test_what_was_missed_before_the_start_is_filled_with_what_the_house_remembers() -> None:
@@ -122,10 +122,10 @@ def test_what_was_missed_before_the_start_is_filled_with_what_the_house_remember
             minutes = simulated.inverter.history._series["minutes"]
             soc = dict(zip(minutes.times, minutes.columns["soc"], strict=True))
         for times in gaps(archive).values():
-            assert sorted(times) == midst(20, 10) + midst(3, 0)
+            assert sorted(times) == rows(20, 10) + rows(3, 0)
         for reading in archive.of("battery.soc"):
             if reading.backfilled:
-                assert reading.value == soc[BERLIN.shows((reading.time + SLOT // 2) // SECOND)]
+                assert reading.value == soc[BERLIN.shows(reading.time // SECOND)]
         assert all(later - earlier >= 1.0 for earlier, later in pairwise(asked.times))
         assert len(asked.times) == 5 * (-(-120 // 41) + 1)
 
@@ -174,7 +174,7 @@ def test_what_was_missed_while_the_inverter_was_away(minutes: int, is_filled: bo
         if is_filled:
             # The whole five minutes without any reading.
             away = range(NOW + 1800 * SECOND, NOW + (1800 + minutes * 60) * SECOND, SLOT)
-            assert sorted(times) == [time + SLOT // 2 for time in away]
+            assert sorted(times) == list(away)
             assert all(sorted(each) == sorted(times) for each in gaps(archive).values())
         else:
             assert times == []
@@ -221,11 +221,11 @@ def test_a_store_that_takes_nothing_is_filled_later() -> None:
         ):
             await asyncio.sleep(600)
             assert not any(gaps(archive).values())
-            assert sorted(gaps(other)["battery.soc"]) == midst(3, 0)
+            assert sorted(gaps(other)["battery.soc"]) == rows(3, 0)
             pages = len(asked.times)
             away = False
             await asyncio.sleep(1200)
-            assert sorted(gaps(archive)["battery.soc"]) == midst(3, 0)
+            assert sorted(gaps(archive)["battery.soc"]) == rows(3, 0)
             assert len(asked.times) == 2 * pages
 
     warp(main(), StillLoop)
@@ -252,7 +252,7 @@ def test_a_store_that_stops_taking_in_the_midst_gets_the_rest_later() -> None:
             assert len(asked.times) == pages
             stuck = False
             await asyncio.sleep(1800)
-        assert sorted(gaps(archive)["battery.soc"]) == midst(99, 0)
+        assert sorted(gaps(archive)["battery.soc"]) == rows(99, 0)
 
     warp(main(), StillLoop)
 
@@ -268,7 +268,7 @@ def test_lost_connections_and_damaged_frames_only_delay() -> None:
             simulated.night(120)
             await asyncio.sleep(1500)
         for times in gaps(archive).values():
-            assert sorted(time for time in times if time < NOW) == midst(47, 0)
+            assert sorted(time for time in times if time < NOW) == rows(47, 0)
 
     warp(main(), StillLoop)
 
@@ -290,7 +290,7 @@ def test_a_change_of_setup_ends_it_and_begins_it_anew() -> None:
                 await collector.change(Setup((roof,), (archive.setup(), other.setup("other"))))
                 await asyncio.sleep(300)
         for times in gaps(archive).values():
-            assert sorted(time for time in times if time < NOW) == midst(47, 0)
+            assert sorted(time for time in times if time < NOW) == rows(47, 0)
 
     warp(main(), StillLoop)
 

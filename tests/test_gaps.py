@@ -85,7 +85,7 @@ def test_all_that_is_lacking_is_asked_for_once(every: dict[str, tuple[int, set[i
     pages = 0
     for gaps in found:
         for at in lacking(gaps):
-            row = gaps.begin + (at + 1) * SLOT  # which stands at the end of its five minutes
+            row = gaps.begin + at * SLOT
             (stretch,) = [each for each in asked if each.since <= row < each.until]
             assert gaps.told.series <= stretch.series
         touched = {(gaps.begin // SLOT + at) // PAGE for at in lacking(gaps)}
@@ -101,7 +101,7 @@ def test_no_stretch_for_nothing() -> None:
 @pytest.mark.parametrize(("length", "questions"), [(1, 1), (PAGE, 1), (10 * PAGE, 10)])
 def test_a_long_gap_is_one_stretch(length: int, questions: int) -> None:
     (stretch,) = stretches([find_gaps(told(), set(), BEGIN, BEGIN + length * SLOT)])
-    assert (stretch.since, stretch.until) == (BEGIN + SLOT // 2, BEGIN + length * SLOT + SLOT // 2)
+    assert (stretch.since, stretch.until) == (BEGIN, BEGIN + length * SLOT)
     assert stretch.questions == questions
 
 

@@ -81,8 +81,7 @@ class Filling:
         self.newest = self.newest or readings[0].time
 
     def _readings(self, row: HistoryRow) -> Iterator[tuple[Gaps, Reading]]:
-        midst = row.time - SLOT // 2
-        lacking = [gaps for gaps in self.gaps if gaps.lacks(midst)]
+        lacking = [gaps for gaps in self.gaps if gaps.lacks(row.time)]
         if lacking and not row.is_sure:
             self.unsure += 1
             return
@@ -94,8 +93,8 @@ class Filling:
             if value is None:
                 self.unfit[told.info.name] += 1
                 continue
-            gaps.mark(midst, lacks=False)
-            yield gaps, Reading(midst, self.inverter, told.info, value, backfilled=True)
+            gaps.mark(row.time, lacks=False)
+            yield gaps, Reading(row.time, self.inverter, told.info, value, backfilled=True)
 
     @property
     def left_out(self) -> str:

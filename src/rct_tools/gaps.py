@@ -1,7 +1,6 @@
 """Which five minutes lack an object, and what to ask of the log for them. Numbers only: no connection, no clock.
 
-A row of the log goes to the five minutes that it stands for, and its reading stands in their midst: between what was
-read live before and after, and so that whoever looks for readings finds it where it was lacking.
+A row of the log goes to the five minutes that begin at its time.
 """
 
 from __future__ import annotations
@@ -97,5 +96,4 @@ def stretches(gaps: Iterable[Gaps]) -> Sequence[Stretch]:
     for page, (low, high, series) in sorted(pages.items()):
         goes_on = bool(found) and found[-1][2:] == (page - 1, series)
         found.append((found.pop()[0] if goes_on else low, high, page, series))
-    # A row goes where the midst of its five minutes lies.
-    return [Stretch(low * SLOT + SLOT // 2, high * SLOT + 3 * SLOT // 2, s) for low, high, _, s in reversed(found)]
+    return [Stretch(low * SLOT, (high + 1) * SLOT, s) for low, high, _, s in reversed(found)]
