@@ -12,7 +12,8 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from remembered import remembered
@@ -21,7 +22,7 @@ from rct_tools.backfill import Filling, check_clock, fill, find_lacking, leave_o
 from rct_tools.client import Client, connect
 from rct_tools.clock import Clock
 from rct_tools.collector import InverterSetup
-from rct_tools.config import parse_plan
+from rct_tools.config import parse_plan, sink_of
 from rct_tools.errors import ConfigError, ConnectionLost, NoAnswer, SinkError
 from rct_tools.logged import SLOT
 from rct_tools.objects import registry
@@ -30,6 +31,7 @@ from rct_tools.reading import Reading
 from rct_tools.series import find_series
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.faults import parse_faults
+from rct_tools.sinks import Store
 from rct_tools.times import SECOND
 from rct_tools.values import Sample
 
@@ -189,6 +191,24 @@ async def test_when_no_store_takes_anything_no_more_is_asked() -> None:
         assert client.counters.requests < 50
 
 
+@pytest.mark.parametrize("form", ["sqlite:{}/a.db", "jsonl:{}/a.jsonl", "csv:{}/a.csv", "parquet:{}"])
+async def test_every_kind_of_file_is_filled_once(form: str, tmp_path: Path) -> None:
+    url = form.format(tmp_path)
+    (source,) = sink_of(url).sources([InverterSetup("roof", "", PLAN, zone="Europe/Berlin")])
+    found = []
+    async with simulator(latency=0.0) as simulated, connect("127.0.0.1", simulated.port) as client:
+        for hours in (3, 30, 30):
+            store = cast("Store", sink_of(url).opened([source]))
+            gaps = await find_lacking(store, source, PLAN, NOW - hours * 3600 * SECOND, NOW)
+            each = Filling(url, "roof", gaps, store.write)
+            await fill(client, [each], "Europe/Berlin", now=lambda: NOW)
+            found.append((each.given, each.lacking))
+            times = await store.times("roof", "sun", NOW - DAY * 2 * SECOND, NOW)
+            assert times == set(range(NOW - hours * 3600 * SECOND, NOW, SLOT))
+            await store.close()
+    assert found == [(3 * 36, 0), (3 * 27 * 12, 0), (0, 0)]
+
+
 # --- times ---
 
 CHANGES = {"autumn": at("2024-10-27T01:00"), "spring": at("2024-03-31T01:00")}  # UTC
@@ -291,12 +311,13 @@ async def test_a_series_that_is_not_known_is_asked_for_once_and_the_others_are_f
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = Archive()
-    for begin in (NOW - 8 * 3600 * SECOND, NOW - 4 * 3600 * SECOND):  # several stretches
-        store.readings += live("battery.soc", *range(begin, begin + 7200 * SECOND, SLOT))
+    for name in ("battery.soc", "sun", "g_sync.p_ac_grid_sum_lp"):  # so that there are two stretches
+        times = range(NOW - 17 * 3600 * SECOND, NOW - 9 * 3600 * SECOND, SLOT)
+        store.readings += [Reading(time, "roof", PLAN.expects[name].info, 0.5) for time in times]
     with caplog.at_level(logging.WARNING):
         each = await told(written(soc=lambda _: 0.5, ea=lambda _: 7.0), store)
     assert {name for name, _ in values(store)} == {"battery.soc"}  # a sum with a part that is missing is none
-    assert each.given == 120 - 2 * 24
+    assert each.given == 9 * 12
     assert sorted(m.split(": ", 1)[1] for m in caplog.messages) == [
         f"knows no logger.minutes_{short}_log_ts: left out" for short in ("eb", "egrid_feed", "egrid_load")
     ]

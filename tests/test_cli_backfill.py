@@ -9,11 +9,11 @@ import re
 import shlex
 import sqlite3
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from remembered import remembered
@@ -23,9 +23,11 @@ from rct_tools.config import load_plan
 from rct_tools.logged import LOGGED, SLOT, told_of
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.faults import parse_faults
-from rct_tools.times import SECOND
+from rct_tools.times import SECOND, parse_iso_time
 
 from programs import ROOT, Done, finish, run, running
+
+Row: TypeAlias = tuple[str, int, float, bool]  # object, time, value, whether it is marked
 
 ZONE = ("--time-zone", "Europe/Berlin")
 BERLIN = Clock.of("Europe/Berlin")
@@ -45,23 +47,41 @@ def simulator(spec: str = "", **options: Any) -> Simulator:
 
 def arguments(simulated: Simulator, path: Path, *args: object) -> tuple[object, ...]:
     address = ("--host", "127.0.0.1", "--port", simulated.port, "--name", "roof")
-    return ("backfill", *address, *ZONE, "--sink", f"sqlite:{path}", *args)
+    kind = "jsonl" if path.suffix == ".jsonl" else "sqlite"
+    return ("backfill", *address, *ZONE, "--sink", f"{kind}:{path}", *args)
 
 
 async def backfill(simulated: Simulator, path: Path, *args: object) -> Done:
     return await run("rct", *arguments(simulated, path, *args))
 
 
-def stored(path: Path, objects: str = "object NOT LIKE 'event.%' AND backfilled") -> Mapping[tuple[str, int], float]:
-    """Return the values of readings in a file by their objects and times; without events, all are marked."""
-    if not path.exists():
+def stored(path: Path, *, events: bool = False) -> Mapping[tuple[str, int], float]:
+    """Return the values of readings in a file by their objects and times; each is there once; all but events are
+    marked, and events are left out unless they are what is asked for.
+    """
+    try:
+        rows = list(_in_lines(path) if path.suffix == ".jsonl" else _in_database(path))
+    except (FileNotFoundError, sqlite3.OperationalError):  # it is just being made
         return {}
+    rows = [row for row in rows if row[0].startswith("event.") == events]
+    assert all(is_marked != events for *_, is_marked in rows)
+    found = {(name, time): value for name, time, value, _ in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def _in_database(path: Path) -> Iterator[Row]:
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
-        try:
-            rows = database.execute(f"SELECT object, time_ns, value FROM readings WHERE {objects}").fetchall()
-        except sqlite3.OperationalError:  # it is just being made
-            return {}
-    return {(row[0], row[1]): row[2] for row in rows}
+        yield from database.execute("SELECT object, time_ns, value, backfilled FROM readings")
+
+
+def _in_lines(path: Path) -> Iterator[Row]:
+    for line in path.read_bytes().splitlines(keepends=True):
+        if line.endswith(b"\n"):  # else it is just being written
+            row = json.loads(line)
+            time = parse_iso_time(row["time"])
+            assert time is not None
+            yield row["object"], time, row["value"], row.get("backfilled", False)
 
 
 def since(days: float) -> str:
@@ -75,34 +95,41 @@ def begin(days: float) -> int:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such end of a process")
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("spec", ["", ALL_FAULTS], ids=["healthy", "a tenth damaged"])
-async def test_killed_again_and_again_until_all_is_there_once(spec: str, tmp_path: Path) -> None:
-    path, chance = tmp_path / "a.db", random.Random(5)
-    args = ("--since", since(3), "--until", since(0))
+@pytest.mark.parametrize(
+    ("name", "spec", "days"),
+    [("a.db", "", 3), ("a.jsonl", "", 3), ("a.db", ALL_FAULTS, 2)],
+    ids=["sqlite", "jsonl", "a tenth damaged"],
+)
+async def test_killed_again_and_again_until_all_is_there_once(name: str, spec: str, days: int, tmp_path: Path) -> None:
+    path, chance = tmp_path / name, random.Random(5)
+    args = ("--since", since(days), "--until", since(0))
+    whole = len(VALUES) * days * 288
     async with simulator(spec) as simulated:
-        for _ in range(6):
+        killed = 0
+        for kill in range(4):
             before = len(stored(path))
-            target = before + chance.randrange(1, 4000)
+            target = before if kill == 3 else before + chance.randrange(1, whole // 12)
             async with running("rct", *arguments(simulated, path, *args)) as process:
                 while len(stored(path)) < target and process.returncode is None:  # noqa: ASYNC110  # of another process
                     await asyncio.sleep(0.02)
-                if chance.random() < 0.5:
-                    await asyncio.sleep(chance.random() / 10)
+                await asyncio.sleep(chance.random() / 10)
                 if process.returncode is None:
                     process.kill()
+                    killed += 1
             assert len(stored(path)) >= before
+        assert killed > 1
         done = await backfill(simulated, path, *args)
         assert done.code == 0, done.err
-        expected = remembered(simulated, BERLIN, begin(3), begin(0), *OBJECTS)
+        expected = remembered(simulated, BERLIN, begin(days), begin(0), *OBJECTS)
         found = stored(path)
         assert {key: value for key, value in found.items() if key[0] in LOGGED} == expected
-        assert len(found) == len(VALUES) * 3 * 288
-        happened = [e.time for e in simulated.inverter.history._events if begin(3) <= BERLIN.utc(e.time) * SECOND]
-        begun = [time // SECOND for _, time in stored(path, "object = 'event.begin'")]
+        assert len(found) == whole
+        happened = [e.time for e in simulated.inverter.history._events if begin(days) <= BERLIN.utc(e.time) * SECOND]
+        begun = sorted(time // SECOND for name, time in stored(path, events=True) if name == "event.begin")
         assert begun == [BERLIN.utc(time) for time in happened]
-        assert len(stored(path, "1")) == len(found) + len(stored(path, "object LIKE 'event.%'"))
         again = await backfill(simulated, path, *args)
-        assert (again.code, again.out) == (0, f"{path}: roof: lacks nothing\n")
+        assert again.code == 0
+        assert again.out.endswith(f"{path}: roof: lacks nothing\n")
         assert stored(path) == found
 
 

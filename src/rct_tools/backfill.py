@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
@@ -150,11 +150,27 @@ async def fill(
     if not wanted:
         return
     await check_clock(inverter, zone, now())
-    log = _Log(inverter)
+    log = _Log(inverter, zone, now)
+    batch: list[HistoryRow] = []
+
+    async def give() -> bool:
+        for filling in fillings:
+            await filling.take(batch)
+        batch.clear()
+        return not all(filling.error for filling in fillings)
+
     for stretch in wanted:
-        await _fill_stretch(log, stretch, fillings, zone, now, tell)
-        if all(filling.error for filling in fillings):
-            break
+        try:
+            async with aclosing(log.rows(stretch)) as rows:
+                async for row in rows:
+                    tell(log.pages, row.time)
+                    batch.append(row)
+                    if len(batch) >= _BATCH and not await give():
+                        return
+        finally:
+            goes_on = await give()  # what was read is not to be read again
+        if not goes_on:
+            return
     if not log.heard:
         raise NoAnswer(inverter.peer, sorted(log.silent))
     for filling in fillings:
@@ -162,52 +178,35 @@ async def fill(
             logger.warning("%s: left out of its log for %s: %s", inverter.peer, filling.label, filling.left_out)
 
 
-async def _fill_stretch(
-    log: _Log,
-    stretch: Stretch,
-    fillings: Sequence[Filling],
-    zone: str,
-    now: Callable[[], int],
-    tell: Callable[[int, int], object],
-) -> None:
-    series = [name for name in _OBJECTS if name in stretch.series and _OBJECTS[name] not in log.mute]
-    if not series:
-        return
-    batch: list[HistoryRow] = []
-
-    async def give() -> None:
-        for filling in fillings:
-            await filling.take(batch)
-        batch.clear()
-
-    history = read_history(log, since=stretch.since, until=stretch.until, series=series, zone=zone, now=now)
-    try:
-        async with aclosing(history) as rows:  # type: ignore[type-var]  # it is a generator
-            async for row in rows:
-                tell(log.pages, row.time)
-                batch.append(row)
-                if len(batch) >= _BATCH:
-                    await give()
-                    if all(filling.error for filling in fillings):
-                        return
-    except NoAnswer:
-        if any(_OBJECTS[name] in log.heard for name in series):
-            raise
-    finally:
-        await give()  # what was read is not to be read again
-
-
 class _Log:
-    """The log of an inverter, and which of its series have answered; the others are asked for once."""
+    """The log of an inverter, and which of its series have answered; a series that it does not know is asked once."""
 
-    def __init__(self, inverter: Logs) -> None:
+    def __init__(self, inverter: Logs, zone: str, now: Callable[[], int]) -> None:
         self.peer = inverter.peer
         self.pages = 0
         self.heard: set[str] = set()  # names of objects
         self.silent: Counter[str] = Counter()
         self._inverter = inverter
+        self._zone = zone
+        self._now = now
+
+    async def rows(self, stretch: Stretch) -> AsyncGenerator[HistoryRow]:
+        """Yield the rows of a stretch, the newest first. Raises NoAnswer when it falls silent in its midst."""
+        series = [name for name in _OBJECTS if name in stretch.series and _OBJECTS[name] not in self.mute]
+        if not series:
+            return
+        since, until, _ = stretch
+        try:
+            async for row in read_history(
+                self, since=since, until=until, series=series, zone=self._zone, now=self._now
+            ):
+                yield row
+        except NoAnswer:
+            if any(_OBJECTS[name] in self.heard for name in series):
+                raise
 
     async def read(self, name: str, *, before: int | None = None) -> Reading:
+        """Return a page, as the inverter does."""
         try:
             reading = await self._inverter.read(name, before=before)
         except NoAnswer:

@@ -61,6 +61,7 @@ class Target:
 class _Due:
     since: int  # what is older was looked at
     when: int  # not before
+    said: type[RctError] | None = None  # the kind of trouble of which people were told
 
 
 class Filler:
@@ -111,10 +112,11 @@ class Filler:
         try:
             filling = await self._fill(target, entry.since)
         except (SinkError, LinkError, NoAnswer, ConfigError) as exc:
-            pause = next(pause for kind, pause in _LATER.items() if isinstance(exc, kind))
-            entry.when = self._now() + pause
-            say = logger.info if isinstance(exc, LinkError) else logger.warning
-            say("%s: gaps of %s are filled later: %s", peer, target.label, exc)
+            kind = next(kind for kind in _LATER if isinstance(exc, kind))
+            entry.when = self._now() + _LATER[kind]
+            level = logging.INFO if kind in (LinkError, entry.said) else logging.WARNING
+            entry.said = kind
+            logger.log(level, "%s: gaps of %s are filled later: %s", peer, target.label, exc)
         else:
             del due[target.label]
             if filling.given or filling.events:

@@ -1,4 +1,4 @@
-"""What the log of minutes tells of objects that are read live: a row is the mean, or the last value, of five minutes.
+"""What the log of minutes tells of objects that are read live: a row every five minutes.
 
 A row of LOGGED is all it takes for an object to be filled in where nobody has read it. Only what is surely the same
 stands there.
@@ -17,7 +17,7 @@ from rct_tools.series import find_series
 from rct_tools.times import SECOND
 
 SLOT: Final = 300 * SECOND
-"""Nanoseconds that a row stands for. They end at the time of the row."""
+"""Nanoseconds from one row to the next."""
 
 _NAMES: Final = {series.short: series.name for series in find_series("minutes")}
 
