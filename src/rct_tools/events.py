@@ -21,6 +21,7 @@ from typing import Final
 
 from rct_tools.client import Client
 from rct_tools.clock import Clock
+from rct_tools.display import show_value
 from rct_tools.errors import NoAnswer
 from rct_tools.history import ask_page
 from rct_tools.objects import ObjectInfo, registry
@@ -159,6 +160,23 @@ def tell(clock: Clock, dated: Dated[Event]) -> LoggedEvent:
         unit=unit if value is not None or info else "",
         raw=raw,
     )
+
+
+def what(event: LoggedEvent) -> str:
+    """Return what is known of an event beside its name and times, as people read it; "" for nothing."""
+    if event.object is not None:
+        return f"{event.object.name}: {_shown(event.object, event.old)} → {_shown(event.object, event.new)}"
+    if event.old is not None:
+        return f"{event.old!s} → {event.new!s}"
+    if event.value is not None:
+        return f"{event.value:.2f} {event.unit}"
+    return f"code {code}" if (code := event.raw.values[1]) else ""
+
+
+def _shown(info: ObjectInfo, value: Value | None) -> str:
+    if value is None:
+        return "?"
+    return info.meaning(value) or show_value(info, value)
 
 
 def _end(clock: Clock, begin: int, shown: int) -> int | None:

@@ -23,11 +23,10 @@ from rct_tools.cli.output import Output, Row, open_output
 from rct_tools.cli.run import run_async, say
 from rct_tools.client import Client, connect
 from rct_tools.clock import Clock
-from rct_tools.display import show_value
-from rct_tools.events import LoggedEvent, follow_events, read_events
+from rct_tools.events import LoggedEvent, follow_events, read_events, what
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.times import SECOND, local_zone, parse_time, show_duration
-from rct_tools.values import Value, plain
+from rct_tools.values import plain
 
 _COLUMNS: Final = ("begin", "end", "duration", "unsure", "type", "name", "object", "old", "new", "value", "unit", "raw")
 _EVERY: Final = 30.0  # seconds between two looks at what is new
@@ -143,21 +142,4 @@ def _line(row: Row) -> str:
     event: LoggedEvent = row["event"]
     lasted = "" if event.duration is None else show_duration(event.duration)
     begin = row["begin"].replace("T", " ") + ("" if event.is_sure else " ?")
-    return f"{begin}  {event.name:<36} {lasted:>7}  {_what(event)}".rstrip()
-
-
-def _what(event: LoggedEvent) -> str:
-    """Return what is known of an event beside its name and times."""
-    if event.object is not None:
-        return f"{event.object.name}: {_shown(event.object, event.old)} → {_shown(event.object, event.new)}"
-    if event.old is not None:
-        return f"{event.old!s} → {event.new!s}"
-    if event.value is not None:
-        return f"{event.value:.2f} {event.unit}"
-    return f"code {code}" if (code := event.raw.values[1]) else ""
-
-
-def _shown(info: ObjectInfo, value: Value | None) -> str:
-    if value is None:
-        return "?"
-    return info.meaning(value) or show_value(info, value)
+    return f"{begin}  {event.name:<36} {lasted:>7}  {what(event)}".rstrip()

@@ -17,7 +17,7 @@ _REGISTERS: Final = tuple(f"fault[{number}].flt" for number in range(4))
 _BITS: Final = 32  # of a register
 _LEAST: Final = 1.0  # Wh: of less, no share is worth telling
 
-_POWERS: Final[Mapping[str, str]] = {
+POWERS: Final[Mapping[str, str]] = {
     "sun_a": "dc_conv.dc_conv_struct[0].p_dc",
     "sun_b": "dc_conv.dc_conv_struct[1].p_dc",
     "external": "io_board.s0_external_power",
@@ -25,6 +25,8 @@ _POWERS: Final[Mapping[str, str]] = {
     "battery": "g_sync.p_acc_lp",
     "grid": "g_sync.p_ac_grid_sum_lp",
 }
+"""The objects of ``Powers``, by its fields."""
+
 _ENERGIES: Final[Mapping[str, str]] = {
     "made_a": "energy.e_dc_day[0]",
     "made_b": "energy.e_dc_day[1]",
@@ -54,7 +56,7 @@ _SECOND, _SECOND_SOC = "battery_placeholder[0].bms_sn", "battery_placeholder[0].
 
 ASKED: Final = (
     _FIRMWARE, _NAME, _SERIAL, _CLOCK, _STATE, _ISLAND, _STRATEGY, *_REGISTERS,
-    *_POWERS.values(), *_ENERGIES.values(),
+    *POWERS.values(), *_ENERGIES.values(),
     _BATTERY, *_CHARGE.values(), _STATUS, _CYCLES, _CALIBRATION, _SECOND, _SECOND_SOC,
 )  # fmt: skip
 """What ``status`` asks for."""
@@ -182,12 +184,15 @@ async def status(client: Client, *, zone: tzinfo | None = None) -> Health:
 
     Raises NoAnswer when it answers nothing, LinkError when there is no connection. What stays silent is in ``missing``.
     """
-    zone = zone or ZoneInfo(local_zone())
-    answers = await ask(client, ASKED)
+    return status_of(await ask(client, ASKED), client.peer, quality_of(client), zone or ZoneInfo(local_zone()))
+
+
+def status_of(answers: Answers, peer: str, quality: Quality, zone: tzinfo) -> Health:
+    """Make a page of what an inverter has said, be it much or little. ``zone`` is that of its clock."""
     island = answers.count(_ISLAND)
     return Health(
         time=answers.time,
-        peer=client.peer,
+        peer=peer,
         name=answers.text(_NAME),
         serial=answers.text(_SERIAL),
         firmware=answers.text(_FIRMWARE),
@@ -196,10 +201,10 @@ async def status(client: Client, *, zone: tzinfo | None = None) -> Health:
         strategy=answers.label(_STRATEGY),
         separated=None if island is None else bool(island & 1),
         faults=_faults(answers),
-        powers=Powers(**_numbers(answers, _POWERS)),
+        powers=Powers(**_numbers(answers, POWERS)),
         today=Energies(**_numbers(answers, _ENERGIES)),
         battery=None if answers.text(_BATTERY) == "" else _charge(answers, zone),
-        quality=_quality(client),
+        quality=quality,
         missing=answers.missing,
         trouble=answers.trouble,
     )
@@ -229,7 +234,8 @@ def _faults(answers: Answers) -> tuple[Fault, ...] | None:
     return None if None in values and not found else found
 
 
-def _quality(client: Client) -> Quality:
+def quality_of(client: Client) -> Quality:
+    """Return how the connection of a client is."""
     counters = client.counters
     return Quality(
         requests=counters.requests,

@@ -1,0 +1,95 @@
+"""What is told in words: faults, energies of the day, the battery, events, the connection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime, tzinfo
+from textwrap import wrap
+from typing import Final
+
+from rich.text import Text
+
+from rct_tools.display import printable
+from rct_tools.events import LoggedEvent, what
+from rct_tools.health import Health
+from rct_tools.times import SECOND, show_duration
+from rct_tools.wording import (
+    NOTHING,
+    bad_text,
+    battery_lines,
+    energies_text,
+    fault_text,
+    label,
+    link_text,
+    shares_text,
+)
+
+_NAME: Final = 9  # columns
+_APART: Final = re.compile("[,;] |  ")  # what stands between parts of a line
+_WITHIN: Final = re.compile("(?<![,; ]) (?! )")  # a space that does not
+_UNBROKEN: Final = "\N{NO-BREAK SPACE}"
+_EVENTS: Final = 2  # of them are shown where there is least room
+
+
+def facts(health: Health, events: Sequence[LoggedEvent] | None, zone: tzinfo, width: int, height: int) -> Text:
+    """Return lines of what matters; what matters less only where there is room for it. Events fill the rest.
+
+    ``events`` are the newest first; None where nobody knows them.
+    """
+    told = list(_needed(health, width))
+    more = list(_more(health, width))
+    if len(told) + len(more) + _EVENTS <= height:
+        told += more
+    left = max(height - len(told), 0)
+    told += list(_events(events, zone, width))[:left]
+    return Text("\n").join(told)
+
+
+def _needed(health: Health, width: int) -> Iterator[Text]:
+    faults = health.faults
+    if faults:
+        for number, fault in enumerate(faults):
+            yield from _fact("" if number else "Faults", fault_text(fault), width, "bold red")
+    else:
+        yield from _fact("Faults", NOTHING if faults is None else "none", width, "" if faults is None else "green")
+    yield from _fact("Today", energies_text(health.today), width)
+    yield from _fact("", shares_text(health.today), width)
+    if health.battery is None:
+        yield from _fact("Battery", "none", width)
+    else:
+        for number, line in enumerate(list(battery_lines(health.battery, health.clock))[:2]):
+            yield from _fact("" if number else "Battery", line, width)
+    quality = health.quality
+    link = link_text(quality) if quality.requests else bad_text(quality) or "nothing cut or damaged"
+    link += "; others ask it, too" if quality.others else ""
+    yield from _fact("Link", link, width, "yellow" if bad_text(quality) or quality.others else "")
+
+
+def _more(health: Health, width: int) -> Iterator[Text]:
+    if health.battery is not None:
+        yield from _fact("", list(battery_lines(health.battery, health.clock))[2], width)
+    yield from _fact("State", label(health.state), width)
+    yield from _fact("Strategy", label(health.strategy), width)
+    yield Text()
+
+
+def _events(events: Sequence[LoggedEvent] | None, zone: tzinfo, width: int) -> Iterator[Text]:
+    if not events:
+        yield from _fact("Events", NOTHING if events is None else "none", width)
+        return
+    for number, event in enumerate(events):
+        begin = datetime.fromtimestamp(event.begin / SECOND, zone)
+        lasted = "" if event.duration is None else show_duration(event.duration)
+        line = "  ".join(filter(None, (f"{begin:%d %b %H:%M}", event.name, lasted, printable(what(event)))))
+        text = Text.assemble((f"{'' if number else 'Events':<{_NAME}}", "bold"), line)
+        text.truncate(width, overflow="ellipsis")
+        yield text
+
+
+def _fact(name: str, text: str, width: int, style: str = "") -> Iterator[Text]:
+    """Yield the lines of a fact, its name at the head of the first; what belongs together stays on one line."""
+    if _APART.search(text):
+        text = _WITHIN.sub(_UNBROKEN, text)
+    for number, line in enumerate(wrap(text, max(width - _NAME, 20), break_on_hyphens=False) or [""]):
+        yield Text.assemble((f"{'' if number else name:<{_NAME}}", "bold"), (line.replace(_UNBROKEN, " "), style))
