@@ -128,6 +128,7 @@ STAIRS = {
         "flows",
         "health",
         "write",
+        "screen",
         *("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
         "chart",
     ),

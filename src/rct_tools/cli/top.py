@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import datetime
 from math import isfinite
 from typing import Any, Final
@@ -20,6 +18,7 @@ from rct_tools.cli.options import format_option, not_empty, time_zone_option, ti
 from rct_tools.cli.output import Output, Row, open_output
 from rct_tools.cli.progress import status
 from rct_tools.cli.run import run_async
+from rct_tools.cli.screen import is_screen
 from rct_tools.client import Client
 from rct_tools.link import PORT, Link
 from rct_tools.live import STEPS, Picture
@@ -27,7 +26,6 @@ from rct_tools.times import SECOND, iso_time, local_zone
 from rct_tools.wording import NOTHING, percent
 
 _EVERY: Final = 2.0  # seconds between two rows
-_COLOURS: Final = 8  # of a terminal with colours
 
 _POWERS: Final = ("sun", "sun_a", "sun_b", "external", "house", "battery", "grid")
 _ENERGIES: Final = ("made", "used", "imported", "fed_in", "self_consumption", "autarky")
@@ -69,11 +67,9 @@ def top(
             raise click.UsageError(f"--{name} goes with {'FILE' if name == 'speed' else '--host'} only")
     if not isfinite(speed):
         raise click.UsageError("--speed is no number to multiply time with")
-    output = None if output_format == "text" and is_screen() else open_output(output_format, COLUMNS, _line)
+    output = None if output_format == "text" and is_screen() else open_output(output_format, COLUMNS, _Lines())
     if output is None:
         room.require()
-    elif output_format == "text":
-        click.echo(_HEADING)
     zone = zone or ZoneInfo(local_zone())
     if file is not None:
         with closing(open_chunks(file, port)) as chunks:
@@ -99,22 +95,6 @@ async def _watch(source: room.Source, output: Output | None) -> None:
         await room.show(source)
     else:
         await _rows(source, output)
-
-
-def is_screen() -> bool:
-    """Tell whether there is a terminal that can show more than lines. One without colours is told to be so."""
-    terminal = os.environ.get("TERM", "")
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    if not (sys.stdin.isatty() and sys.stdout.isatty() and encoding == "utf8") or terminal in ("dumb", "unknown"):
-        return False
-    with suppress(ImportError):  # Windows has no such table, and colours
-        import curses
-
-        with suppress(curses.error):
-            curses.setupterm(terminal)
-            if curses.tigetnum("colors") < _COLOURS:
-                os.environ["NO_COLOR"] = "1"
-    return True
 
 
 # --- rows -----------------------------------------------------------------------------------------------------------
@@ -155,8 +135,20 @@ def _row(picture: Picture, zone: ZoneInfo) -> dict[str, Any]:
 _HEADING: Final = "time         sun W   house W   battery W              charge      grid W"
 
 
+class _Lines:
+    """Rows for people, in plain ASCII; what the columns are stands above the first."""
+
+    def __init__(self) -> None:
+        self._heading = f"{_HEADING}\n"
+
+    def __call__(self, row: Row) -> str:
+        """Return a row of _row."""
+        heading, self._heading = self._heading, ""
+        return heading + _line(row)
+
+
 def _line(row: Row) -> str:
-    """Return a row of _row for people, below _HEADING; in plain ASCII."""
+    """Return a row, below _HEADING."""
     watts = {
         name: NOTHING if row[name] is None else f"{abs(row[name]):.0f}" for name in ("sun", "house", "battery", "grid")
     }

@@ -14,12 +14,17 @@ from rct_tools.top.inverter import Inverter
 from rct_tools.top.recorded import Recorded
 from rct_tools.top.source import Source
 
-__all__ = ["Inverter", "Recorded", "Source", "require", "show"]
+__all__ = ["Inverter", "Recorded", "Source", "is_there", "require", "show"]
+
+
+def is_there() -> bool:
+    """Tell whether textual is installed."""
+    return find_spec("textual") is not None
 
 
 def require() -> None:
     """Raise ConfigError where textual is not installed."""
-    if find_spec("textual") is None:
+    if not is_there():
         raise ConfigError("a live view needs more than the core: pip install 'rct-tools[top]'")
 
 

@@ -37,41 +37,44 @@ def facts(health: Health, events: Sequence[LoggedEvent] | None, zone: tzinfo, wi
 
     ``events`` are the newest first; None where nobody knows them.
     """
-    told = list(_needed(health, width))
-    more = list(_more(health, width))
-    if len(told) + len(more) + _EVENTS <= height:
-        told += more
+    told = list(_lines(health, width, is_whole=True))
+    if len(told) + _EVENTS > height:
+        told = list(_lines(health, width, is_whole=False))
     left = max(height - len(told), 0)
-    told += list(_events(events, zone, width))[:left]
-    return Text("\n").join(told)
+    return Text("\n").join([*told, *list(_events(events, zone, width))[:left]])
 
 
-def _needed(health: Health, width: int) -> Iterator[Text]:
-    faults = health.faults
-    if faults:
-        for number, fault in enumerate(faults):
-            yield from _fact("" if number else "Faults", fault_text(fault), width, "bold red")
-    else:
-        yield from _fact("Faults", NOTHING if faults is None else "none", width, "" if faults is None else "green")
+def _lines(health: Health, width: int, *, is_whole: bool) -> Iterator[Text]:
+    yield from _faults(health, width, most=None if is_whole else 1)
     yield from _fact("Today", energies_text(health.today), width)
     yield from _fact("", shares_text(health.today), width)
     if health.battery is None:
         yield from _fact("Battery", "none", width)
     else:
-        for number, line in enumerate(list(battery_lines(health.battery, health.clock))[:2]):
+        for number, line in enumerate(list(battery_lines(health.battery, health.clock))[: 3 if is_whole else 2]):
             yield from _fact("" if number else "Battery", line, width)
+    if is_whole:
+        yield from _fact("State", label(health.state), width)
+        yield from _fact("Strategy", label(health.strategy), width)
     quality = health.quality
     link = link_text(quality) if quality.requests else bad_text(quality) or "nothing cut or damaged"
     link += "; others ask it, too" if quality.others else ""
     yield from _fact("Link", link, width, "yellow" if bad_text(quality) or quality.others else "")
+    if is_whole:
+        yield Text()
 
 
-def _more(health: Health, width: int) -> Iterator[Text]:
-    if health.battery is not None:
-        yield from _fact("", list(battery_lines(health.battery, health.clock))[2], width)
-    yield from _fact("State", label(health.state), width)
-    yield from _fact("Strategy", label(health.strategy), width)
-    yield Text()
+def _faults(health: Health, width: int, most: int | None) -> Iterator[Text]:
+    if not health.faults:
+        yield from _fact(
+            "Faults", NOTHING if health.faults is None else "none", width, "" if health.faults is None else "green"
+        )
+        return
+    shown = health.faults[:most]
+    for number, fault in enumerate(shown):
+        more = len(health.faults) - len(shown)
+        text = fault_text(fault) + (f" and {more} more" if more and fault is shown[-1] else "")
+        yield from _fact("" if number else "Faults", text, width, "bold red")
 
 
 def _events(events: Sequence[LoggedEvent] | None, zone: tzinfo, width: int) -> Iterator[Text]:

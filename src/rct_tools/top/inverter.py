@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -19,6 +20,7 @@ from rct_tools.health import ASKED, quality_of
 from rct_tools.history import HistoryRow, read_history
 from rct_tools.live import PLAN, Live, Picture, patience
 from rct_tools.objects import ObjectInfo
+from rct_tools.plan import Plan
 from rct_tools.poller import Poller
 from rct_tools.question import Reply
 from rct_tools.reading import Reading
@@ -35,21 +37,30 @@ class Inverter:
     is_over = False
 
     def __init__(
-        self, client: Client, zone: ZoneInfo, *, speed: float = 1.0, wall_clock: Callable[[], int] = time.time_ns
+        self,
+        client: Client,
+        zone: ZoneInfo,
+        plan: Plan = PLAN,
+        *,
+        speed: float = 1.0,
+        wall_clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        """``wall_clock`` is the clock of the client, and ``speed`` how fast it runs."""
+        """``wall_clock`` is the clock of the client; ``speed`` how fast it runs, for an inverter that is simulated."""
         self.title = client.peer
         self.zone = zone
         self._client = client
+        self._plan = plan
         self._now = wall_clock
-        self._live = Live(client.peer, zone=zone, patience=lambda interval: round(patience(interval) * max(speed, 1)))
-        self._again = round(_AGAIN * max(speed, 1))
+        self._speed = speed
+        self._live = Live(
+            client.peer, zone=zone, plan=plan, patience=lambda interval: round(patience(interval) * speed)
+        )
         self._open: set[str] = set()
         self._silent: set[str] = set()
 
     async def run(self) -> None:
         """Keep asking, until cancelled."""
-        poller = Poller(self._client, PLAN, self._deliver, has=frozenset(COMPONENTS), wall_clock=self._now)
+        poller = Poller(self._client, self._plan, self._deliver, has=frozenset(COMPONENTS), wall_clock=self._now)
         with self._client.hearing(self._hear):
             first = asyncio.ensure_future(self._ask_all())
             try:
@@ -74,7 +85,12 @@ class Inverter:
 
     def picture(self, step: int, columns: int) -> Picture:
         """Return the picture of now."""
-        return self._live.picture(self._now(), quality_of(self._client), step=step, columns=columns)
+        picture = self._live.picture(self._now(), quality_of(self._client), step=step, columns=columns)
+        return picture if picture.age is None else replace(picture, age=round(picture.age / self._speed))
+
+    def age(self, reading: Reading) -> int:
+        """Return how old a reading is, in nanoseconds as they pass for who watches."""
+        return round((self._now() - reading.time) / self._speed)
 
     # --- objects that somebody looks at -------------------------------------------------------------------------
 
@@ -100,7 +116,7 @@ class Inverter:
                 answer.add_done_callback(partial(self._settle, info.name))
 
     def _is_of_late(self, reading: Reading | None) -> bool:
-        return reading is not None and self._now() - reading.time < self._again
+        return reading is not None and self.age(reading) < _AGAIN
 
     def _settle(self, name: str, answer: asyncio.Future[Reply]) -> None:
         self._open.discard(name)

@@ -12,7 +12,6 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input
 
 from rct_tools.display import show_value
-from rct_tools.live import STEPS
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.top.drawn import Drawn
 from rct_tools.top.head import ago
@@ -67,13 +66,12 @@ class Objects(Screen[None]):
     def _draw(self, width: int, height: int) -> Text:
         seen = self._found[self._first : self._first + max(height - 1, 0)]
         self._source.want(seen)
-        now = self._source.picture(STEPS[0], 1).time
         last = self._first + len(seen)
         head = f"{self._first + 1} to {last} of {len(self._found)}" if seen else "no object has this in its name"
         names = max([len(info.name) for info in seen], default=0)
-        return Text("\n").join([Text(head, "dim"), *(self._line(info, now, names, width) for info in seen)])
+        return Text("\n").join([Text(head, "dim"), *(self._line(info, names, width) for info in seen)])
 
-    def _line(self, info: ObjectInfo, now: int, names: int, width: int) -> Text:
+    def _line(self, info: ObjectInfo, names: int, width: int) -> Text:
         reading = self._source.newest(info.name)
         name = Text(f"{info.name:<{names}} ")
         if info.is_query:
@@ -83,4 +81,4 @@ class Objects(Screen[None]):
         value = f"{show_value(info, reading.value):>16}  {info.meaning(reading.value)}"
         name.append(value)
         name.truncate(max(width - 10, 0), overflow="ellipsis", pad=True)
-        return name.append(f"{ago(now - reading.time):>9}", "dim")
+        return name.append(f"{ago(self._source.age(reading)):>9}", "dim")

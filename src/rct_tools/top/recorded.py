@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -30,7 +31,7 @@ class Recorded:
     def __init__(
         self, path: str, chunks: Iterator[Chunk], zone: ZoneInfo, speed: float = 1.0, *, sleep: Sleep = asyncio.sleep
     ) -> None:
-        self.title = f"{path}, {speed:g} times as fast" if speed not in (0, 1) else path
+        self.title = Path(path).name + (f" ×{speed:g}" if speed not in (0, 1) else "")
         self.zone = zone
         self._path = path
         self._chunks = chunks
@@ -73,6 +74,10 @@ class Recorded:
         """Return the picture of the moment that the capture has got to."""
         quality = Quality(0, 0, 0, self._cut, self._streams.counters.bad.total(), 0, others=False)
         return self._live.picture(self._now(), quality, step=step, columns=columns)
+
+    def age(self, reading: Reading) -> int:
+        """Return how old a reading is by the time of the capture, in nanoseconds."""
+        return self._now() - reading.time
 
     def newest(self, name: str) -> Reading | None:
         """Return what came last of an object."""

@@ -41,6 +41,9 @@ class Source(Protocol):
     def picture(self, step: int, columns: int) -> Picture:
         """Return the picture of now; ``step`` is one of ``live.STEPS``, ``columns`` how many curves have."""
 
+    def age(self, reading: Reading) -> int:
+        """Return how old a reading is, in nanoseconds."""
+
     def newest(self, name: str) -> Reading | None:
         """Return what came last of an object."""
 
