@@ -22,7 +22,9 @@ class Drawn(Static):
 
 def aligned(left: Text, right: Text, width: int) -> Text:
     """Return a line with one text at each end; where both have no room, the left one is cut."""
-    room = max(0, width - right.cell_len)
-    left.truncate(max(0, room - 1), overflow="ellipsis")
+    room = width - right.cell_len
+    if room <= 1:
+        return right
+    left.truncate(room - 1, overflow="ellipsis")
     left.append(" " * (room - left.cell_len))
     return left + right

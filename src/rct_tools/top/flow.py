@@ -11,7 +11,7 @@ from rich.text import Text
 from rct_tools.bars import BLUE, GREEN, IDLE, MAGENTA, YELLOW, battery_way, gauge, grid_way, kilowatt
 from rct_tools.display import printable
 from rct_tools.health import Charge, Energies, Health, Powers
-from rct_tools.wording import NOTHING, energy, label, percent
+from rct_tools.wording import NOTHING, amount, energy, label, percent
 
 WIDTH: Final = 78
 """Columns that it takes at least."""
@@ -46,9 +46,9 @@ def flow(health: Health, width: int) -> Text:
 
 
 def _sun(powers: Powers, today: Energies) -> list[Text]:
-    strings = f"A {_kilowatt(powers.sun_a)}  B {_kilowatt(powers.sun_b)}".replace(" kW ", " ")
-    if powers.external:
-        strings = f"{strings} + {powers.external / 1000:.2f}"
+    parts = {"A": powers.sun_a, "B": powers.sun_b}
+    strings = "  ".join(f"{name} {amount(power, '', 2, 0.001)}" for name, power in parts.items())
+    strings += f" +{powers.external / 1000:.2f}" if powers.external else " kW"
     return [_amount(powers.sun, energy(today.made), YELLOW), Text(strings)]
 
 
@@ -73,20 +73,16 @@ def _grid(powers: Powers, today: Energies, *, is_island: bool) -> list[Text]:
 
 
 def _amount(power: float | None, note: str, style: str) -> Text:
-    text = Text(_kilowatt(power) if power is None else kilowatt(abs(power)), f"bold {style}")
-    text.append(f"{note:>{_BOX - 4 - text.cell_len}}", "not bold default")
+    text = Text(NOTHING if power is None else kilowatt(abs(power)), f"bold {style}")
+    text.append(f" {note:>{max(_BOX - 5 - text.cell_len, 0)}}", "not bold default")
     return text
-
-
-def _kilowatt(power: float | None) -> str:
-    return NOTHING if power is None else kilowatt(power)
 
 
 def _box(title: str, style: str, lines: Iterable[Text], width: int = _BOX) -> Iterator[Text]:
     """Yield the lines of a frame with a title and what is in it."""
     yield Text.assemble(("╭─ ", style), (title, "bold"), (f" {'─' * (width - len(title) - 5)}╮", style))
     for line in lines:
-        line.truncate(width - 4, pad=True)
+        line.truncate(width - 4, overflow="ellipsis", pad=True)
         yield Text.assemble(("│ ", style), line, (" │", style))
     yield Text(f"╰{'─' * (width - 2)}╯", style)
 
@@ -98,7 +94,7 @@ def _core(state: str, firmware: str) -> Iterator[Text]:
     above = (room - 1 - len(words)) // 2
     lines = [*[""] * above, *words]
     lines += [""] * (room - 1 - len(lines))
-    yield from _box("Inverter"[: _CORE - 5], "", [Text(f"{line:^{_CORE - 4}}") for line in (*lines, firmware)], _CORE)
+    yield from _box("Inverter", "", [Text(f"{line:^{_CORE - 4}}") for line in (*lines, firmware)], _CORE)
 
 
 def _wires(style: str, power: float | None, width: int) -> Iterator[Text]:
