@@ -150,7 +150,7 @@ def test_curves_are_means_of_columns() -> None:
     assert curves["fed_in"] == (None, 50.0, None, 900.0)
     assert curves["imported"] == (None, 150.0, None, 0.0)
     assert curves["soc"] == (None, None, None, 0.25)
-    assert seen(live, start + 29 * SECOND, step=STEPS[-1], columns=1).curves["house"] == (pytest.approx(500.0),)
+    assert seen(live, start + 29 * SECOND, step=STEPS[-1], columns=1).curves["house"][0] == pytest.approx(500.0)
 
 
 def test_a_sum_without_one_of_its_parts_is_not_known() -> None:

@@ -46,9 +46,9 @@ def flow(health: Health, width: int) -> Text:
 
 
 def _sun(powers: Powers, today: Energies) -> list[Text]:
-    parts = {"A": powers.sun_a, "B": powers.sun_b}
-    strings = "  ".join(f"{name} {amount(power, '', 2, 0.001)}" for name, power in parts.items())
-    strings += f" +{powers.external / 1000:.2f}" if powers.external else " kW"
+    beside = powers.external
+    strings = f"A {amount(powers.sun_a, '', 2, 0.001)}  B {amount(powers.sun_b, '' if beside else 'kW', 2, 0.001)}"
+    strings += f" +{beside / 1000:.2f}" if beside else ""
     return [_amount(powers.sun, energy(today.made), YELLOW), Text(strings)]
 
 
