@@ -208,7 +208,7 @@ async def test_a_terminal_gets_the_live_view(tmp_path: Path) -> None:
     code, output = await on_terminal(tmp_path, "-m", "rct_tools")
     assert code == 0
     view, _, after = output.partition("\x1b[?1049h")[2].partition("\x1b[?1049l")
-    for said in ("Simulated inverter", "kW", "Feed in", "none repeated, cut or damaged", "a column is 30m"):
+    for said in ("Simulated inverter", "kW", "Feed in", "none repeated, cut or damaged", "a column is 30 min"):
         assert said in view
     assert "others ask it" not in view  # the collector shares its connection
     assert "Stored " in after

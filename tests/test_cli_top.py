@@ -6,6 +6,7 @@ import asyncio
 import csv
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping
@@ -133,6 +134,18 @@ async def test_nobody_there_is_one_line() -> None:
     assert "cannot connect" in done.err.splitlines()[-1]
 
 
+async def test_the_python_of_its_page_runs() -> None:
+    (source,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "top.md").read_text("utf-8"), re.DOTALL)
+    async with Simulator(port=0, latency=0.001, speed=0) as simulator:
+        source = source.replace('connect("192.0.2.7"', f'connect("127.0.0.1", {simulator.port}')
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", source, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        done = await finish(process)
+        assert (done.code, done.err) == (0, "")
+        assert float(done.out.split()[0]) == pytest.approx(simulator.house.load)
+
+
 # --- on a terminal --------------------------------------------------------------------------------------------------
 
 
@@ -243,6 +256,6 @@ def test_a_system_without_a_table_of_terminals(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "curses", None)
     monkeypatch.setenv("TERM", "xterm")
     stream = SimpleNamespace(isatty=lambda: True, encoding="UTF-8")
-    monkeypatch.setattr(screen.sys, "stdin", stream)
-    monkeypatch.setattr(screen.sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stdin", stream)
+    monkeypatch.setattr(sys, "stdout", stream)
     assert screen.is_screen()

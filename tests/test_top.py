@@ -326,7 +326,7 @@ async def test_scale_goes_round() -> None:
             said.append(part(app, "curves")[-1].strip())
             await pilot.press("s")
             await pilot.pause()
-        assert [line.rpartition("is ")[2] for line in said] == ["10s", "1m", "5m", "30m"]
+        assert [line.rpartition("is ")[2] for line in said] == ["10 s", "60 s", "5 min", "30 min"]
         assert part(app, "curves")[-1].strip() == said[0]
 
 
@@ -418,7 +418,7 @@ async def test_help_fits_and_closes() -> None:
         await pilot.press("escape")
         await pilot.pause()
         assert len(app.screen_stack) == 1
-        assert part(app, "curves")[-1].endswith("is 10s")
+        assert part(app, "curves")[-1].endswith("is 10 s")
 
 
 @pytest.mark.parametrize(("key", "interrupted"), [("q", False), ("ctrl+c", True)])
@@ -606,6 +606,12 @@ def test_curves_fill_their_lines(height: int) -> None:
     assert len(lines) <= max(height, 6)
     assert lines[-1].strip() == "axis"
     assert sum(line.startswith(("Sun", "House", "Feed-in", "Import", "Charge")) for line in lines) == 5
+
+
+def test_what_a_meter_is_off_is_no_curve() -> None:
+    series = {"sun": [5.0], "house": [19.9], "fed_in": [20.0], "imported": [0.0], "soc": [0.001]}
+    lines = curves(series, "", 6).plain.splitlines()
+    assert [line[9] for line in lines[:5]] == [" ", " ", "▂", " ", "▁"]
 
 
 def test_a_day_in_columns() -> None:

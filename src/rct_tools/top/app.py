@@ -16,7 +16,6 @@ from textual.widgets import Footer
 from rct_tools.errors import RctError
 from rct_tools.events import LoggedEvent
 from rct_tools.live import STEPS, Picture
-from rct_tools.times import show_duration
 from rct_tools.top.curves import COLUMNS, curves
 from rct_tools.top.drawn import Drawn
 from rct_tools.top.facts import facts
@@ -131,7 +130,10 @@ class Top(App[None]):
     def redraw(self) -> None:
         """Draw what is known now, or stand still where it was paused."""
         main = self.screen_stack[0]
-        columns = max(1, main.query_one("#curves").content_size.width - COLUMNS)
+        drawn = main.query("#curves")
+        if not drawn:  # the screen is still being made
+            return
+        columns = max(1, drawn.first().content_size.width - COLUMNS)
         now = self.source.picture(self._step, columns)
         self.picture = now if self._paused is None else self._paused
         main.query_one("#body").set_class(self.picture.up is False, "away")
@@ -153,7 +155,7 @@ class Top(App[None]):
     def _draw_curves(self, _width: int, height: int) -> Text:
         columns = len(self.picture.curves["sun"])
         step = self.picture.step
-        axis = f"the last {ago(columns * step)}, a column is {show_duration(step)}"
+        axis = f"the last {ago(columns * step)}, a column is {ago(step)}"
         return curves(self.picture.curves, axis, height)
 
     # --- keys ---------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Final
 
 from rich.text import Text
 
-from rct_tools.bars import BLUE, GREEN, MAGENTA, YELLOW, curve, kilowatt
+from rct_tools.bars import BLUE, GREEN, IDLE, MAGENTA, YELLOW, curve, kilowatt
 
 COLUMNS: Final = 18
 """Columns that are no curve: the name on the left, the most on the right."""
@@ -21,7 +21,7 @@ _ROWS: Final[Mapping[str, tuple[str, str]]] = {  # the curve: its name, its colo
 }
 _SHARES: Final = ("soc",)  # from 0 to 1, the others in W
 _TALLEST: Final = 6  # lines of a curve
-_LEAST: Final = 100.0  # W: what fills a line at least, so that what a meter is off makes no mountain
+_LEAST: Final = 100.0  # W: a full column is this at least, so that little makes no mountain
 
 
 def curves(series: Mapping[str, Sequence[float | None]], axis: str, height: int) -> Text:
@@ -37,7 +37,7 @@ def curves(series: Mapping[str, Sequence[float | None]], axis: str, height: int)
         known = [value for value in values if value is not None]
         full = 1.0 if key in _SHARES else max([_LEAST, *known])
         top = "100 %" if key in _SHARES else kilowatt(max(known, default=0.0))
-        drawn = list(curve((None if value is None else value / full for value in values), tall))
+        drawn = list(curve((_share(value, full, is_power=key not in _SHARES) for value in values), tall))
         for number, line in enumerate(drawn):
             head = name if number == len(drawn) - 1 else ""
             most = top if number == 0 and known else "-" if number == 0 else ""
@@ -45,3 +45,10 @@ def curves(series: Mapping[str, Sequence[float | None]], axis: str, height: int)
         lines += [Text()] * (max(room, 1) - len(drawn))
     lines.append(Text(f"{'':9}{axis}", "dim"))
     return Text("\n").join(lines)
+
+
+def _share(value: float | None, full: float, *, is_power: bool) -> float | None:
+    """Return what a value fills of a full column: a power that is called idle elsewhere, nothing."""
+    if value is None:
+        return None
+    return 0.0 if is_power and value < IDLE else value / full
