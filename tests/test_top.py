@@ -23,7 +23,7 @@ from rct_tools.bars import kilowatt
 from rct_tools.client import connect
 from rct_tools.clock import Clock
 from rct_tools.errors import CaptureError, NoAnswer
-from rct_tools.events import LoggedEvent, tell
+from rct_tools.events import tell
 from rct_tools.health import ASKED, POWERS, Health, Quality
 from rct_tools.history import HistoryRow
 from rct_tools.live import STEPS, Live, Picture
@@ -41,7 +41,7 @@ from rct_tools.top.facts import facts
 from rct_tools.top.flow import HEIGHT, WIDTH, flow
 from rct_tools.top.head import ago
 from rct_tools.top.today import day_axis, day_curves
-from rct_tools.values import Event, Value
+from rct_tools.values import Event, LoggedEvent, Value
 from rct_tools.vitals import UP
 
 import one_house

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from math import isfinite
 from typing import Final
+from zoneinfo import ZoneInfo
 
+from rct_tools.clock import Clock
 from rct_tools.health import ASKED, POWERS, Answers, Health, Quality, status_of
 from rct_tools.objects import registry
 from rct_tools.plan import Field, Group, Plan
@@ -111,14 +112,14 @@ class Live:
     """The newest readings of one inverter."""
 
     def __init__(
-        self, peer: str, *, zone: tzinfo, plan: Plan = PLAN, patience: Callable[[int], int] = patience
+        self, peer: str, *, zone: ZoneInfo, plan: Plan = PLAN, patience: Callable[[int], int] = patience
     ) -> None:
         """``zone`` is that of the inverter's clock, ``patience`` how old a value may be, by the interval of its object.
 
         What the plan does not name is kept too, for whoever asks for it by name.
         """
         self.peer = peer
-        self._zone = zone
+        self._clock = Clock(zone)
         self._patience = {name: patience(expected.interval) for name, expected in plan.expects.items()}
         self._newest: dict[str, Reading] = {}
         self._up: Reading | None = None
@@ -168,7 +169,7 @@ class Live:
             since=self._up.time if self._up is not None and is_told else None,
             heard=self._heard,
             age=max(0, now - min(powers)) if powers else None,
-            health=status_of(Answers(shown, missing), self.peer, quality, self._zone),
+            health=status_of(Answers(shown, missing), self.peer, quality, self._clock),
             curves={name: self._curve(parts, now, step, columns) for name, parts in _CURVES.items()},
             step=step,
         )

@@ -14,7 +14,6 @@ from textual.containers import Container
 from textual.widgets import Footer
 
 from rct_tools.errors import RctError
-from rct_tools.events import LoggedEvent
 from rct_tools.live import STEPS, Picture
 from rct_tools.top.curves import COLUMNS, curves
 from rct_tools.top.drawn import Drawn
@@ -25,6 +24,7 @@ from rct_tools.top.help import Help
 from rct_tools.top.objects import Objects
 from rct_tools.top.source import Source
 from rct_tools.top.today import Today
+from rct_tools.values import LoggedEvent
 
 _DRAW: Final = 0.5  # seconds between two pictures
 _LOOK: Final = 300.0  # seconds between two looks at the log of events

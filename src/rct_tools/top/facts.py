@@ -10,10 +10,10 @@ from typing import Final
 
 from rich.text import Text
 
-from rct_tools.display import printable
-from rct_tools.events import LoggedEvent, what
+from rct_tools.display import printable, show_details
 from rct_tools.health import Health
 from rct_tools.times import SECOND, show_duration
+from rct_tools.values import LoggedEvent
 from rct_tools.wording import (
     NOTHING,
     bad_text,
@@ -84,7 +84,7 @@ def _events(events: Sequence[LoggedEvent] | None, zone: tzinfo, width: int) -> I
     for number, event in enumerate(events):
         begin = datetime.fromtimestamp(event.begin / SECOND, zone)
         lasted = "" if event.duration is None else show_duration(event.duration)
-        line = "  ".join(filter(None, (f"{begin:%d %b %H:%M}", event.name, lasted, printable(what(event)))))
+        line = "  ".join(filter(None, (f"{begin:%d %b %H:%M}", event.name, lasted, printable(show_details(event)))))
         text = Text.assemble((f"{'' if number else 'Events':<{_NAME}}", "bold"), line)
         text.truncate(width, overflow="ellipsis")
         yield text

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from rct_tools.client import Client
 from rct_tools.components import COMPONENTS
 from rct_tools.errors import LinkError, RctError
-from rct_tools.events import LoggedEvent, read_events
+from rct_tools.events import read_events
 from rct_tools.health import ASKED, quality_of
 from rct_tools.history import HistoryRow, read_history
 from rct_tools.live import PLAN, Live, Picture, patience
@@ -25,6 +25,7 @@ from rct_tools.poller import Poller
 from rct_tools.question import Reply
 from rct_tools.reading import Reading
 from rct_tools.times import SECOND
+from rct_tools.values import LoggedEvent
 
 _AGAIN: Final = 3 * SECOND  # how old the value of an object is that somebody looks at, when it is asked for again
 _AT_ONCE: Final = 8  # of these, so that the picture does not wait for them

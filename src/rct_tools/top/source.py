@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from rct_tools.events import LoggedEvent
 from rct_tools.history import HistoryRow
 from rct_tools.live import Picture
 from rct_tools.objects import ObjectInfo
 from rct_tools.reading import Reading
+from rct_tools.values import LoggedEvent
 
 
 class Log(Protocol):
