@@ -184,20 +184,42 @@ async def test_ends_with_a_summary(tmp_path: Path, number: signal.Signals, code:
     assert any(query(path))
 
 
-@unix
-async def test_a_terminal_gets_a_table_that_stays_in_place(tmp_path: Path) -> None:
+async def on_terminal(tmp_path: Path, *python: str) -> tuple[int | None, str]:
+    import fcntl
     import pty
+    import struct
+    import termios
 
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "rct_tools", "demo", "--seconds", "2", "--store", f"sqlite:{tmp_path / 'demo.db'}",
+        sys.executable, *python, "demo", "--seconds", "4", "--store", f"sqlite:{tmp_path / 'demo.db'}",
         stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT,
         env={**os.environ, "PYTHONUTF8": "1", "TERM": "xterm", "COLUMNS": "80", "LINES": "24"},
     )  # fmt: skip
     os.close(theirs)
     output = await asyncio.to_thread(read_all, ours)
     os.close(ours)
-    assert await process.wait() == 0
+    return await process.wait(), output
+
+
+@unix
+async def test_a_terminal_gets_the_live_view(tmp_path: Path) -> None:
+    code, output = await on_terminal(tmp_path, "-m", "rct_tools")
+    assert code == 0
+    view, _, after = output.partition("\x1b[?1049h")[2].partition("\x1b[?1049l")
+    for said in ("Simulated inverter", "kW", "Feed in", "none repeated, cut or damaged", "a column is 30 min"):
+        assert said in view
+    assert "others ask it" not in view  # the collector shares its connection
+    assert "Stored " in after
+    assert {reading.object for reading in query(tmp_path / "demo.db")} == set(OBJECTS.values())
+
+
+@unix
+async def test_a_terminal_without_textual_gets_a_table_that_stays_in_place(tmp_path: Path) -> None:
+    without = "import sys; sys.modules['textual'] = None; from rct_tools.cli import main; main()"
+    code, output = await on_terminal(tmp_path, "-c", without)
+    assert code == 0
     assert output.count("A simulated house, speed 600") >= 2
     assert "\x1b[1A" in output  # the cursor goes up, to draw it anew
     assert "\x1b[?25h" in output.rpartition("╯")[2]  # and is there again at the end

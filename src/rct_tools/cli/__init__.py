@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = {  # name: what it does; its code is the cl
     "collect": "Read values regularly and store them: the main job.",
     "proxy": "Share an inverter: one connection to it, many clients.",
     "status": "Show how an inverter is, or the collector that runs here.",
+    "top": "Watch an inverter on the terminal, live; or one in a recorded file.",
     "battery": "Show modules and cells of a battery, and what stands out.",
     "doctor": "Examine a connection: what is wrong, and what to do.",
     "history": "Read what an inverter remembers: as a table, a file, a picture.",

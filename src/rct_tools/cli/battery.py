@@ -17,7 +17,7 @@ from rich.text import Text
 
 from rct_tools import health
 from rct_tools.cli.flows import WIDTH
-from rct_tools.cli.health import NOTHING, amount, as_json, fact, label, percent, remarks
+from rct_tools.cli.health import as_json, fact, remarks
 from rct_tools.cli.options import (
     format_option,
     host_option,
@@ -34,6 +34,7 @@ from rct_tools.health import Battery, Extreme, Extremes, Module, Tower
 from rct_tools.heatmap import SUFFIXES, draw, shade
 from rct_tools.times import iso_time
 from rct_tools.values import CELLS_PER_MODULE
+from rct_tools.wording import NOTHING, amount, label, percent
 
 COLUMNS: Final = ("tower", "module", "cell", "voltage [V]", "temperature [°C]", "resistance [mΩ]", "status")
 _LOW, _HIGH = "▼", "▲"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ import click
 
 from rct_tools.capture import FORMATS, Chunk, Damage, read_capture
 from rct_tools.capture.compression import COMPRESSIONS
+from rct_tools.errors import CaptureError
 from rct_tools.link import PORT
 
 _MOST_DAMAGE: Final = 5  # parts that are named
@@ -64,6 +65,15 @@ def chunks_in(name: str, file: FileIO, port: int, advance: Callable[[int], objec
             at = now
     if count > _MOST_DAMAGE:
         tell_damage(name, [], count - _MOST_DAMAGE)
+
+
+def open_chunks(path: str, port: int) -> Generator[Chunk, None, None]:
+    """Yield the chunks in a capture; what is damaged in it is said. Raises CaptureError."""
+    try:
+        with FileIO(path) as file:
+            yield from chunks_in(path, file, port, lambda _size: None)
+    except OSError as exc:
+        raise CaptureError(f"{path}: {(exc.strerror or str(exc)).lower()}") from exc
 
 
 def tell_damage(name: str, damage: Sequence[Damage], count: int) -> None:

@@ -10,22 +10,28 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 from rich.live import Live
 from rich.logging import RichHandler
 
+from rct_tools import live, top
 from rct_tools.cli.flows import OBJECTS, WIDTH, Flows, FlowTable, find_flows, flow_line
 from rct_tools.cli.options import verbose_option
 from rct_tools.cli.run import run_async
+from rct_tools.cli.screen import is_screen
+from rct_tools.client import connect
 from rct_tools.collector import Collector, InverterSetup, Setup, SinkSetup
 from rct_tools.objects import registry
 from rct_tools.plan import Field, Group, Plan
+from rct_tools.proxy import ProxySetup
 from rct_tools.reading import Reading
 from rct_tools.simulator import Simulator
 from rct_tools.sinks.sqlite import SqliteSink, default_path, path_in_url, query
@@ -35,6 +41,9 @@ START: Final = datetime(2026, 6, 21, 6)  # noqa: DTZ001  # the clock on the wall
 PLAN: Final = Plan(
     (Group("flows", SECOND // 2, tuple(Field(name, (registry[name],)) for name in OBJECTS.values())),)
 )  # fmt: skip
+VIEW: Final = Plan(tuple(replace(group, interval=min(group.interval, 2 * SECOND)) for group in live.PLAN.groups))
+"""What the view asks: its day passes in minutes, so all of it often."""
+
 PER_COLUMN: Final = 5  # cycles; 600 times as fast, the curves hold a day
 
 
@@ -83,21 +92,60 @@ def demo(seconds: float | None, speed: float, store: str | None) -> None:
 
 async def _demo(path: Path, speed: float, seconds: float | None) -> None:
     began = time.time_ns()
+    store = SinkSetup(str(path), lambda _: SqliteSink(path), objects=tuple(OBJECTS.values()))
     try:
         async with Simulator(port=0, speed=speed, start=START) as simulator:
             click.echo(
                 f"A simulated inverter listens on {simulator.host}:{simulator.port}. What it says is stored in\n{path}"
             )
             inverter = InverterSetup("demo", simulator.host, PLAN, simulator.port)
-            with suppress(TimeoutError), _screen(speed) as show:
-                sinks = (
-                    SinkSetup(str(path), lambda _: SqliteSink(path), objects=tuple(OBJECTS.values())),
-                    SinkSetup("screen", lambda _: Screen(show), objects=tuple(OBJECTS.values())),
-                )
-                async with asyncio.timeout(seconds):
-                    await Collector(Setup((inverter,), sinks)).run()
+            if is_screen() and top.is_there():
+                await _view(replace(inverter, proxy=ProxySetup(port=0)), store, speed, seconds)
+            else:
+                await _table(inverter, store, speed, seconds)
     finally:
         _summarize(path, began)
+
+
+async def _view(inverter: InverterSetup, store: SinkSetup, speed: float, seconds: float | None) -> None:
+    """Show what ``rct top`` shows: a second program, in a way, that shares the connection of the collector."""
+    collector = Collector(Setup((inverter,), (store,)))
+    ready = asyncio.Event()
+    job = asyncio.ensure_future(collector.run(ready.set))
+    try:
+        await asyncio.wait([job, asyncio.ensure_future(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
+        if job.done():
+            job.result()
+        proxy = collector.watched[inverter.name].proxy
+        assert proxy is not None, "as it was told"  # noqa: S101  # for the type checker
+        rate = speed or 1.0
+        begin, real = round(START.replace(tzinfo=UTC).timestamp() * SECOND), time.monotonic_ns()
+
+        def clock() -> int:
+            """The clock of the house, counted as if it were UTC."""
+            return begin + round((time.monotonic_ns() - real) * rate)
+
+        async with connect(inverter.host, proxy.port, tries=None, clock=clock) as client:
+            await top.show(
+                top.Inverter(client, ZoneInfo("UTC"), VIEW, speed=rate, wall_clock=clock),
+                step=_step(rate),
+                seconds=seconds,
+            )
+    finally:
+        job.cancel()
+        await asyncio.wait([job])
+
+
+def _step(speed: float) -> int:
+    """Return what a column stands for so that one takes some seconds."""
+    return next((step for step in live.STEPS if step >= 2 * speed * SECOND), live.STEPS[-1])
+
+
+async def _table(inverter: InverterSetup, store: SinkSetup, speed: float, seconds: float | None) -> None:
+    with suppress(TimeoutError), _screen(speed) as show:
+        screen = SinkSetup("screen", lambda _: Screen(show), objects=tuple(OBJECTS.values()))
+        async with asyncio.timeout(seconds):
+            await Collector(Setup((inverter,), (store, screen))).run()
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import ceil
 from statistics import fmean
 from typing import Final
 
@@ -14,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from rct_tools.bars import BLUE, GREEN, IDLE, MAGENTA, YELLOW, bar, battery_way, curve, gauge, grid_way, kilowatt
 from rct_tools.reading import Reading
 from rct_tools.values import Value
 
@@ -36,13 +36,8 @@ WIDTH: Final = 80
 """Columns of the table."""
 
 _BAR: Final = 24  # columns
-_GAUGE: Final = 7  # columns
 _CURVE: Final = 56  # columns
 _FULL: Final = 10_000.0  # W: a bar of full length
-_IDLE: Final = 20.0  # W: less is what the inverter's control is off
-YELLOW, BLUE, GREEN, MAGENTA = "yellow", "blue", "green", "magenta"
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
-_HEIGHTS: Final = " ▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +121,7 @@ class FlowTable:
 
     def _curve(self, label: str, style: str, share: Callable[[Flows], float], top: str) -> Text:
         """Return a line of columns, each the mean of its flows; ``share`` gives their height from 0 to 1."""
-        heights = "".join(_HEIGHTS[ceil(8 * _part(fmean(map(share, column))))] for column in self._columns)
+        (heights,) = curve(fmean(map(share, column)) for column in self._columns)
         return Text.assemble(f"{label:<9}", (f"{heights:<{_CURVE}}", style), (f"  {top:>7}", "dim"))
 
 
@@ -139,15 +134,10 @@ def _powers(flows: Flows) -> Iterator[Text]:
     yield power_line("Grid", MAGENTA, flows.grid, " ".join(grid_way(flows.grid)))
 
 
-def gauge(charge: float) -> str:
-    """Return a state of charge, from 0 to 1, with a small bar."""
-    return f"{charge:>6.1%} {_bar(charge, _GAUGE):░<{_GAUGE}}"
-
-
 def power_line(label: str, style: str, power: float, note: str) -> Text:
     """Return a line for a power in W: what it is of, how much, a bar in a colour, and what else is to be said."""
-    bar = f"{_bar(abs(power) / _FULL, _BAR):<{_BAR}}"
-    return Text.assemble((f"{label:<9}", "bold"), f"{kilowatt(abs(power)):>8}  ", (bar, style), f"  {note}")
+    drawn = f"{bar(abs(power) / _FULL, _BAR):<{_BAR}}"
+    return Text.assemble((f"{label:<9}", "bold"), f"{kilowatt(abs(power)):>8}  ", (drawn, style), f"  {note}")
 
 
 def _energies(flows: Flows) -> Text:
@@ -161,34 +151,5 @@ def _energies(flows: Flows) -> Text:
     return Text.assemble((f"{'Today':<9}", "bold"), shown)
 
 
-def battery_way(power: float) -> tuple[str, str]:
-    """Return the arrow, as seen from the house, and the word for what the battery does."""
-    return _direction(power, ("←", "discharging"), ("→", "charging"))
-
-
-def grid_way(power: float) -> tuple[str, str]:
-    """Return the arrow, as seen from the house, and the word for what is exchanged with the grid."""
-    return _direction(power, ("←", "import"), ("→", "feed-in"))
-
-
-def _direction(power: float, positive: tuple[str, str], negative: tuple[str, str]) -> tuple[str, str]:
-    return (" ", "idle") if abs(power) < _IDLE else positive if power > 0 else negative
-
-
 def _amount(power: float) -> str:
-    return f" {abs(power):.0f} W" if abs(power) >= _IDLE else ""
-
-
-def kilowatt(power: float) -> str:
-    """Return a power, given in W, as people read it."""
-    return f"{power / 1000:.2f} kW"
-
-
-def _bar(share: float, width: int) -> str:
-    """Return a bar that fills a share, from 0 to 1, of so many columns."""
-    full, eighths = divmod(round(_part(share) * width * 8), 8)
-    return "█" * full + (_EIGHTHS[eighths] if eighths else "")
-
-
-def _part(share: float) -> float:
-    return min(max(share, 0.0), 1.0)
+    return f" {abs(power):.0f} W" if abs(power) >= IDLE else ""

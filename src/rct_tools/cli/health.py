@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from textwrap import wrap
@@ -12,23 +12,20 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rct_tools.advice import some
-from rct_tools.cli.flows import (
-    BLUE,
-    GREEN,
-    MAGENTA,
-    WIDTH,
-    YELLOW,
-    battery_way,
-    gauge,
-    grid_way,
-    kilowatt,
-    power_line,
-)
+from rct_tools.bars import BLUE, GREEN, MAGENTA, YELLOW, battery_way, gauge, grid_way, kilowatt
+from rct_tools.cli.flows import WIDTH, power_line
 from rct_tools.display import printable
-from rct_tools.health import Battery, Charge, Health, Label, Quality
-
-NOTHING: Final = "-"
-"""What stands for a value that is not known."""
+from rct_tools.health import Battery, Health, Quality
+from rct_tools.wording import (
+    NOTHING,
+    bad_text,
+    battery_lines,
+    energies_text,
+    fault_text,
+    label,
+    link_text,
+    shares_text,
+)
 
 _NAME: Final = 9  # columns, as in the lines of powers
 
@@ -46,23 +43,6 @@ def as_json(item: Any) -> Any:
         return item
     computed = [name for name, part in vars(type(item)).items() if isinstance(part, property)]
     return {name: as_json(getattr(item, name)) for name in (*(field.name for field in fields(item)), *computed)}
-
-
-def amount(value: float | None, unit: str, decimals: int = 1, scale: float = 1.0) -> str:
-    """Return a number with its unit; ``-`` for None. It is multiplied by ``scale`` first."""
-    return NOTHING if value is None else f"{value * scale:z.{decimals}f} {unit}".rstrip()
-
-
-def percent(share: float | None, decimals: int = 1) -> str:
-    """Return a share from 0 to 1 as people read it."""
-    return amount(share, "%", decimals, 100.0)
-
-
-def label(found: Label | None, none: str = "") -> str:
-    """Return a number with a meaning in words, ``none`` for 0 without one; else the number itself, if nobody knows."""
-    if found is None:
-        return NOTHING
-    return found.text or (none if found.number == 0 and none else f"unknown ({found.number})")
 
 
 def remarks(found: Health | Battery) -> Iterator[Text]:
@@ -123,16 +103,12 @@ def _facts(health: Health) -> Iterator[Text]:
     if health.separated:
         yield fact("", Text("separated from the grid", "bold red"))
     yield fact("Strategy", label(health.strategy))
-    today = health.today
-    parts = {"sun": today.made, "house": today.used, "import": today.imported, "feed-in": today.fed_in}
-    energies = (f"{name} {amount(energy and abs(energy), 'kWh', 1, 0.001)}" for name, energy in parts.items())
-    yield fact("Today", "  ".join(energies))
-    shares = {"self-consumption": today.self_consumption, "autarky": today.autarky}
-    yield fact("", "  ".join(f"{name} {percent(share, 0)}" for name, share in shares.items()))
+    yield fact("Today", energies_text(health.today))
+    yield fact("", shares_text(health.today))
     if health.battery is None:
         yield fact("Battery", "none")
     else:
-        for number, line in enumerate(_battery(health.battery, health.clock)):
+        for number, line in enumerate(battery_lines(health.battery, health.clock)):
             yield fact("" if number else "Battery", line)
     yield fact("Firmware", printable(health.firmware or NOTHING))
     yield fact("Link", _link(health.quality))
@@ -143,33 +119,8 @@ def _facts(health: Health) -> Iterator[Text]:
 def _faults(health: Health) -> list[Text]:
     if not health.faults:
         return [Text(NOTHING) if health.faults is None else Text("none", "green")]
-    return [Text(f"{fault.text} ({fault.number})", "bold red") for fault in health.faults]
-
-
-def _battery(charge: Charge, now: datetime | None) -> Iterator[str]:
-    second = "" if charge.second is None else f", second tower {percent(charge.second)}"
-    yield f"{percent(charge.soc)} of {percent(charge.target)} wanted{second}, {label(charge.status, 'normal')}"
-    measures = (
-        amount(charge.voltage, "V"),
-        amount(charge.current, "A"),
-        amount(charge.temperature, "°C"),
-        f"health {percent(charge.soh, 0)}",
-        amount(charge.cycles, "cycles", 0),
-    )
-    yield ", ".join(measures)
-    planned, days = charge.calibration, ""
-    if planned and now and planned > now:
-        days = f", in {(planned - now).days} days"
-    yield f"next calibration {f'{planned:%d %b %Y, %H:%M}' if planned else NOTHING}{days}"
+    return [Text(fault_text(fault), "bold red") for fault in health.faults]
 
 
 def _link(quality: Quality) -> Text:
-    counts: Mapping[str, int] = {
-        "repeated": quality.repeated,
-        "unanswered": quality.unanswered,
-        "cut": quality.cut,
-        "damaged": quality.damaged,
-        "reconnects": quality.reconnects,
-    }
-    bad = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    return Text(f"{quality.requests} requests, {bad or 'none repeated, cut or damaged'}", "yellow" if bad else "")
+    return Text(link_text(quality), "yellow" if bad_text(quality) else "")

@@ -5,24 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing, closing
 from datetime import UTC, datetime
 from functools import partial
-from io import FileIO
 from math import isfinite
 from typing import Final
 
 import click
 
 from rct_tools.capture import Chunk
-from rct_tools.cli.captures import capture_port_option, chunks_in
+from rct_tools.cli.captures import capture_port_option, open_chunks
 from rct_tools.cli.listing import LISTINGS
 from rct_tools.cli.options import format_option, not_empty, verbose_option
 from rct_tools.cli.progress import status
 from rct_tools.cli.run import run_async
 from rct_tools.cli.serving import serve
-from rct_tools.errors import CaptureError
 from rct_tools.frame import Frame
 from rct_tools.reading import read_frame
 from rct_tools.simulator.replay import Replay, paced
@@ -62,20 +60,11 @@ def replay(file: str, speed: float, serve_port: int | None, host: str | None, po
         raise click.UsageError("--speed is no number to multiply time with")
     if serve_port is not None and not speed > 0:
         raise click.UsageError("--speed 0 leaves no rhythm to serve")
-    with closing(_read(file, port)) as chunks:
+    with closing(open_chunks(file, port)) as chunks:
         if serve_port is None:
             run_async(_show(file, chunks, speed, output_format))
         else:
             run_async(_serve(file, chunks, speed, host or "127.0.0.1", serve_port))
-
-
-def _read(path: str, port: int) -> Generator[Chunk, None, None]:
-    """Yield the chunks in a capture; what is damaged in it is said. Raises CaptureError."""
-    try:
-        with FileIO(path) as file:
-            yield from chunks_in(path, file, port, lambda _size: None)
-    except OSError as exc:
-        raise CaptureError(f"{path}: {(exc.strerror or str(exc)).lower()}") from exc
 
 
 # --- shown ----------------------------------------------------------------------------------------------------------

@@ -9,11 +9,26 @@ None stands for what was not answered, or cannot be computed; it is never 0.
 
 from __future__ import annotations
 
-from rct_tools.health.answers import Label
-from rct_tools.health.now import Charge, Energies, Fault, Health, Powers, Quality, status
+from rct_tools.health.answers import Answers, Label
+from rct_tools.health.now import (
+    ASKED,
+    POWERS,
+    Charge,
+    Energies,
+    Fault,
+    Health,
+    Powers,
+    Quality,
+    quality_of,
+    status,
+    status_of,
+)
 from rct_tools.health.towers import Battery, Extreme, Extremes, Module, Place, Tower, battery
 
 __all__ = [
+    "ASKED",
+    "POWERS",
+    "Answers",
     "Battery",
     "Charge",
     "Energies",
@@ -28,5 +43,7 @@ __all__ = [
     "Quality",
     "Tower",
     "battery",
+    "quality_of",
     "status",
+    "status_of",
 ]

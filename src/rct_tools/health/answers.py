@@ -33,8 +33,8 @@ class Answers:
 
     @property
     def time(self) -> int:
-        """When the last of them came, in UTC nanoseconds."""
-        return max(reading.time for reading in self.readings.values())
+        """When the last of them came, in UTC nanoseconds; 0 where there is none."""
+        return max((reading.time for reading in self.readings.values()), default=0)
 
     def value(self, name: str) -> Value | None:
         """Return a value as it came."""

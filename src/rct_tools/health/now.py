@@ -18,7 +18,7 @@ _REGISTERS: Final = tuple(f"fault[{number}].flt" for number in range(4))
 _BITS: Final = 32  # of a register
 _LEAST: Final = 1.0  # Wh: of less, no share is worth telling
 
-_POWERS: Final[Mapping[str, str]] = {
+POWERS: Final[Mapping[str, str]] = {
     "sun_a": "dc_conv.dc_conv_struct[0].p_dc",
     "sun_b": "dc_conv.dc_conv_struct[1].p_dc",
     "external": "io_board.s0_external_power",
@@ -26,6 +26,8 @@ _POWERS: Final[Mapping[str, str]] = {
     "battery": "g_sync.p_acc_lp",
     "grid": "g_sync.p_ac_grid_sum_lp",
 }
+"""The objects of ``Powers``, by its fields."""
+
 _ENERGIES: Final[Mapping[str, str]] = {
     "made_a": "energy.e_dc_day[0]",
     "made_b": "energy.e_dc_day[1]",
@@ -55,7 +57,7 @@ _SECOND, _SECOND_SOC = "battery_placeholder[0].bms_sn", "battery_placeholder[0].
 
 ASKED: Final = (
     _FIRMWARE, _NAME, _SERIAL, _CLOCK, _STATE, _ISLAND, _STRATEGY, *_REGISTERS,
-    *_POWERS.values(), *_ENERGIES.values(),
+    *POWERS.values(), *_ENERGIES.values(),
     _BATTERY, *_CHARGE.values(), _STATUS, _CYCLES, _CALIBRATION, _SECOND, _SECOND_SOC,
 )  # fmt: skip
 """What ``status`` asks for."""
@@ -184,11 +186,15 @@ async def status(client: Client, *, zone: ZoneInfo | None = None) -> Health:
     Raises NoAnswer when it answers nothing, LinkError when there is no connection. What stays silent is in ``missing``.
     """
     clock = Clock(zone or ZoneInfo(local_zone()))
-    answers = await ask(client, ASKED)
+    return status_of(await ask(client, ASKED), client.peer, quality_of(client), clock)
+
+
+def status_of(answers: Answers, peer: str, quality: Quality, clock: Clock) -> Health:
+    """Make a page of what an inverter has said, be it much or little. ``clock`` is that of the inverter."""
     island = answers.count(_ISLAND)
     return Health(
         time=answers.time,
-        peer=client.peer,
+        peer=peer,
         name=answers.text(_NAME),
         serial=answers.text(_SERIAL),
         firmware=answers.text(_FIRMWARE),
@@ -197,10 +203,10 @@ async def status(client: Client, *, zone: ZoneInfo | None = None) -> Health:
         strategy=answers.label(_STRATEGY),
         separated=None if island is None else bool(island & 1),
         faults=_faults(answers),
-        powers=Powers(**_numbers(answers, _POWERS)),
+        powers=Powers(**_numbers(answers, POWERS)),
         today=Energies(**_numbers(answers, _ENERGIES)),
         battery=None if answers.text(_BATTERY) == "" else _charge(answers, clock),
-        quality=_quality(client),
+        quality=quality,
         missing=answers.missing,
         trouble=answers.trouble,
     )
@@ -230,7 +236,8 @@ def _faults(answers: Answers) -> tuple[Fault, ...] | None:
     return None if None in values and not found else found
 
 
-def _quality(client: Client) -> Quality:
+def quality_of(client: Client) -> Quality:
+    """Return how the connection of a client is."""
     counters = client.counters
     return Quality(
         requests=counters.requests,
