@@ -55,6 +55,7 @@ WISHES: list[tuple[str, bytes, Wish]] = [
     ("mode/set", b"hold", Choose("hold")),
     ("mode/set", b"normal", Choose("normal")),
     ("mode/set", b'{"mode": "hold"}', Begin("hold")),
+    ("mode/set", b'{"mode": "normal"}', Choose("normal")),
     (
         "mode/set",
         b'{"mode": "charge", "power": 3000, "soc": 0.8, "for": "2h"}',
@@ -82,6 +83,7 @@ BROKEN: list[tuple[str, bytes, str]] = [
     ("mode/set", b'{"mode": "charge", "power": 1e99}', "control.power: cannot be set to"),
     ("mode/set", b'{"mode": "charge", "soc": 80}', "control.soc: cannot be set to"),
     ("mode/set", b'{"mode": "hold", "for": "soon"}', "is not a duration"),
+    ("mode/set", b'{"mode": "normal", "for": "2h"}', "mode normal takes nothing else"),
     ("mode/set", b'{"mode": ' * 50, "no mode: "),
     ("control/power/set", b"-100", "expected 0 or more"),
 ]
@@ -389,6 +391,27 @@ async def test_killed_in_a_mode_the_next_start_puts_all_back(server: MosquittoSe
             await until(lambda: not left_on_disk(tmp_path))
             async with connect("127.0.0.1", simulator.port) as client:
                 assert await kept(Writer(client)) == (None, False)
+
+
+@unix
+async def test_killed_in_a_mode_the_next_start_puts_all_back_though_nothing_may_be_steered_any_more(
+    server: MosquittoServer, tmp_path: Path
+) -> None:
+    async with house(seed=7) as simulator, hearing(server) as heard:
+        configure(config(server, simulator))
+        before = settings_of(simulator)
+        async with collecting(heard) as process:
+            await heard.order("roof/mode", CHARGE)
+            assert (await heard.result("mode charge"))["outcome"] == "done"
+            process.kill()
+            await process.wait()
+        assert settings_of(simulator) != before
+        renamed = config(server, simulator, control="").replace('name = "roof"', 'name = "gable"')
+        async with collector(renamed) as it:
+            await until(lambda: settings_of(simulator) == before)
+            await until(lambda: not left_on_disk(tmp_path))
+            assert it.desks == {}
+            assert "rct/gable/control/mode" not in heard.topics
 
 
 @unix

@@ -23,7 +23,7 @@ from rct_tools.events import INTERVAL as EVENTS_INTERVAL
 from rct_tools.filler import Filler, Target
 from rct_tools.link import PORT
 from rct_tools.outbox import Outbox
-from rct_tools.plan import Expected, Plan, Source, Steerable
+from rct_tools.plan import NOTHING, Expected, Plan, Source, Steerable
 from rct_tools.poller import Poller
 from rct_tools.proxy import Proxy, ProxySetup, open_tap
 from rct_tools.reading import Reading
@@ -31,6 +31,8 @@ from rct_tools.sinks import Sink, Store
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT, Spool
 from rct_tools.steering import Desk, Order, Outcome, Result, Steward, Tell, desk_for
 from rct_tools.vitals import CONTROLS, INTERVAL, VITALS
+from rct_tools.wayback import WayBacks
+from rct_tools.writing import default_folder
 
 logger = logging.getLogger(__name__)
 
@@ -228,7 +230,9 @@ class Collector:
             stack.push_async_callback(client.close)
             proxy = await stack.enter_async_context(Proxy(client, setup.proxy, tap)) if setup.proxy else None
             poller = Poller(client, setup.plan, self._deliver, has=setup.has, wall_clock=self._wall_clock)
-            steward = Steward(client, setup.steerable, self._deliver) if setup.steerable else None
+            steward = None
+            if setup.steerable or WayBacks(default_folder()).are_left:  # which may be of a time when it was steered
+                steward = Steward(client, setup.steerable or NOTHING, self._deliver)
             events = EventWatch(
                 client,
                 self._deliver,
@@ -246,7 +250,7 @@ class Collector:
     def _order(self, order: Order, tell: Tell) -> None:
         """Give an order to whom it is about."""
         watched = self.watched.get(order.inverter)
-        if watched and watched.steward:
+        if watched and watched.steward and watched.setup.steerable:
             watched.steward.take(order, tell)
         else:
             text = "is not steered right now"
@@ -319,7 +323,7 @@ class Watched:
     poller: Poller
     events: EventWatch
     proxy: Proxy | None
-    steward: Steward | None
+    steward: Steward | None  # of one that is steered, or has something to be put back
     jobs: tuple[asyncio.Task[None], ...]
     stack: AsyncExitStack  # closes the proxy and the client
 

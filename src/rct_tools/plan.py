@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from rct_tools.objects import ObjectInfo
 from rct_tools.values import DataType
@@ -72,6 +73,9 @@ class Steerable:
     objects: tuple[str, ...]  # names
     modes: tuple[str, ...]
     longest: int  # ns that a mode lasts at most
+
+
+NOTHING: Final = Steerable((), (), 0)
 
 
 @dataclass(frozen=True, slots=True)

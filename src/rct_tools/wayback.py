@@ -77,6 +77,11 @@ class WayBacks:
         """Return the file of an inverter."""
         return self.folder / f"way-back-{quote(inverter, safe='')}.json"
 
+    @property
+    def are_left(self) -> bool:
+        """Whether something is to be put back, of any inverter."""
+        return any(self.folder.glob("way-back-*.json"))
+
     def save(self, way_back: WayBack) -> None:
         """Keep this, and return when it is on the disk. Raises OSError."""
         text = json.dumps(

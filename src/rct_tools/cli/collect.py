@@ -86,8 +86,8 @@ def _say_started(collector: Collector) -> None:
         say(f"{watched.client.peer}: collecting {len(watched.setup.plan.expects)} values of {name} into {sinks}")
         if proxy := watched.proxy:
             say(f"{proxy.address}: sharing {watched.client.peer} with {proxy.setup.whom}")
-        if steward := watched.steward:
-            what = ", ".join([*steward.allowed.objects, *(f"mode {mode}" for mode in steward.allowed.modes)])
+        if allowed := watched.setup.steerable:
+            what = ", ".join([*allowed.objects, *(f"mode {mode}" for mode in allowed.modes)])
             say(f"{watched.client.peer}: whoever may publish at {', '.join(collector.desks)} may set {what}")
 
 

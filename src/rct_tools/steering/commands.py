@@ -12,7 +12,7 @@ from rct_tools.errors import ConfigError, WriteRefused
 from rct_tools.homeassistant import object_levels, topic_level
 from rct_tools.objects import ObjectInfo
 from rct_tools.plan import Source
-from rct_tools.steering.order import Begin, Choose, Prepare, Set, Wish
+from rct_tools.steering.order import NORMAL, Begin, Choose, Prepare, Set, Wish
 from rct_tools.times import SECOND, parse_duration
 from rct_tools.vitals import DURATION, POWER, SETTINGS, SOC
 from rct_tools.writable import WRITABLE, Writable
@@ -110,6 +110,10 @@ def _mode(text: str) -> Wish:
         order = msgspec.json.decode(text, type=_ModeOrder)
     except (msgspec.DecodeError, RecursionError) as exc:
         raise WriteRefused(f"no mode: {str(exc).lower()}") from exc
+    if order.mode == NORMAL:
+        if order != _ModeOrder(NORMAL):
+            raise WriteRefused(f"mode {NORMAL} takes nothing else")
+        return Choose(NORMAL)
     power, soc = (
         None if value is None else _number(name, value)
         for name, value in ((POWER.name, order.power), (SOC.name, order.soc))
