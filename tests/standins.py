@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from rct_tools.collector import SinkSetup
 from rct_tools.errors import SinkError
@@ -75,6 +76,8 @@ class Shelf:
 @dataclass
 class Archive(Shelf):
     """A store in memory: it keeps each reading once, and says what it has."""
+
+    precision: ClassVar[int] = 1
 
     def setup(self, label: str = "archive", *objects: str, **names: str) -> SinkSetup:
         return replace(Shelf.setup(self, label, *objects, **names), is_store=True)

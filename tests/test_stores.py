@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ from test_sinks_influx import fake_server
 from test_sinks_parquet import DAY, Clock
 
 from rct_tools import clock
+from rct_tools.client import connect
 from rct_tools.errors import SinkError
-from rct_tools.events import BEGIN, END, tell
+from rct_tools.events import BEGIN, END, EVENTS, missed_events, tell
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.paging import Dated
 from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
+from rct_tools.simulator import Simulator
 from rct_tools.sinks import SINKS, Store, influx, is_store, open_sink, past, settings_for
 from rct_tools.sinks.influx import InfluxSink
 from rct_tools.sinks.lines import FORMATS, LinesSink
@@ -334,6 +337,29 @@ async def test_victoria_metrics_keeps_milliseconds(victoria: VictoriaServer) -> 
     await sink.write([Reading(NOON + 10**6 + 7, "roof", INFOS[0], 0.5)])
     assert await sink.times("roof", "battery.soc", NOON + 10**6 + 7, NOON + 10**7) == {NOON - 1 + 10**6}
     await sink.close()
+
+
+@pytest.mark.parametrize("schema", ["pv", "groups"])
+async def test_events_that_a_store_has_are_not_lacking(
+    schema: str, server: InfluxServer, victoria: VictoriaServer
+) -> None:
+    source = Source("roof", "UTC", {info.name: Expected(info, info.name, SECOND) for info in EVENTS})
+    span: dict[str, Any] = {"since": NOON - 60 * DAY, "until": NOON, "now": lambda: NOON}
+    async with (
+        Simulator(port=0, broadcast=False, speed=0.0, start=datetime.fromtimestamp(NOON // SECOND, UTC)) as simulated,
+        connect("127.0.0.1", simulated.port, name="roof") as client,
+    ):
+        for address in (server.address, victoria.address):
+            sink = open_sink(settings_for(f"influx://{address}/solar", schema=schema), [source])
+            assert isinstance(sink, InfluxSink)
+            lacking = await missed_events(client, sink, source, **span)
+            assert {reading.object for reading in lacking} == set(EVENTS)
+            await sink.write(lacking)
+            if address == victoria.address:
+                await victoria.get("/internal/force_flush")
+                sink._recent.clear()
+            assert await missed_events(client, sink, source, **span) == []
+            await sink.close()
 
 
 async def test_away_is_an_error(server: InfluxServer, victoria: VictoriaServer) -> None:

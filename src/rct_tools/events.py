@@ -182,7 +182,10 @@ async def missed_events(
         return []
     found = await event_readings(client, since=since, until=until, zone=source.zone, now=now, asker=asker)
     known = {name: await store.times(source.inverter, name, since, until) for name in wanted}
-    return [each for each in found if each.time not in known.get(each.object.name, {each.time})]
+    tick = store.precision
+    return [
+        each for each in found if each.object.name in known and each.time // tick * tick not in known[each.object.name]
+    ]
 
 
 class EventWatch:

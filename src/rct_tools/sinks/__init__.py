@@ -34,6 +34,10 @@ class Sink(Protocol):
 class Store(Sink, Protocol):
     """A sink that can say what it has, so that what it lacks can be filled."""
 
+    @property
+    def precision(self) -> int:
+        """What its times are multiples of, in nanoseconds; known when ``times`` has answered."""
+
     async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
         """Return when it has readings of an object, live ones and others: UTC, in nanoseconds.
 

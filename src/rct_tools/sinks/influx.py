@@ -208,6 +208,11 @@ class InfluxSink:
             self._holds_text = None  # what comes back may be another server
             raise
 
+    @property
+    def precision(self) -> int:
+        """As that of every Store."""
+        return 1 if self._holds_text else MILLISECOND
+
     async def close(self) -> None:
         """Close the connection."""
         if self._session is not None:

@@ -67,6 +67,8 @@ class Format(NamedTuple):
 class LinesSink:
     """A text file that is added to, and put aside when it is full; without a path, standard output."""
 
+    precision: Final = 1
+
     def __init__(
         self,
         form: Format,

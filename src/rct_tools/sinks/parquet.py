@@ -72,6 +72,8 @@ class _Part:
 class ParquetSink:
     """A folder with ``readings-2026-06-21.parquet`` for each day that is over, and ``_2026-06-21.jsonl`` for others."""
 
+    precision: Final = 1
+
     def __init__(self, folder: Path, *, clock: Callable[[], int] = time.time_ns) -> None:
         """Make the folder if need be. Raises ConfigError when the extra is missing, SinkError."""
         try:

@@ -119,6 +119,8 @@ def open_sink(settings: Settings, _sources: Sequence[Source]) -> SqliteSink:
 class SqliteSink:
     """A file that keeps every reading once. What was written survives the end of this program at any moment."""
 
+    precision: Final = 1
+
     def __init__(self, path: Path) -> None:
         """Open or make the file. Raises SinkError, also for a file that is not ours."""
         self.path = path
