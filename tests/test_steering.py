@@ -72,6 +72,7 @@ class House:
     client: Client
     steward: Steward
     folder: Path
+    job: asyncio.Task[None]
     readings: list[Reading] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -113,8 +114,8 @@ async def serving(folder: Path, simulator: Simulator, allowed: Steerable = ALL) 
 
         loop = asyncio.get_running_loop()
         steward = Steward(client, allowed, deliver, folder=folder, clock=now, ticking=loop.time)
-        house = House(simulator, client, steward, folder, readings)
         job = asyncio.create_task(steward.run())
+        house = House(simulator, client, steward, folder, job, readings)
         try:
             await until(lambda: house.shown(MODE.name))
             yield house
@@ -398,6 +399,28 @@ def test_the_inverter_is_away_when_the_mode_is_over(tmp_path: Path, caplog: pyte
             await until(lambda: house.shown(MODE.name) == "normal")
             assert settings(house.simulator) == before
             assert left_on_disk(tmp_path) == []
+
+    warp(main())
+
+
+def test_ended_while_nothing_can_be_put_back_it_begins_nothing_more(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Simulator(port=0, seed=7, latency=0.0, broadcast=False, speed=0) as simulator:
+            simulator.house.battery.soc = 0.5
+            before = settings(simulator)
+            async with serving(tmp_path, simulator) as house:
+                await house.done(Begin("charge", power=2000.0, seconds=600.0))
+                answer = simulator.inverter.answer
+                simulator.inverter.answer = lambda _: None  # type: ignore[assignment,method-assign]
+                house.order(Begin("hold"))  # which waits when it is to end
+                house.job.cancel()
+                await until(lambda: house.outcomes[-1].result is Result.FAILED)
+                simulator.inverter.answer = answer  # type: ignore[method-assign]
+                await asyncio.wait([house.job], timeout=30)
+                assert house.job.cancelled()
+                assert "mode hold" not in {o.order for o in house.outcomes if o.result is not Result.ACCEPTED}
+                assert settings(simulator) == before
+                assert left_on_disk(tmp_path) == []
 
     warp(main())
 

@@ -33,6 +33,7 @@ MOST_WAITING: Final = 16  # orders
 TOO_OLD: Final = 60 * SECOND  # what was wanted so long ago is not done any more
 TICK: Final = 5.0  # seconds between looks at what is due
 _PAUSES: Final = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)  # seconds between tries to put back; the last again and again
+_PAUSE: Final = 1.0  # seconds between them when it is to end
 _MINUTE: Final = 60.0
 
 
@@ -134,7 +135,7 @@ class Steward:
         return Begin(mode, power if "power" in takes else None, soc if "soc" in takes else None, seconds)
 
     async def run(self) -> None:
-        """Do what is ordered until cancelled; then put back what was before a mode, LAST_TRIES times."""
+        """Do what is ordered until cancelled; then put back what was before a mode, until cancelled once more."""
         self._show()
         asked: _Asked | None = None
         while True:
@@ -211,6 +212,9 @@ class Steward:
             self._is_busy = False
             if on is not None and on.restored is not None:
                 self._show_normal(on.restored.written)
+        if (task := asyncio.current_task()) and task.cancelling():  # which the trouble has hidden
+            await self._put_back_late()
+            raise asyncio.CancelledError
         if then is not None and isinstance(then.order.wish, Choose) and on is not None and on.restored is not None:
             self._say(then, Result.DONE, f"mode {begin.mode} has ended; all is as it was before")
             return None
@@ -253,9 +257,9 @@ class Steward:
         if self._is_busy or now < self._looks_at or not self._client.connected:
             return
         self._looks_at = now + _MINUTE
-        if self._mode == NORMAL and self._serial and not self._writer.way_backs.path(self._serial).exists():
-            return
         try:
+            if self._mode == NORMAL and self._serial and not self._writer.way_backs.path(self._serial).exists():
+                return
             self._serial = await self._writer.serial()
             restored = await put_back(self._writer)
         except NotNow as exc:  # of a program that is there
@@ -279,6 +283,12 @@ class Steward:
                 logger.warning("%s: %s", self._client.peer, self._last)
             if restored is not None or self._mode != NORMAL:
                 self._show_normal(restored.written if restored else ())
+
+    async def _put_back_late(self) -> None:
+        """Put back until it has worked, or this is cancelled once more; no order is taken any more."""
+        while self._mode != NORMAL:
+            await self._look()
+            await asyncio.sleep(_PAUSE)
 
     def _say_once(self, level: int, text: str) -> None:
         if text != self._said:
