@@ -245,7 +245,8 @@ class EventWatch:
         since = min(max(min([self.looked - back, *self._open]), self._since - _WEEK), began - _DAY)
         found = await event_readings(self._client, since=since, zone=self._zone, lasts=0, now=self._now, asker=self)
         told = self._told
-        self._told = (told or set()) | {_key(reading) for reading in found}
+        kept = {key for key in told or () if key[1] >= began - 2 * _WEEK}  # no look goes back so far
+        self._told = kept | {_key(reading) for reading in found}
         self.looked = began
         self._open = [e.begin for e in map(_event, found) if e.lasts and e.end is None and e.begin > began - _WEEK]
         # Of the first look, what is older is not new; later on, what was not there before is, whatever its time.
