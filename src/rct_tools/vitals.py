@@ -44,6 +44,9 @@ def _control(name: str, data_type: DataType, description: str, unit: str = "") -
     return ObjectInfo(0, f"control.{name}", data_type, unit, description)
 
 
+NORMAL: Final = "normal"
+"""The mode without a mode: what was before is put back."""
+
 MODE: Final = _control("mode", DataType.STRING, "The mode of the battery that is on; normal without one")
 UNTIL: Final = _control("until", DataType.STRING, "When the mode ends, in ISO 8601; empty without one")
 LAST: Final = _control("last", DataType.STRING, "What the last order came to")

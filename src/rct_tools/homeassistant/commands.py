@@ -10,10 +10,9 @@ from rct_tools.objects import RATIO
 from rct_tools.plan import Steerable
 from rct_tools.times import SECOND
 from rct_tools.values import DataType
-from rct_tools.vitals import DURATION, MODE, POWER, SOC
+from rct_tools.vitals import DURATION, MODE, NORMAL, POWER, SOC
 from rct_tools.writable import WRITABLE, Writable
 
-NORMAL: Final = "normal"
 _POWER: Final = WRITABLE["power_mng.battery_power_extern"]
 _CONFIG: Final = {"entity_category": "config"}
 

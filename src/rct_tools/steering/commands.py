@@ -12,9 +12,9 @@ from rct_tools.errors import ConfigError, WriteRefused
 from rct_tools.homeassistant import object_levels, topic_level
 from rct_tools.objects import ObjectInfo
 from rct_tools.plan import Source
-from rct_tools.steering.order import NORMAL, Begin, Choose, Prepare, Set, Wish
+from rct_tools.steering.order import Begin, Choose, Prepare, Set, Wish
 from rct_tools.times import SECOND, parse_duration
-from rct_tools.vitals import DURATION, POWER, SETTINGS, SOC
+from rct_tools.vitals import DURATION, NORMAL, POWER, SETTINGS, SOC
 from rct_tools.writable import WRITABLE, Writable
 
 LONGEST: Final = 500  # bytes of a payload

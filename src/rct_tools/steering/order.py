@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from rct_tools.objects import registry
 from rct_tools.values import Value
 from rct_tools.vitals import SETTINGS
 from rct_tools.writable import show
-
-NORMAL: Final = "normal"
-"""The mode without a mode: what was before is put back."""
 
 
 @dataclass(frozen=True, slots=True)

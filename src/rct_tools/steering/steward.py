@@ -19,10 +19,10 @@ from rct_tools.modes import MODES, Steered, check_mode, differing, kept, put_bac
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Steerable
 from rct_tools.reading import Reading
-from rct_tools.steering.order import NORMAL, Begin, Choose, Order, Outcome, Prepare, Result, Set, Tell
+from rct_tools.steering.order import Begin, Choose, Order, Outcome, Prepare, Result, Set, Tell
 from rct_tools.times import SECOND, iso_time, show_duration
 from rct_tools.values import Value
-from rct_tools.vitals import DURATION, INTERVAL, LAST, MODE, POWER, SETTINGS, SOC, UNTIL
+from rct_tools.vitals import DURATION, INTERVAL, LAST, MODE, NORMAL, POWER, SETTINGS, SOC, UNTIL
 from rct_tools.wayback import WayBack
 from rct_tools.writable import find_writable, show
 from rct_tools.writing import Writer, Written, default_folder
