@@ -17,7 +17,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from rct_tools.address import show_address
-from rct_tools.collector import InverterSetup, Setup, SinkSetup, SpoolSetup
 from rct_tools.components import COMPONENTS
 from rct_tools.environment import overlay
 from rct_tools.errors import ConfigError
@@ -26,6 +25,7 @@ from rct_tools.link import PORT
 from rct_tools.plan import Plan, Steerable
 from rct_tools.proxy.table import ProxyTable
 from rct_tools.settings import Duration, Size, Table, choose, decode, parse_toml, read_text, shown, unknown_key
+from rct_tools.setups import InverterSetup, Setup, SinkSetup, SpoolSetup
 from rct_tools.sinks import is_store, kind_of, open_sink, settings_for, sink_keys
 from rct_tools.sinks.sqlite import default_path, path_in_url
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT

@@ -10,9 +10,10 @@ import click
 
 from rct_tools.cli.options import config_or_none_option, log_format_option, not_empty, port_option, verbose_option
 from rct_tools.cli.run import run_async, say
-from rct_tools.collector import Collector, InverterSetup, Setup
+from rct_tools.collector import Collector
 from rct_tools.config import Config, find_config, load_config, load_plan, sink_of
 from rct_tools.service import serve
+from rct_tools.setups import InverterSetup, Setup
 from rct_tools.shard import Shard
 from rct_tools.times import local_zone
 
