@@ -89,7 +89,7 @@ FLOORS = {
     "wayback": 5,
     "writing": 7,
     "modes": 8,
-    "web": 11,
+    "web": 10,
     "config": 11,
     "status": 11,
     "starter": 11,

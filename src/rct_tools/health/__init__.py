@@ -9,11 +9,12 @@ None stands for what was not answered, or cannot be computed; it is never 0.
 
 from __future__ import annotations
 
-from rct_tools.health.answers import Label
-from rct_tools.health.now import Charge, Energies, Fault, Health, Powers, Quality, status
-from rct_tools.health.towers import Battery, Extreme, Extremes, Module, Place, Tower, battery
+from rct_tools.health.answers import Answers, Label, as_json
+from rct_tools.health.now import Charge, Energies, Fault, Health, Powers, Quality, health_of, status
+from rct_tools.health.towers import Battery, Extreme, Extremes, Module, Place, Tower, battery, towers_of
 
 __all__ = [
+    "Answers",
     "Battery",
     "Charge",
     "Energies",
@@ -27,6 +28,9 @@ __all__ = [
     "Powers",
     "Quality",
     "Tower",
+    "as_json",
     "battery",
+    "health_of",
     "status",
+    "towers_of",
 ]

@@ -182,8 +182,11 @@ async def status(client: Client, *, zone: tzinfo | None = None) -> Health:
 
     Raises NoAnswer when it answers nothing, LinkError when there is no connection. What stays silent is in ``missing``.
     """
-    zone = zone or ZoneInfo(local_zone())
-    answers = await ask(client, ASKED)
+    return health_of(await ask(client, ASKED), client, zone or ZoneInfo(local_zone()))
+
+
+def health_of(answers: Answers, client: Client, zone: tzinfo) -> Health:
+    """Return how an inverter is by what it has answered, at least one object of ASKED."""
     island = answers.count(_ISLAND)
     return Health(
         time=answers.time,
