@@ -123,10 +123,12 @@ STAIRS = {
         "flows",
         "health",
         "write",
+        "collect",
         *("run", "options", "output", "progress", "rows", "serving", "captures", "listing", "traffic", "flows"),
         "chart",
     ),
     "sinks": ("topics", "broker"),
+    "web": (*("table", "picture", "browsers", "door", "password", "store", "logbook", "documents", "files"),),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (
         *("noise", "sky", "household", "battery", "control", "house", "history", "objects", "identity", "broadcast"),

@@ -31,6 +31,7 @@ from rct_tools.sinks import kind_of, open_sink, settings_for, sink_keys
 from rct_tools.sinks.sqlite import default_path, path_in_url
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT
 from rct_tools.times import local_zone
+from rct_tools.web.table import WebSetup, WebTable
 
 T = TypeVar("T")
 
@@ -100,6 +101,7 @@ class File(Table, frozen=True):
         ProxyTable | tuple[ProxyTable, ...], msgspec.Meta(description="shares an inverter; a list shares several")
     ] = ()
     status: StatusTable = StatusTable()
+    web: Annotated[WebTable | None, msgspec.Meta(description="a page for browsers; there is none without")] = None
     data: Annotated[
         str,
         msgspec.Meta(
@@ -117,6 +119,7 @@ class Config:
     data: str  # folder; "" for the default
     file: File
     sinks: tuple[Any, ...]  # settings, in the order of ``setup``
+    web: WebSetup | None = None  # the page
 
 
 # --- groups alone ---------------------------------------------------------------------------------------------------
@@ -221,7 +224,9 @@ def parse_config(text: str, source: str, environment: Mapping[str, str], keeper:
     plan = build_plan(file.group, source, defaults)
     inverters = _shared(file, _inverters(file, plan, source), source)
     sinks, settings = _sinks(file, plan, source, keeper)
-    return Config(Setup(inverters, sinks), file.status.listen, file.data, file, settings)
+    stores = (path_in_url(each.url) for each in settings if each.url.startswith("sqlite:"))
+    page = None if file.web is None else file.web.setup(f"{source}: web", next(stores, None))
+    return Config(Setup(inverters, sinks), file.status.listen, file.data, file, settings, page)
 
 
 def _check_layout(tree: Mapping[str, Any], source: str) -> None:

@@ -1,0 +1,510 @@
+"""The page as a server: routes, what they take, and what they answer. The contract is openapi.json beside this file."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from errno import EADDRINUSE
+from importlib.resources import files
+from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from rct_tools.address import show_address
+from rct_tools.errors import ConfigError, LinkError, NoAnswer, RctError, SinkError
+from rct_tools.health import as_json
+from rct_tools.listening import cannot_listen
+from rct_tools.plan import Source
+from rct_tools.reading import Reading
+from rct_tools.settings import NO_SECRET, Table, decode
+from rct_tools.times import SECOND, parse_duration, parse_time
+from rct_tools.web.browsers import Browsers
+from rct_tools.web.documents import Teller, Watched
+from rct_tools.web.door import COOKIE, HEADERS, LASTS, Attempts, Sessions, refusal
+from rct_tools.web.files import load_assets
+from rct_tools.web.logbook import Logbook
+from rct_tools.web.password import Password
+from rct_tools.web.picture import Picture
+from rct_tools.web.store import Curve, Slot, Store, together
+from rct_tools.web.table import WebSetup
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Q = TypeVar("Q", bound=Table)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+MOST_CONNECTIONS: Final = 400  # the files that a process may have open are needed for other things, too
+MOST_NAMES: Final = 16  # curves at a time
+
+_OPEN: Final = frozenset({"/api/session", "/api/login", "/api/openapi.json"})  # without a login
+_QUEUE: Final = 16  # questions to the store, and passwords, that may wait
+_MEMORY: Final = 20.0  # seconds that an answer of the store is good for, for others who ask the same
+_MOST_KEPT: Final = 64  # such answers
+_PACKED: Final = 1000  # bytes: what is longer goes compressed
+_LAST_BROWSERS: Final = 2.0  # seconds that requests have at the end
+
+
+class InverterQuery(Table, frozen=True):
+    """What most questions say."""
+
+    inverter: str = ""
+
+
+class ObjectsQuery(Table, frozen=True):
+    """Which objects."""
+
+    inverter: str = ""
+    search: str = ""
+
+
+class CurvesQuery(Table, frozen=True):
+    """Which curves, from when to when."""
+
+    names: str
+    inverter: str = ""
+    since: str = "24h"
+    until: str = "0s"
+    step: str = "5m"
+
+
+class EnergiesQuery(Table, frozen=True):
+    """Which energies, from when to when."""
+
+    by: str = "day"
+    inverter: str = ""
+    since: str = "7d"
+    until: str = "0s"
+
+
+class Login(Table, frozen=True):
+    """What opens the door."""
+
+    password: str
+
+
+class Page:
+    """The page of a collector: a sink for readings, and a server for browsers."""
+
+    def __init__(self, setup: WebSetup) -> None:
+        """Raises ConfigError for a password that cannot be had."""
+        self.setup = setup
+        self.picture = Picture(self._absent)
+        self.browsers = Browsers(self.picture)
+        self._watched: Callable[[], Mapping[str, Watched]] = dict
+        self._teller = Teller(self.picture, lambda: self._watched())  # noqa: PLW0108  # as it is then
+        self._store = Store(setup.store) if setup.store else None
+        self._password = Password(setup.password.reveal()) if setup.password != NO_SECRET else None
+        self._sessions = Sessions()
+        self._attempts = Attempts()
+        self._assets = load_assets()
+        self._openapi = (files("rct_tools.web") / "openapi.json").read_bytes()
+        self._logbooks: dict[str, tuple[object, Logbook]] = {}
+        self._answers: dict[tuple[object, ...], tuple[float, Any]] = {}
+        self._streams: set[asyncio.Task[None]] = set()
+        self._reader = ThreadPoolExecutor(2, thread_name_prefix="page")
+        self._waiting = 0
+        self._turn = asyncio.Lock()
+
+    # --- as a sink ----------------------------------------------------------------------------------------------
+
+    def open(self, sources: Sequence[Source]) -> Page:
+        """Expect the readings of these inverters from now on; return what takes them."""
+        self.picture.expect(sources)
+        self.browsers.change()
+        return self
+
+    async def write(self, readings: Sequence[Reading]) -> None:
+        """Show the readings."""
+        self.picture.take(readings, _now())
+        self.browsers.change()
+
+    async def close(self) -> None:
+        """There is nothing to flush; the page goes on showing what it has."""
+
+    def _absent(self, inverter: str) -> frozenset[str]:
+        watched = self._watched().get(inverter)
+        return watched.poller.schedule.absent if watched else frozenset()
+
+    # --- as a server --------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def serving(self, watched: Callable[[], Mapping[str, Watched]]) -> AsyncIterator[str]:
+        """Serve while inside; yields the address it got. ``watched`` gives the inverters at work, by name.
+
+        Raises RctError when the address cannot be had.
+        """
+        self._watched = watched
+        app = web.Application(middlewares=[self._guard], client_max_size=4096)
+        app.on_response_prepare.append(_add_headers)
+        app.on_shutdown.append(self._end_streams)
+        app.add_routes([web.get(path, self._file) for path in self._assets])
+        app.add_routes([web.get(path, handler) for path, handler in self.routes.items()])
+        app.add_routes([web.post("/api/login", self._login), web.post("/api/logout", self._logout)])
+        runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=_LAST_BROWSERS
+        )
+        await runner.setup()
+        telling = asyncio.create_task(self.browsers.run())
+        try:
+            server = await self._listen(runner)
+            try:
+                yield show_address(self.setup.host, server.sockets[0].getsockname()[1])
+            finally:
+                server.close()
+        finally:
+            telling.cancel()
+            await asyncio.wait([telling])
+            await runner.cleanup()
+            self._reader.shutdown(wait=False, cancel_futures=True)
+
+    async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
+        serve = runner.server
+        assert serve is not None  # noqa: S101  # it is set up
+
+        def protocol() -> asyncio.BaseProtocol:
+            return serve() if len(serve.connections) < MOST_CONNECTIONS else _Full()
+
+        host, port = self.setup.host, self.setup.port
+        try:
+            return await asyncio.get_running_loop().create_server(protocol, host, port, reuse_address=True)
+        except (OSError, UnicodeError) as exc:
+            taken = isinstance(exc, OSError) and exc.errno == EADDRINUSE
+            hint = "; is a page there already? Choose another web.listen" if taken else ""
+            raise RctError(f"web.listen: {cannot_listen(host, port, exc)}{hint}") from exc
+
+    async def _end_streams(self, _app: web.Application) -> None:
+        for stream in self._streams:
+            stream.cancel()
+
+    @property
+    def routes(self) -> Mapping[str, Handler]:
+        """What can be asked for by GET, beside the files of the page."""
+        return {
+            "/api/now": self._now,
+            "/api/live": self._live,
+            "/api/curves": self._curves,
+            "/api/curves.csv": self._curves_as_csv,
+            "/api/energies": self._energies,
+            "/api/events": self._events,
+            "/api/battery": self._battery,
+            "/api/inverter": self._inverter,
+            "/api/objects": self._objects,
+            "/api/session": self._session,
+            "/api/openapi.json": self._api,
+        }
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer who may ask, and say in one line what is wrong."""
+        path = request.path
+        if refused := refusal(self.setup.host, request.headers, is_page=path in self._assets):
+            return _error(refused.status, refused.reason)
+        if path.startswith("/api/") and path not in _OPEN and not self._is_in(request):
+            return _error(401, "log in first")
+        try:
+            return await handler(request)
+        except web.HTTPException as exc:
+            return _error(exc.status, exc.reason.lower(), {"Allow": exc.headers["Allow"]} if exc.status == 405 else {})
+        except (SinkError, NoAnswer, LinkError) as exc:
+            return _error(503, str(exc))
+        except RctError as exc:
+            return _error(400, str(exc))
+
+    # --- the door -----------------------------------------------------------------------------------------------
+
+    def _is_in(self, request: web.Request) -> bool:
+        return self._password is None or self._sessions.is_open(request.cookies.get(COOKIE, ""), time.monotonic())
+
+    async def _session(self, request: web.Request) -> web.Response:
+        return _json({"password": self._password is not None, "open": self._is_in(request)})
+
+    async def _login(self, request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            return _error(415, "expected JSON")
+        try:
+            tried = decode(json.loads(await request.read()), Login, "login").password
+        except (ValueError, RecursionError) as exc:
+            raise ConfigError("expected an object of JSON") from exc
+        password, host = self._password, request.remote or ""
+        if password is None:
+            return _error(404, "there is no password here")
+        # One after the other: who tries many at once must not get ahead of the count, nor of our memory.
+        with self._place():
+            async with self._turn:
+                if wait := self._attempts.wait(host, time.monotonic()):
+                    return _error(429, "too many wrong passwords; wait", {"Retry-After": str(int(wait) + 1)})
+                is_right = await self._apart(lambda: password.is_right(tried))
+                if not is_right:
+                    self._attempts.wrong(host, time.monotonic())
+                    logger.warning("%s: a wrong password for the page", host)
+                    return _error(403, "this is not the password")
+        self._attempts.right(host)
+        response = _json({"password": True, "open": True})
+        response.set_cookie(
+            COOKIE, self._sessions.open(time.monotonic()), max_age=int(LASTS), path="/", httponly=True,
+            samesite="Strict", secure=request.secure,
+        )  # fmt: skip
+        return response
+
+    async def _logout(self, request: web.Request) -> web.Response:
+        self._sessions.close(request.cookies.get(COOKIE, ""))
+        response = _json({"password": self._password is not None, "open": self._password is None})
+        response.del_cookie(COOKIE, path="/")
+        return response
+
+    # --- what is now --------------------------------------------------------------------------------------------
+
+    async def _file(self, request: web.Request) -> web.Response:
+        asset = self._assets[request.path]
+        headers = {"Content-Type": asset.content_type, "ETag": asset.tag, "Cache-Control": "no-cache"}
+        if request.headers.get("If-None-Match") == asset.tag:
+            return web.Response(status=304, headers=headers)
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            return web.Response(body=asset.packed, headers={**headers, "Content-Encoding": "gzip"})
+        return web.Response(body=asset.body, headers=headers)
+
+    async def _now(self, request: web.Request) -> web.Response:
+        query = _asked(request, InverterQuery)
+        document = self.picture.document(_now())
+        if query.inverter:
+            document["inverters"] = {query.inverter: document["inverters"][self._named(query.inverter)]}
+        del document["whole"]
+        return _json(document)
+
+    async def _live(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+        if request.method == "HEAD":
+            await response.prepare(request)
+            return response
+        if self.browsers.is_full:
+            return _error(503, "too many pages are open")
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # inside a coroutine there is always a task
+        self._streams.add(task)
+        try:
+            await response.prepare(request)
+            await self.browsers.serve(response.write)
+        except (ConnectionError, TimeoutError):
+            if request.transport is not None:
+                request.transport.abort()  # it may have megabytes that nobody takes
+        finally:
+            self._streams.discard(task)
+        return response
+
+    async def _battery(self, request: web.Request) -> web.Response:
+        return _json(self._teller.battery(self._named(_asked(request, InverterQuery).inverter), _now()))
+
+    async def _inverter(self, request: web.Request) -> web.Response:
+        return _json(self._teller.inverter(self._at_work(_asked(request, InverterQuery).inverter), _now()))
+
+    async def _objects(self, request: web.Request) -> web.Response:
+        query = _asked(request, ObjectsQuery)
+        name = self._named(query.inverter)
+        return _json({"inverter": name, "objects": self._teller.objects(name, query.search, _now())})
+
+    async def _api(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self._openapi, content_type="application/json")
+
+    # --- what was -----------------------------------------------------------------------------------------------
+
+    async def _events(self, request: web.Request) -> web.Response:
+        name = self._at_work(_asked(request, InverterQuery).inverter)
+        watched = self._watched()[name]
+        if self._logbooks.get(name, (None,))[0] is not watched.client:
+            self._logbooks[name] = watched.client, Logbook(watched.client, self.picture.inverters[name].zone)
+        return _json({"inverter": name, "events": await self._logbooks[name][1].events()})
+
+    async def _curves(self, request: web.Request) -> web.Response:
+        span, step, curves = await self._read_curves(request)
+        return _json(
+            {
+                "inverter": span.inverter,
+                "zone": span.zone.key,
+                "step": step // SECOND,
+                "begin": span.since // step * step // SECOND,
+                "curves": {name: curve._asdict() for name, curve in curves.items()},
+            }
+        )
+
+    async def _curves_as_csv(self, request: web.Request) -> web.Response:
+        span, step, curves = await self._read_curves(request)
+        text = io.StringIO()
+        rows = csv.writer(text)
+        rows.writerow(["time", *(f"{name} [{curve.unit}]" if curve.unit else name for name, curve in curves.items())])
+        first = span.since // step
+        for n, values in enumerate(zip(*(curve.values for curve in curves.values()), strict=True)):
+            moment = span.moment((first + n) * step)
+            rows.writerow([moment, *("" if value is None else f"{value:.6g}" for value in values)])
+        name = re.sub(r"[^A-Za-z0-9]+", "-", f"{span.inverter}-{span.moment(span.since)[:10]}").strip("-")
+        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+        return _packed(web.Response(text=text.getvalue(), content_type="text/csv", charset="utf-8", headers=headers))
+
+    async def _read_curves(self, request: web.Request) -> tuple[Span, int, Mapping[str, Curve]]:
+        query = _asked(request, CurvesQuery)
+        span = self._span(query)
+        step = parse_duration(query.step)
+        names = tuple(dict.fromkeys(query.names.split(",")))
+        if step < SECOND or len(names) > MOST_NAMES:
+            raise ConfigError(f"expected steps of 1s or more, and at most {MOST_NAMES} names")
+        store = self._readings()
+        key = ("curves", span.inverter, names, span.since, span.until, step)
+        since = span.since // step * step
+        return (
+            span,
+            step,
+            await self._remembered(key, lambda: store.curves(span.inverter, names, since, span.until, step)),
+        )
+
+    async def _energies(self, request: web.Request) -> web.Response:
+        query = _asked(request, EnergiesQuery)
+        if query.by not in ("day", "month"):
+            raise ConfigError("by: expected day or month")
+        span = self._span(query)
+        store = self._readings()
+        key = ("energies", span.inverter, query.by, span.since, span.until)
+        slots = await self._remembered(
+            key,
+            lambda: store.energies(
+                span.inverter, query.by, span.since, span.until, span.zone, time.time_ns(), self._absent(span.inverter)
+            ),
+        )
+        total, known = together(slots)
+        return _json(
+            {
+                "inverter": span.inverter,
+                "zone": span.zone.key,
+                "by": query.by,
+                "slots": [_slot(slot) for slot in slots],
+                "known": known,
+                "total": as_json(total),
+            }
+        )
+
+    def _readings(self) -> Store:
+        if self._store is None:
+            raise SinkError("there is no SQLite file among the sinks, so nothing is known of the past")
+        return self._store
+
+    def _span(self, query: CurvesQuery | EnergiesQuery) -> Span:
+        name = self._named(query.inverter)
+        zone = ZoneInfo(self.picture.inverters[name].zone)
+        now = time.time_ns()
+        since, until = (parse_time(text, now, zone) for text in (query.since, query.until))
+        if not 0 <= since < until < 2**62:
+            raise ConfigError("expected a time for since, and a later one for until")
+        return Span(name, zone, since, until)
+
+    async def _remembered(self, key: tuple[object, ...], read: Callable[[], T]) -> T:
+        """Return what is read, or was read a moment ago."""
+        now = time.monotonic()
+        kept = self._answers.get(key)
+        if kept is not None and kept[0] > now:
+            answer: T = kept[1]
+            return answer
+        with self._place():
+            found = await self._apart(read)
+        self._answers = dict(list(self._answers.items())[-_MOST_KEPT:]) | {key: (time.monotonic() + _MEMORY, found)}
+        return found
+
+    async def _apart(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Have a place among those who wait. Raises HTTPServiceUnavailable when all are taken."""
+        if self._waiting >= _QUEUE:
+            raise web.HTTPServiceUnavailable(reason="Too much is asked at once; try again")
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    # --- which inverter -----------------------------------------------------------------------------------------
+
+    def _named(self, name: str) -> str:
+        """Return the inverter of a name, or the first one. Raises ConfigError."""
+        known = list(self.picture.inverters)
+        if name in known or (not name and known):
+            return name or known[0]
+        raise ConfigError(f"{name!r} is no inverter here" if name else "there is no inverter yet")
+
+    def _at_work(self, name: str) -> str:
+        found = self._named(name)
+        if found not in self._watched():
+            raise LinkError(f"{found}: not read at the moment")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Some time of an inverter."""
+
+    inverter: str
+    zone: ZoneInfo
+    since: int  # UTC, nanoseconds
+    until: int
+
+    def moment(self, time: int) -> str:
+        """Return a time as its clock shows it, with the offset."""
+        return datetime.fromtimestamp(time // SECOND, self.zone).isoformat()
+
+
+class _Full(asyncio.Protocol):
+    """What those get who come when all places are taken."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # as TCP has
+        transport.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        transport.close()
+
+
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = "rct"  # which version of what is nobody's business
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+def _asked(request: web.Request, kind: type[Q]) -> Q:
+    """Return what a request asks. Raises ConfigError."""
+    if len(request.query) != len(set(request.query)):
+        raise ConfigError("a question says everything once")
+    return decode(dict(request.query), kind)
+
+
+def _json(document: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _packed(web.Response(status=status, text=text, content_type="application/json", headers=headers))
+
+
+def _packed(response: web.Response) -> web.Response:
+    if len(response.body or b"") > _PACKED:  # type: ignore[arg-type]  # it is bytes here
+        response.enable_compression()
+    return response
+
+
+def _error(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return _json({"error": text}, status, headers)
+
+
+def _slot(slot: Slot) -> dict[str, Any]:
+    until = None if slot.until is None else slot.until // SECOND
+    times = {"begin": slot.begin // SECOND, "end": slot.end // SECOND, "until": until, "whole": slot.is_whole}
+    return {**times, **as_json(slot.energies)}
+
+
+def _now() -> int:
+    """The time of the loop, in nanoseconds."""
+    return round(asyncio.get_running_loop().time() * SECOND)
