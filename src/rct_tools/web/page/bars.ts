@@ -5,10 +5,11 @@ import { h, s, say } from "./elements";
 import { energy, moment, number, percent } from "./format";
 import { text } from "./texts";
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [720, 300, 44, 26, 12];
+const [HEIGHT, LEFT, BOTTOM, TOP] = [300, 40, 26, 28];
 
 /** Return a picture of energies, with a line above it that tells of the bar that is pointed at or focused. */
 export function makeBars(slots: Slot[], zone: string, form: Intl.DateTimeFormatOptions, long: Intl.DateTimeFormatOptions): HTMLElement {
+  const WIDTH = matchMedia("(min-width: 48rem)").matches ? 1080 : 560;
   const most = Math.max(1000, ...slots.flatMap((slot) => [slot.made ?? 0, slot.used ?? 0]));
   const step = niceStep(most / 1000 / 4) * 1000;
   const top = Math.ceil(most / step) * step;
@@ -45,7 +46,7 @@ export function makeBars(slots: Slot[], zone: string, form: Intl.DateTimeFormatO
     h("ul", { class: "keys" }, ...keys.map(([key, label]) => h("li", { class: key }, text(label)))),
     readout,
     h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": text("barsLabel") },
-      s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "bar-chart" }, s("text", { class: "tick", x: 0, y: TOP + 2 }, "kWh"), ...lines, ...groups)),
+      s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "bar-chart" }, s("text", { class: "tick", x: 0, y: 12 }, "kWh"), ...lines, ...groups)),
   );
 }
 

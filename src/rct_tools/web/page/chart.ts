@@ -107,10 +107,10 @@ export class Chart {
         cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 } },
         scales: { x: { time: true }, W: { range: wide }, share: { range: [0, 1] } },
         axes: [
-          { ...axis, space: narrow ? 56 : 70, values: (_, splits) => splits.map((split) => this.tick(split)) },
+          { ...axis, size: 34, space: narrow ? 56 : 70, values: (_, splits) => splits.map((split) => this.tick(split)) },
           { ...axis, scale: "W", size: narrow ? 42 : 54, values: (_, splits) => splits.map((split) => number(split / 1000, splits.some((each) => each % 1000) ? 1 : 0)), label: narrow ? "" : "kW", labelSize: narrow ? 0 : 18, labelFont: "12px system-ui, sans-serif" },
           ...(shares
-            ? [{ ...axis, scale: "share", side: 1 as const, size: narrow ? 46 : 54, grid: { show: false }, splits: [0, 0.25, 0.5, 0.75, 1], values: (_: uPlot, splits: number[]) => splits.map((split) => percent(split)) }]
+            ? [{ ...axis, scale: "share", side: 1 as const, size: narrow ? 54 : 58, grid: { show: false }, splits: [0, 0.25, 0.5, 0.75, 1], values: (_: uPlot, splits: number[]) => splits.map((split) => percent(split)) }]
             : []),
         ],
         series: [

@@ -25,7 +25,7 @@ export function makeEvents(context: Context): View {
           "tr",
           {},
           h("td", { "data-name": text("begin") }, moment(event.begin, zone, { ...DATE_TIME, second: "2-digit" }) + (event.sure ? "" : ` (${text("unsure")})`)),
-          h("td", { "data-name": text("event") }, h("strong", {}, event.name)),
+          h("td", { "data-name": text("event") }, h("strong", { lang: "en" }, event.name)),
           h("td", { "data-name": text("what") }, what(event)),
           h("td", { "data-name": text("duration") }, event.end === null ? "" : duration((event.end - event.begin) / 1000)),
         ),

@@ -85,9 +85,9 @@ export class Flow {
   private readonly title = s("title", { id: "flow-title" }, text("flowTitle"));
   private readonly description = s("desc", { id: "flow-description" });
   private readonly strings = [
-    s("text", { x: 134, y: 42, class: "string", "text-anchor": "end" }),
-    s("text", { x: 134, y: 62, class: "string", "text-anchor": "end" }),
-    s("text", { x: 266, y: 42, class: "string" }),
+    s("text", { x: 134, y: 46, class: "string", "text-anchor": "end" }),
+    s("text", { x: 134, y: 66, class: "string", "text-anchor": "end" }),
+    s("text", { x: 266, y: 66, class: "string" }),
   ] as const;
   private readonly charge = s("circle", {
     class: "charge",
@@ -130,7 +130,8 @@ export class Flow {
     const path = `M${x + dx * gap} ${y + dy * gap}L${CENTRE - dx * 9} ${CENTRE - dy * 9}`;
     const arrow = s("path", { class: "arrow", d: "M-6-7L7 0L-6 7Z" });
     const watts = s("text", { class: "watts", x, y: y + 20, "text-anchor": "middle" });
-    const note = s("text", { class: "note", x, y: y + RADIUS + (key === "battery" ? 26 : 20), "text-anchor": "middle" });
+    const below = { x, y: y + RADIUS + (key === "battery" ? 26 : 20), "text-anchor": "middle" };
+    const note = s("text", { class: "note", ...(key === "sun" ? { x: 266, y: 46 } : below) }); // no line runs there
     return {
       place,
       arrow,

@@ -4,8 +4,8 @@ import { type FoundObject, type InverterState, get } from "./api";
 import { facts, h, say } from "./elements";
 import { NOTHING, age, number, plain } from "./format";
 import { ageOf } from "./live";
-import { list } from "./now";
 import { text } from "./texts";
+import { list } from "./tiles";
 import type { Context, View } from "./view";
 
 const EVERY = 10_000; // ms
@@ -36,14 +36,14 @@ export function makeInverter(context: Context): View {
     const names = ["requests", "repeated", "unanswered", "cut", "damaged", "reconnects"] as const;
     return facts([
       [text("name"), health?.name || context.name],
-      [text("state"), state.up ? label(health?.state) : NOTHING],
-      [text("faults"), !faults || !state.up ? NOTHING : faults.length ? list(faults.map((fault) => `${fault.text} (${fault.number})`)) : text("noFaults")],
-      [text("strategy"), label(health?.strategy)],
+      [text("state"), english(state.up ? label(health?.state) : NOTHING)],
+      [text("faults"), !faults || !state.up ? NOTHING : faults.length ? list(faults.map((fault) => `${fault.text} (${fault.number})`), "en") : text("noFaults")],
+      [text("strategy"), english(label(health?.strategy))],
       [text("separated"), health?.separated === null || !health || !state.up ? NOTHING : text(health.separated ? "yes" : "no")],
       [text("firmware"), health?.firmware || NOTHING],
       [text("serial"), health?.serial || NOTHING],
       [text("address"), state.peer],
-      [text("link"), health ? names.map((name) => `${number(health.quality[name], 0)} ${text(name)}`).join(", ") : NOTHING],
+      [text("link"), health ? names.filter((name) => name === "requests" || health.quality[name]).map((name) => `${number(health.quality[name], 0)} ${text(name)}`).join(", ") : NOTHING],
       [
         text("others"),
         state.clients.length
@@ -71,7 +71,7 @@ export function makeInverter(context: Context): View {
           return h(
             "tr",
             {},
-            h("td", { "data-name": text("name") }, h("code", {}, object.name), h("small", {}, object.description)),
+            h("td", { "data-name": text("name") }, h("code", {}, object.name), h("small", { lang: "en" }, object.description)),
             value,
             old,
           );
@@ -120,6 +120,11 @@ export function makeInverter(context: Context): View {
     update,
     close: () => clearInterval(timer),
   };
+}
+
+/** Return what the tables of the inverter say, which are in English. */
+function english(said: string): HTMLElement {
+  return h("span", { lang: "en" }, said);
 }
 
 function show(value: unknown, unit: string, meaning = ""): string {

@@ -1,14 +1,19 @@
 // The view of now: the picture, its values in words, the energies of today, and what is wrong.
 
-import { type InverterState, get } from "./api";
-import { facts, h, say } from "./elements";
+import { Failed, type InverterState, get } from "./api";
+import { Chart } from "./chart";
+import { linesOf, readCurves } from "./curves";
+import { h, say } from "./elements";
 import { Flow, type Powers } from "./flow";
-import { energy, percent } from "./format";
+import { isoDate } from "./format";
 import { type Inverter, type Link, fresh } from "./live";
+import { shift } from "./past";
 import { text } from "./texts";
+import { energyTiles, list } from "./tiles";
 import type { Context, View } from "./view";
 
 const EVERY = 20_000; // ms from one look at the energies to the next
+const COURSE_EVERY = 60_000; // ms from one look at the day so far to the next
 const TOLD = 30_000; // ms from one change that is said aloud to the next
 
 /** Return what flows now, as far as it is fresh. */
@@ -35,6 +40,9 @@ export function makeNow(context: Context): View {
   const aloud = h("p", { class: "aloud", role: "status", "aria-live": "polite" });
   const today = h("div", { class: "tiles" });
   const faults = h("div", {});
+  const course = h("div", { class: "body" }, h("p", { class: "wait" }, text("loading")));
+  let chart: Chart | undefined;
+  let isClosed = false;
   let saidAt = -TOLD;
 
   function update(): void {
@@ -49,18 +57,11 @@ export function makeNow(context: Context): View {
     try {
       const state = await get<InverterState>("/api/inverter", { inverter: context.name });
       const energies = state.up ? state.health?.today : undefined;
-      today.replaceChildren(
-        tile("made", energy(energies?.made)),
-        tile("used", energy(energies?.used)),
-        tile("imported", energy(energies?.imported)),
-        tile("fed_in", energy(energies?.fed_in)),
-        tile("self_consumption", percent(energies?.self_consumption)),
-        tile("autarky", percent(energies?.autarky)),
-      );
+      today.replaceChildren(...energyTiles(energies));
       const found = state.up ? (state.health?.faults ?? []) : [];
       faults.replaceChildren(
         ...(found.length
-          ? [h("section", { class: "card trouble", role: "alert" }, h("h2", {}, text("faults")), list(found.map((f) => `${f.text} (${f.number})`)))]
+          ? [h("section", { class: "card trouble", role: "alert" }, h("h2", {}, text("faults")), list(found.map((f) => `${f.text} (${f.number})`), "en"))]
           : []),
       );
     } catch (error) {
@@ -68,8 +69,25 @@ export function makeNow(context: Context): View {
     }
   }
 
-  const timer = setInterval(() => void look(), EVERY);
+  async function lookBack(): Promise<void> {
+    const { zone } = context.inverter();
+    const date = isoDate(Date.now(), zone);
+    try {
+      const curves = await readCurves(context.name, `${date}T00:00`, `${shift(date, "day", 1)}T00:00`, "5m");
+      const { times, lines } = linesOf(curves);
+      if (isClosed || (chart && course.contains(document.activeElement))) return; // somebody is reading it
+      chart?.close();
+      chart = lines.length ? new Chart(times, lines, zone, false) : undefined;
+      course.replaceChildren(chart?.element ?? h("p", { class: "wait" }, text("noReadings")));
+    } catch (error) {
+      course.replaceChildren(h("p", { class: "wait" }, text("failed", { error: (error as Error).message })));
+      if (error instanceof Failed && error.status === 401) context.fail(error);
+    }
+  }
+
+  const timers = [setInterval(() => void look(), EVERY), setInterval(() => void lookBack(), COURSE_EVERY)];
   void look();
+  void lookBack();
   update();
   return {
     element: h(
@@ -82,29 +100,14 @@ export function makeNow(context: Context): View {
         { class: "card" },
         h("h2", {}, text("today")),
         today,
-        h("p", {}, h("a", { href: context.path("/day"), class: "more" }, `${text("past")} →`)),
       ),
+      h("section", { class: "card course" }, h("h2", {}, text("course")), course),
     ),
     update,
-    close: () => clearInterval(timer),
+    close: () => {
+      isClosed = true;
+      timers.forEach(clearInterval);
+      chart?.close();
+    },
   };
 }
-
-const TILES = {
-  made: "made",
-  used: "used",
-  imported: "imported",
-  fed_in: "fedIn",
-  self_consumption: "selfConsumption",
-  autarky: "autarky",
-} as const;
-
-/** Return a value that stands for itself. */
-export function tile(key: keyof typeof TILES, value: string): HTMLElement {
-  return facts([[text(TILES[key]), value]], `tile ${key}`);
-}
-
-export function list(items: string[]): HTMLElement {
-  return h("ul", {}, ...items.map((item) => h("li", {}, item)));
-}
-

@@ -1,29 +1,21 @@
 // The views of what was: a day and a week as curves, a month and a year as bars, each with its totals.
 
-import { type Curves, type Energies, type Slots, get } from "./api";
+import { type Curves, type Slots, get } from "./api";
 import { makeBars } from "./bars";
-import { Chart, type Line } from "./chart";
+import { Chart } from "./chart";
+import { NAMES, linesOf, readCurves } from "./curves";
 import { h } from "./elements";
 import { DATE, DATE_TIME, TIME, energy, isoDate, moment, percent, plain } from "./format";
-import { tile } from "./now";
 import { text } from "./texts";
+import { energyTiles } from "./tiles";
 import type { Context, View } from "./view";
 
 export type Period = "day" | "week" | "month" | "year";
 
-const OBJECTS = {
-  sunA: "dc_conv.dc_conv_struct[0].p_dc",
-  sunB: "dc_conv.dc_conv_struct[1].p_dc",
-  external: "io_board.s0_external_power",
-  house: "g_sync.p_ac_load_sum_lp",
-  battery: "g_sync.p_acc_lp",
-  grid: "g_sync.p_ac_grid_sum_lp",
-  charge: "battery.soc",
-};
 const EVERY = 60_000; // ms from one look to the next, where the day is not over
 
-/** A date without a time zone, reckoned in UTC. */
-function shift(date: string, period: Period, by: number): string {
+/** Return a date, so many periods later; dates have no time zone, and are reckoned in UTC. */
+export function shift(date: string, period: Period, by: number): string {
   const day = new Date(`${date}T00:00Z`);
   if (period === "day") day.setUTCDate(day.getUTCDate() + by);
   if (period === "week") day.setUTCDate(day.getUTCDate() + 7 * by);
@@ -56,6 +48,7 @@ export function makePast(period: Period, context: Context): View {
   const begin = start(/^\d{4}-\d\d-\d\d$/.test(asked) && !Number.isNaN(Date.parse(asked)) ? asked : today, period);
   const end = shift(begin, period, 1);
   const span = { inverter: context.name, since: `${begin}T00:00`, until: `${end}T00:00` };
+  const step = period === "day" ? "5m" : "30m";
   const body = h("div", { class: "body", "aria-busy": true }, h("p", { class: "wait" }, text("loading")));
   const totals = h("div", { class: "tiles" });
   const remark = h("p", { class: "remark" });
@@ -66,7 +59,7 @@ export function makePast(period: Period, context: Context): View {
     try {
       const by = period === "year" ? "month" : "day";
       const slots = await get<Slots>("/api/energies", { ...span, by }, leaving.signal);
-      const curves = period === "day" || period === "week" ? await get<Curves>("/api/curves", curvesQuery(), leaving.signal) : undefined;
+      const curves = period === "day" || period === "week" ? await readCurves(context.name, span.since, span.until, step, leaving.signal) : undefined;
       showTotals(slots);
       if (curves) showCurves(curves);
       else showBars(slots);
@@ -78,21 +71,8 @@ export function makePast(period: Period, context: Context): View {
     }
   }
 
-  function curvesQuery(): Record<string, string> {
-    return { ...span, names: Object.values(OBJECTS).join(","), step: period === "day" ? "5m" : "30m" };
-  }
-
   function showTotals(slots: Slots): void {
-    const sums: Energies = slots.total;
-    const shown = [
-      tile("made", energy(sums.made)),
-      tile("used", energy(sums.used)),
-      tile("imported", energy(sums.imported)),
-      tile("fed_in", energy(sums.fed_in)),
-      tile("self_consumption", percent(sums.self_consumption)),
-      tile("autarky", percent(sums.autarky)),
-    ];
-    totals.replaceChildren(...shown);
+    totals.replaceChildren(...energyTiles(slots.total));
     const [only] = slots.slots;
     if (period === "day") {
       remark.textContent = only?.until && !only.whole ? text("onlyUntil", { time: moment(only.until * 1000, zone, TIME) }) : "";
@@ -102,29 +82,14 @@ export function makePast(period: Period, context: Context): View {
   }
 
   function showCurves(curves: Curves): void {
-    const of = (name: string) => curves.curves[name]?.values;
-    const a = of(OBJECTS.sunA);
-    const b = of(OBJECTS.sunB);
-    const sun = (a ?? b)?.map((_, n) => sum(a ? a[n] : 0, b ? b[n] : 0));
-    const found: [string, string, (number | null)[] | undefined, boolean][] = [
-      ["sun", text("sun"), sun, false],
-      ["house", text("house"), of(OBJECTS.house), false],
-      ["battery", text("battery"), of(OBJECTS.battery), false],
-      ["grid", text("grid"), of(OBJECTS.grid), false],
-      ["charge", text("charge"), of(OBJECTS.charge), true],
-    ];
-    const lines: Line[] = found.flatMap(([key, label, values, isShare]) => (values ? [{ key, label, values, isShare }] : []));
-    const external = of(OBJECTS.external);
-    if (external?.some((value) => value)) lines.push({ key: "external", label: text("external"), values: external, isShare: false });
-    const length = lines[0]?.values.length ?? 0;
+    const { times, lines } = linesOf(curves);
     if (!lines.some((line) => line.values.some((value) => value !== null))) {
       body.replaceChildren(h("p", { class: "wait" }, text("noReadings")));
       return;
     }
-    const times = Array.from({ length }, (_, n) => curves.begin + n * curves.step);
     chart?.close();
     chart = new Chart(times, lines, zone, period === "week");
-    const link = `/api/curves.csv?${new URLSearchParams(curvesQuery())}`;
+    const link = `/api/curves.csv?${new URLSearchParams({ ...span, names: NAMES, step })}`;
     body.replaceChildren(
       chart.element,
       h("p", {}, h("a", { href: link, download: true }, text("csv"))),
@@ -192,10 +157,6 @@ export function makePast(period: Period, context: Context): View {
       chart?.close();
     },
   };
-}
-
-function sum(a: number | null | undefined, b: number | null | undefined): number | null {
-  return a === null || b === null || a === undefined || b === undefined ? null : a + b;
 }
 
 /** Return a table that is made when it is opened. */
