@@ -40,7 +40,7 @@ class Browsers:
         self._browsers: set[Browser] = set()
         self._whole: tuple[int, int, bytes] = (-1, -1, b"")  # version and time of the picture, as it was told last
         self._changed = asyncio.Event()
-        self._told = -1  # version of the picture
+        self._told = 0  # version of the picture
 
     @property
     def is_full(self) -> bool:
@@ -53,6 +53,7 @@ class Browsers:
 
     async def run(self) -> None:
         """Tell all browsers what is new, until cancelled."""
+        self._told = self._picture.version
         while True:
             try:
                 async with asyncio.timeout(BEAT):

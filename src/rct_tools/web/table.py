@@ -45,6 +45,6 @@ class WebTable(Table, frozen=True):
             raise ConfigError(f"{place}.listen: {exc}") from exc
         if self.password == NO_SECRET and not is_loopback(host):
             raise ConfigError(
-                f"{place}.listen: others can reach {self.listen}, so it needs {place}.password; or listen on {ADDRESS}"
+                f"{place}.listen: others can reach {self.listen}, so {place}.password is needed; or listen on {ADDRESS}"
             )
         return WebSetup(host, port, self.password, store)

@@ -9,7 +9,7 @@ const [HEIGHT, LEFT, BOTTOM, TOP] = [300, 40, 26, 28];
 
 /** Return a picture of energies, with a line above it that tells of the bar that is pointed at or focused. */
 export function makeBars(slots: Slot[], zone: string, form: Intl.DateTimeFormatOptions, long: Intl.DateTimeFormatOptions): HTMLElement {
-  const WIDTH = matchMedia("(min-width: 48rem)").matches ? 1080 : 560;
+  const WIDTH = matchMedia("(min-width: 48rem)").matches ? 1080 : 350;
   const most = Math.max(1000, ...slots.flatMap((slot) => [slot.made ?? 0, slot.used ?? 0]));
   const step = niceStep(most / 1000 / 4) * 1000;
   const top = Math.ceil(most / step) * step;
