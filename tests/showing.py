@@ -11,13 +11,16 @@ from pathlib import Path
 
 from rct_tools.collector import Collector, InverterSetup, Setup, SinkSetup
 from rct_tools.config import load_plan, sink_of
-from rct_tools.plan import Plan
+from rct_tools.plan import Group, Plan
 from rct_tools.settings import NO_SECRET, Secret
 from rct_tools.simulator import Simulator
+from rct_tools.times import SECOND
 from rct_tools.web.server import Page
 from rct_tools.web.table import WebSetup
 
 ZONE = "Europe/Berlin"
+QUICK = Plan((Group("quick", 2 * SECOND, tuple(f for group in load_plan().groups for f in group.fields)),))
+"""All that is read by default, without the minute in which it is spread."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,10 @@ async def showing(
     names: Sequence[str] = ("roof",),
     host: str = "127.0.0.1",
     zone: str = ZONE,
+    port: int = 0,
 ) -> AsyncIterator[Shown]:
     """Collect from a simulator that runs, and show it; ``names`` are those of as many inverters, all the same."""
-    page = Page(WebSetup(host, 0, Secret(password) if password else NO_SECRET, store))
+    page = Page(WebSetup(host, port, Secret(password) if password else NO_SECRET, store))
     sinks = (SinkSetup("page", page.open), *((sink_of(f"sqlite:{store}"),) if store else ()))
     inverters = tuple(InverterSetup(name, simulator.host, plan or load_plan(), simulator.port, zone) for name in names)
     collector = Collector(Setup(inverters, sinks))

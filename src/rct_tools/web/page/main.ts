@@ -43,6 +43,7 @@ const logout = h("button", { type: "button", class: "plain", hidden: true, click
 
 let live: Live | undefined;
 let view: View | undefined;
+let marked = ""; // the path that the tabs were made for; they stay, or who uses keys would lose their place
 let shown = ""; // the path and inverter of the view
 let hasSaidLost = false;
 
@@ -86,12 +87,16 @@ function go(path: string): void {
 function show(): void {
   const name = chosen();
   const found = VIEWS[location.pathname] ?? VIEWS["/"]!;
-  document.title = `${text(found.name)} – ${text("title")}`;
-  tabs.replaceChildren(
-    ...TABS.map(([path, label]) =>
-      h("a", { href: pathOf(path), class: `tab-${label}`, ...(path === found.tab ? { "aria-current": "page" } : {}) }, text(label)),
-    ),
-  );
+  if (marked !== location.pathname + location.search) {
+    marked = location.pathname + location.search;
+    document.title = `${text(found.name)} – ${text("title")}`;
+    for (const [path, label] of TABS) {
+      const tab = tabs.querySelector(`.tab-${label}`) ?? tabs.appendChild(h("a", { class: `tab-${label}` }, text(label)));
+      tab.setAttribute("href", pathOf(path));
+      if (path === found.tab) tab.setAttribute("aria-current", "page");
+      else tab.removeAttribute("aria-current");
+    }
+  }
   if (!live || !name) return;
   const key = `${location.pathname}${location.search} ${name}`;
   if (key === shown) return;
