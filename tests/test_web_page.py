@@ -16,15 +16,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
-from showing import QUICK, Shown, known, showing, until
-from stored_past import fill
 
 from rct_tools.objects import registry
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.inverter import Inverter
+from rct_tools.values import plain
 from rct_tools.web import files
 
 from servers import require
+from showing import QUICK, Shown, known, showing, until
+from stored_past import fill
 
 NOON = datetime(2026, 6, 21, 12)  # noqa: DTZ001  # the clock on the wall
 SOURCES = Path(files.__file__).parent / "page"
@@ -239,9 +240,10 @@ async def test_battery_events_and_objects(shown: Shown, browser: Browser) -> Non
     async with opened(browser, f"{shown.url}/battery") as (page, watch):
         await page.wait_for_selector(".shade-4, .shade-3, .shade-5")
         cells = registry["battery.cells[2]"].decode(shown.simulator.inverter.payload(registry["battery.cells[2]"]))
-        assert isinstance(cells, tuple)
         found = await page.locator(".module").nth(2).locator(".cell").all_inner_texts()
-        assert [re.findall(r"\d\.\d{3}", text)[0] for text in found] == [f"{cell.voltage:.3f}" for cell in cells]
+        assert [re.findall(r"\d\.\d{3}", text)[0] for text in found] == [
+            f"{cell['voltage']:.3f}" for cell in plain(cells)
+        ]
         await page.check("input[value=temperature]")
         assert await page.locator(".module").first.locator(".cell").first.inner_text()
         await page.click("nav a[href^='/events']")

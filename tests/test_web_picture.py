@@ -27,8 +27,10 @@ def source(name: str = "roof", interval: int = 5 * SECOND) -> Source:
     return Source(name, "Europe/Berlin", {i.name: Expected(i, i.name, interval) for i in (SOC, STATE, SERIAL, CELLS)})
 
 
-def reading(info: ObjectInfo, value: Value, time: int = SECOND, inverter: str = "roof", **more: bool) -> Reading:
-    return Reading(time, inverter, info, value, **more)
+def reading(
+    info: ObjectInfo, value: Value, time: int = SECOND, inverter: str = "roof", *, backfilled: bool = False
+) -> Reading:
+    return Reading(time, inverter, info, value, backfilled=backfilled)
 
 
 def picture(*names: str) -> Picture:

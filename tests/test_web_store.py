@@ -12,7 +12,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from stored_past import POWERS, fill
 
 from rct_tools.errors import ConfigError, SinkError
 from rct_tools.objects import registry
@@ -24,15 +23,16 @@ from rct_tools.values import Value
 from rct_tools.web import store as store_module
 from rct_tools.web.store import MOST_POINTS, MOST_SLOTS, Store, together
 
+from stored_past import POWERS, fill
+
 BERLIN = ZoneInfo("Europe/Berlin")
 MINUTE = 60 * SECOND
 DAY = 86_400 * SECOND
 NOON = round(datetime(2026, 6, 21, 12, tzinfo=BERLIN).timestamp()) * SECOND
 
 
-def at(*parts: int, zone: ZoneInfo = BERLIN) -> int:
-    year, month, day, *rest = parts
-    return round(datetime(year, month, day, *rest, tzinfo=zone).timestamp()) * SECOND
+def at(year: int, month: int, day: int) -> int:
+    return round(datetime(year, month, day, tzinfo=BERLIN).timestamp()) * SECOND
 
 
 async def write(path: Path, readings: Iterable[tuple[int, str, Value]]) -> Store:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import difflib
 import io
 import json
 import logging
@@ -20,9 +21,10 @@ from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from rct_tools.address import show_address
-from rct_tools.errors import ConfigError, LinkError, NoAnswer, RctError, SinkError
+from rct_tools.errors import ConfigError, LinkError, NoAnswer, RctError, SinkError, UnknownObject
 from rct_tools.health import as_json
 from rct_tools.listening import cannot_listen
 from rct_tools.plan import Source
@@ -153,7 +155,12 @@ class Page:
         app.add_routes([web.get(path, handler) for path, handler in self.routes.items()])
         app.add_routes([web.post("/api/login", self._login), web.post("/api/logout", self._logout)])
         runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=_LAST_BROWSERS
+            app,
+            access_log=None,
+            handle_signals=False,
+            handler_cancellation=True,
+            shutdown_timeout=_LAST_BROWSERS,
+            logger=_http_logger(),
         )
         await runner.setup()
         telling = asyncio.create_task(self.browsers.run())
@@ -219,6 +226,8 @@ class Page:
             return _error(exc.status, exc.reason.lower(), {"Allow": exc.headers["Allow"]} if exc.status == 405 else {})
         except (SinkError, NoAnswer, LinkError) as exc:
             return _error(503, str(exc))
+        except UnknownObject as exc:
+            return _error(404, str(exc))
         except RctError as exc:
             return _error(400, str(exc))
 
@@ -435,11 +444,13 @@ class Page:
     # --- which inverter -----------------------------------------------------------------------------------------
 
     def _named(self, name: str) -> str:
-        """Return the inverter of a name, or the first one. Raises ConfigError."""
+        """Return the inverter of a name, or the first one. Raises UnknownObject, LinkError."""
         known = list(self.picture.inverters)
         if name in known or (not name and known):
             return name or known[0]
-        raise ConfigError(f"{name!r} is no inverter here" if name else "there is no inverter yet")
+        if not name:
+            raise LinkError("there is no inverter yet")
+        raise UnknownObject(name, difflib.get_close_matches(name, known, 1), "there is no inverter")
 
     def _at_work(self, name: str) -> str:
         found = self._named(name)
@@ -469,6 +480,17 @@ class _Full(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  # as TCP has
         transport.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         transport.close()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Return whether a record is about a mistake of ours: rubbish from others is answered, and nothing to tell."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+def _http_logger() -> logging.Logger:
+    found = logging.getLogger(f"{__name__}.http")
+    found.addFilter(_is_ours)  # the same function is added once
+    return found
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
