@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 PAGE = src/rct_tools/web/page
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo web test test-all homeassistant lint check format bench fuzz lock screenshots clean
+.PHONY: help demo web test test-all homeassistant lint check format docs bench fuzz lock screenshots clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -51,6 +51,9 @@ check: lint test ## what a change must pass
 format: $(VENV)/installed ## let ruff write the code as it likes it
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: $(VENV)/installed ## the pages of docs/ as a site, in build/docs; any warning is an error
+	$(BIN)/python -m sphinx --quiet --fresh-env --nitpicky --fail-on-warning --keep-going -d build/doctrees docs build/docs
 
 bench: $(VENV)/installed ## speed and size beside those of peers
 	$(BIN)/python -m bench $(ARGS)

@@ -101,8 +101,9 @@ The components that `has` may name, and the object that tells when it is left ou
 
 VITALS = """
 What is known of the connection comes as objects, too: `link.up` (whether the inverter answers; also at each change),
-`link.requests`, `link.timeouts`, `link.bad_frames[crc]` and so on, once a minute. A sink that does not want them names
-its `objects`.
+`link.requests`, `link.timeouts`, `link.bad_frames[crc]` and so on, once a minute; and so does what happens
+([events](events.md#into-databases-and-mqtt)): `event.begin`, `event.end`. A sink that does not want them names its
+`objects`.
 """
 
 PROXY = """ Nothing is shared without this table;

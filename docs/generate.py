@@ -10,10 +10,12 @@ from pathlib import Path
 from rct_tools.cli import COMMANDS, rct
 from rct_tools.cli.reader import reader
 from rct_tools.metrics import Kind, Metric, Naming, load_tables
+from rct_tools.modes import STEERED
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.values import Cell, DataType, Value
 from rct_tools.vitals import VITALS
 from rct_tools.wireshark import dissector
+from rct_tools.writable import WRITABLE
 
 from configuration_page import configuration_page
 
@@ -57,7 +59,8 @@ Values are what the inverter says, with their units: powers in W, energies in Wh
 
 The time of a reading is when it arrived, in UTC. Times that are values are the inverter's own: seconds since 1970 on
 its clock, which shows local time. Types are those of [protocol.md](protocol.md); objects of the types TIMESERIES and
-EVENT_TABLE are history, of which a page is asked for by time.
+EVENT_TABLE are history, of which a page is asked for by time. Where no writer is named, nothing here
+writes the object.
 """
 
 METRICS_HEAD = f"""\
@@ -133,9 +136,19 @@ def _part(info: ObjectInfo) -> str:
 
 
 def _row(info: ObjectInfo) -> str:
-    description = info.description.replace("|", "\\|").replace("\n", " ")
+    description = f"{info.description}{_setters(info)}".removeprefix("; ").replace("|", "\\|").replace("\n", " ")
     cells = (f"`0x{info.object_id:08X}`", f"`{info.name}`", info.data_type.name, info.unit, description)
     return f"| {' | '.join(cells)} |".replace("  ", " ") + "\n"
+
+
+def _setters(info: ObjectInfo) -> str:
+    """Return who writes an object, and to what; "" for one that nobody writes."""
+    if info.is_untouchable:
+        return "; **never written**"
+    if info.name not in WRITABLE:
+        return ""
+    mode = " and [`rct mode`](steering.md#modes)" if info.name in STEERED else ""
+    return f"; written by [`rct write`](steering.md){mode}: {WRITABLE[info.name].range}"
 
 
 def metrics_page() -> str:

@@ -27,6 +27,7 @@ from rct_tools.values import (
     DataType,
     Event,
     EventTable,
+    LoggedEvent,
     Sample,
     TimeSeries,
     decode_value,
@@ -72,11 +73,12 @@ def check_value(data_type: DataType, value: Any) -> None:
 _NUMBERS: Final = (*EXTREMES, -1, -129, 1 << 32, 10**400, 10**5000, 0.5, 3.4e38, 3.5e38, 1e400, float("nan"), True)
 _LEAVES: Final = (*_NUMBERS, None, "", "a\0b", "\ud800", "Düs", b"", b"\x2b\x2d", bytearray(4), object())
 _MAKERS: Final[Sequence[Callable[..., Any]]] = (
-    *(Sample, TimeSeries, Event, EventTable, Cell, CellExtreme, CellStatistics),
+    *(Sample, TimeSeries, Event, EventTable, Cell, CellExtreme, CellStatistics, LoggedEvent),
+    lambda a, b, c, d: LoggedEvent("a", a, b, bool(c), "b", DataType.FLOAT, "V", Event(a, b, (c, d, d))),
     *(lambda a, b: (a, b), lambda a: (a,), lambda a, b, c: (a, b, c), lambda a: (a,) * 24, lambda a: [a]),
 )
-_PARTS: Final = (2, 2, 3, 2, 3, 3, 4, 2, 1, 3, 1, 1)  # how many each takes
-_SIZES: Final = (0, 1, 2, 4, 12, 20, 24, 28, 44, 48, 96, 96, 96)
+_PARTS: Final = (2, 2, 3, 2, 3, 3, 4, 8, 4, 2, 1, 3, 1, 1)  # how many each takes
+_SIZES: Final = (0, 1, 2, 4, 12, 20, 24, 28, 37, 44, 48, 96, 96, 96)
 
 
 def any_value(chance: Random, depth: int = 3) -> Any:

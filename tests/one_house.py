@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import cache
 
+from rct_tools.events import EVENTS
 from rct_tools.homeassistant.entities import catalogue
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Expected, Source
@@ -18,6 +19,7 @@ NOON = 1716811387  # by the clock of the inverter: 27 May 2024, 12:03:07
 INTERVAL = 60 * SECOND
 
 _VITALS = {info.name: info for info in VITALS}
+_OURS = _VITALS | {info.name: info for info in EVENTS}
 
 
 @cache
@@ -29,7 +31,7 @@ def names() -> tuple[str, ...]:
 
 
 def info_of(name: str) -> ObjectInfo:
-    return _VITALS.get(name) or registry[name]
+    return _OURS.get(name) or registry[name]
 
 
 @cache

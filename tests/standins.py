@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rct_tools.collector import SinkSetup
 from rct_tools.errors import SinkError
@@ -70,3 +70,21 @@ class Shelf:
 
     def of(self, name: str, inverter: str = "roof") -> list[Reading]:
         return [r for r in self.readings if r.object.name == name and r.inverter == inverter]
+
+
+@dataclass
+class Archive(Shelf):
+    """A store in memory: it keeps each reading once, and says what it has."""
+
+    def setup(self, label: str = "archive", *objects: str, **names: str) -> SinkSetup:
+        return replace(Shelf.setup(self, label, *objects, **names), is_store=True)
+
+    async def write(self, readings: Sequence[Reading]) -> None:
+        kept = {(reading.inverter, reading.object.name, reading.time) for reading in self.readings}
+        await Shelf.write(self, [r for r in readings if (r.inverter, r.object.name, r.time) not in kept])
+
+    async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
+        await asyncio.sleep(0)
+        if (error := self.fails(0)) is not None:
+            raise error
+        return {r.time // step * step for r in self.of(name, inverter) if since <= r.time < until}

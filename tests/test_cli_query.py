@@ -85,7 +85,8 @@ def test_json(store: str) -> None:
 
 def test_csv(store: str) -> None:
     rows = list(csv.DictReader(query(store, "--format", "csv").stdout.splitlines()))
-    assert rows == [{key: "" if value is None else str(value) for key, value in row.items()} for row in ROWS]
+    shown = [{key: "" if value is None else str(value) for key, value in row.items()} for row in ROWS]
+    assert rows == [row | {"backfilled": ""} for row in shown]
 
 
 def test_text(store: str) -> None:
@@ -122,7 +123,7 @@ def test_choice(store: str, options: list[str], expected: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("output_format", "output"),
-    [("text", ""), ("jsonl", ""), ("json", "[]\n"), ("csv", "time,inverter,object,value,unit\n")],
+    [("text", ""), ("jsonl", ""), ("json", "[]\n"), ("csv", "time,inverter,object,value,unit,backfilled\n")],
 )
 @pytest.mark.parametrize("options", [["--until", "2000-01-01"], ["--object", "battery.voltage"]])
 def test_nothing_is_said_and_no_error(store: str, options: list[str], output_format: str, output: str) -> None:
@@ -193,3 +194,28 @@ async def test_times_that_no_database_holds(tmp_path: Path) -> None:
     done = await run("rct", "query", "--store", f"sqlite:{path}", "--since", "99999999w", "--until", "9999-01-01")
     assert (done.code, done.err) == (0, "")
     assert "battery.soc" in done.out
+
+
+# --- the mark of what was backfilled --------------------------------------------------------------------------------
+
+MARKED = [  # format, the line of a reading that was read live, that of one that was not
+    ("jsonl", '"unit": "ratio"}', '"unit": "ratio", "backfilled": true}'),
+    ("csv", ",0.5,ratio,", ",0.25,ratio,true"),
+    ("text", " 50.0 %", " 25.0 %  backfilled"),
+]
+
+
+@pytest.mark.parametrize(("output_format", "live", "backfilled"), MARKED)
+def test_what_was_backfilled_says_so(output_format: str, live: str, backfilled: str, tmp_path: Path) -> None:
+    path = tmp_path / "readings.db"
+    soc = registry["battery.soc"]
+
+    async def fill() -> None:
+        sink = SqliteSink(path)
+        await sink.write([Reading(NOON, "roof", soc, 0.5), Reading(NOON + 1, "roof", soc, 0.25, backfilled=True)])
+        await sink.close()
+
+    asyncio.run(fill())
+    lines = query(f"sqlite:{path}", "--format", output_format).stdout.splitlines()[-2:]
+    assert lines[0].endswith(live)
+    assert lines[1].endswith(backfilled)

@@ -6,9 +6,12 @@ import math
 
 import pytest
 
-from rct_tools.display import show_value
+from rct_tools.clock import Clock
+from rct_tools.display import show_event, show_value
+from rct_tools.events import BEGIN, tell
 from rct_tools.objects import registry
-from rct_tools.values import Cell, CellExtreme, CellStatistics, EventTable, Sample, TimeSeries, Value
+from rct_tools.paging import Dated
+from rct_tools.values import Cell, CellExtreme, CellStatistics, Event, EventTable, Sample, TimeSeries, Value
 
 SHOWN: list[tuple[str, Value, str]] = [
     ("battery.soc", 0.31499, "31.5 %"),
@@ -41,6 +44,22 @@ SHOWN: list[tuple[str, Value, str]] = [
     ("battery.cells_resist[0]", (1.5, 1.25), "2 cells: 1.250 … 1.500 mΩ"),
     ("battery.cells_resist[0]", (), "[]"),
 ]
+
+
+LOGGED = [  # type, values, text
+    (0x54, (12, 0x437E8000, 0), "switch-on Umax L2, 5s, 254.50 V"),
+    (0x54, (0, 3, 0), "switch-on Umax L2, code 3"),
+    (0x77, (0, 5661, 5678), "update, 5661 → 5678"),
+    (0x73, (registry["power_mng.soc_strategy"].object_id, 4, 9),
+     "parameter changed, power_mng.soc_strategy: Internal → 9"),
+    (0x73, (5, 1, 2), "parameter changed, 0x00000005: 00 00 00 01 → 00 00 00 02"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "values", "text"), LOGGED)
+def test_show_event(kind: int, values: tuple[int, int, int], text: str) -> None:
+    event = tell(Clock.of("UTC"), Dated(Event(kind, 7, values), 7, is_sure=True))
+    assert show_value(BEGIN, event) == show_event(event) == text
 
 
 @pytest.mark.parametrize(("name", "value", "text"), SHOWN)

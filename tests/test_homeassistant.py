@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rct_tools.events import EVENTS
 from rct_tools.homeassistant import HomeAssistant, Message, topic_level
 from rct_tools.homeassistant.entities import catalogue
 from rct_tools.homeassistant.totals import BELIEVED, Total
@@ -316,7 +317,8 @@ def test_everything_is_announced_once_and_before_its_state() -> None:
             known.add(json.loads(message.payload)["state_topic"])
         else:
             assert message.topic in known
-    assert known == {m.topic for m in messages if not m.topic.endswith("/config")}
+    shown = {m.topic for m in messages if not m.topic.endswith("/config")}
+    assert known == shown | {"rct/roof/event"}  # which the sink says, since it is no state
     assert take(home, values(), NOON + MINUTE) == []
 
 
@@ -584,6 +586,31 @@ def test_topic_level(name: str, level: str) -> None:
     assert topic_level(name) == level
 
 
+def test_events_are_announced_before_the_first_comes() -> None:
+    home = HomeAssistant([small(*(info.name for info in EVENTS))], prefix="rct")
+    messages = take(home, {"inverter_sn": SERIAL})
+    (topic,) = [topic for topic in configs(messages) if "/event/" in topic]
+    assert topic == "homeassistant/event/rct_siminv0001/event/config"
+    config = configs(messages)[topic]
+    assert (config["state_topic"], config["event_types"]) == ("rct/roof/event", ["begin", "end"])
+    assert "expire_after" not in config
+    assert [message for message in take(home, {"inverter_sn": SERIAL}) if message.topic == topic] == []
+    assert topic in {message.topic for message in home.born()}
+    assert "rct/roof/event" not in {message.topic for message in home.born()}
+    assert not home.is_stale(topic, json.dumps(config))
+    # Where its name is what it is known by, and where nobody wants events.
+    named = HomeAssistant(
+        [Source("roof", "UTC", {info.name: Expected(info, info.name, INTERVAL) for info in EVENTS})], prefix="rct"
+    )
+    assert "homeassistant/event/rct_roof/event/config" in configs(take(named, {"link.up": True}))
+    none = HomeAssistant([small("battery.soc")], prefix="rct")
+    assert not [t for t in configs(take(none, {"inverter_sn": SERIAL})) if "/event/" in t]
+    assert none.is_stale(topic, json.dumps(config))
+
+
 def test_subscriptions() -> None:
     home = HomeAssistant([], prefix="rct", discovery="ha")
-    assert home.subscriptions == ("ha/status", "ha/sensor/+/+/config", "ha/binary_sensor/+/+/config")
+    assert home.subscriptions == (
+        "ha/status",
+        *(f"ha/{component}/+/+/config" for component in ("sensor", "binary_sensor", "event")),
+    )

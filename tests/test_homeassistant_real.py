@@ -6,18 +6,23 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rct_tools.clock import Clock
+from rct_tools.events import BEGIN, END, tell
 from rct_tools.homeassistant import HomeAssistant
 from rct_tools.homeassistant.entities import Entity, catalogue
+from rct_tools.paging import Dated
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.sinks import Sink, open_sink, settings_for
-from rct_tools.values import Value
+from rct_tools.times import SECOND
+from rct_tools.values import Event, Value
 
 from homeassistant_server import VERSIONS, HomeAssistantServer, require
 from one_house import readings, source, values
@@ -115,11 +120,13 @@ async def test_finds_every_entity_with_its_state_unit_and_class(
         assert off == {u for u, (entity, _) in THERE.items() if entity.config.get("enabled_by_default") is False}
         await home.enable(entities[unique_id]["entity_id"] for unique_id in off)
         ids = {unique_id: entry["entity_id"] for unique_id, entry in entities.items()}
+        assert ids.pop(f"{NODE}_event") == "event.rct_roof_event"  # which has no state before something happens
         await home.until(lambda states: all(is_told(states.get(entity_id)) for entity_id in ids.values()))
         states = await home.states()
         attributes = ["unit_of_measurement", "device_class", "state_class"]
         attributes += ["options"] * (home.version > "2024.3")  # which takes any state of an enum
-        for unique_id, (entity, key) in THERE.items():
+        for unique_id in ids:
+            entity, key = THERE[unique_id]
             state, config = states[ids[unique_id]], entity.config
             assert is_same(state["state"], expected(entity, payloads[key])), (state, payloads[key])
             for name in attributes:
@@ -188,9 +195,43 @@ def all_are(state: str, *, but: str = "") -> Shown:
 
     def condition(states: dict[str, dict[str, Any]]) -> bool:
         ours = {i: s for i, s in states.items() if ".rct_roof" in i and not (but and i.endswith(but))}
-        return len(ours) > 100 and all(is_told(s) if state == "*" else s["state"] == state for s in ours.values())
+        if state == "*":  # an event entity tells something only when something happens
+            return len(ours) > 100 and all(is_told(s) for i, s in ours.items() if not i.startswith("event."))
+        return len(ours) > 100 and all(s["state"] == state for s in ours.values())
 
     return condition
+
+
+async def test_what_happens_is_an_event(home: HomeAssistantServer, broker: MosquittoServer) -> None:
+    begin = int(time.time()) - 20
+    row = Event(0x5A, begin, (begin + 15, 1, 0))
+    outage = tell(Clock.of("UTC"), Dated(row, begin, is_sure=True))
+    started = Reading(outage.begin, "roof", BEGIN, replace(outage, end=None))
+    ended = Reading(begin * SECOND + 15 * SECOND, "roof", END, outage)
+
+    def is_shown(event_type: str) -> Shown:
+        name = "event.rct_roof_event"
+        return lambda states: states.get(name, {"attributes": {}})["attributes"].get("event_type") == event_type
+
+    async with feed(broker, source()) as sink:
+        await home.start()
+        await sink.write(everything())
+        await home.until_found(THERE.keys())
+        await home.until(all_are("*"))  # by now it listens
+        await sink.write([started])
+        await home.until(is_shown("begin"))
+        await sink.write([ended])
+        await home.until(is_shown("end"))
+        state = (await home.states())["event.rct_roof_event"]
+        assert state["attributes"]["event_types"] == ["begin", "end"]
+        wanted = {"name": outage.name, "duration": 15, "text": f"{outage.name}, 15s, code 1", "type": "0x5a"}
+        assert {key: state["attributes"][key] for key in wanted} == wanted
+    await home.until(lambda states: states["event.rct_roof_event"]["state"] == "unavailable")
+    async with feed(broker, source()) as sink:  # it comes back, and says nothing twice
+        await sink.write(everything())
+        await home.until(all_are("*"))
+        assert (await home.states())["event.rct_roof_event"]["state"] == state["state"]
+    assert home.complaints() == []
 
 
 async def test_lives_with_an_inverter_for_years(home: HomeAssistantServer, broker: MosquittoServer) -> None:

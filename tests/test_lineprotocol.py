@@ -6,10 +6,14 @@ import math
 
 import pytest
 
+from rct_tools.clock import Clock
+from rct_tools.events import BEGIN, END, tell
 from rct_tools.lineprotocol import SCHEMAS, to_line, to_points
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.paging import Dated
 from rct_tools.reading import Reading
-from rct_tools.values import Cell, CellExtreme, CellStatistics, DataType, Value
+from rct_tools.times import SECOND
+from rct_tools.values import Cell, CellExtreme, CellStatistics, DataType, Event, Value
 
 CELLS = (Cell(21, 3.305, 0), Cell(22, 3.306, 1))
 
@@ -64,6 +68,33 @@ def test_lines_of_a_reading(name: str, value: Value, pv: list[str], groups: list
     reading = Reading(7, "roof", registry[name], value)
     for schema, expected in (("pv", pv), ("groups", groups)):
         assert [to_line(point) for point in to_points(SCHEMAS[schema](reading, "NAME"))] == expected
+
+
+LOGGED = [  # type, values, object, name and fields of the point
+    (0x54, (12, 0x437E8000, 0), BEGIN, r"switch-on\ Umax\ L2",
+     'text="switch-on Umax L2, 5s, 254.50 V",begin=7000i,end=12000i,duration=5.0,value=254.5'),
+    (0x5A, (12, 3, 0), END, r"disconnected\ from\ the\ household\ grid",
+     'text="disconnected from the household grid, 5s, code 3",begin=7000i,end=12000i,duration=5.0'),
+    (0xC8, (0, 0, 0), BEGIN, r"type\ 0xc8", 'text="type 0xc8",begin=7000i'),
+    (0x77, (0, 5661, 5678), BEGIN, "update", 'text="update, 5661 → 5678",begin=7000i,old=5661.0,new=5678.0'),
+    (0x73, (registry["power_mng.use_grid_power_enable"].object_id, 1, 0), BEGIN, r"parameter\ changed",
+     'text="parameter changed, power_mng.use_grid_power_enable: true → false",begin=7000i,old=1.0,new=0.0'),
+    (0x73, (registry["power_mng.soc_min"].object_id, 0x7FC00000, 0x3F000000), BEGIN, r"parameter\ changed",
+     'text="parameter changed, power_mng.soc_min: nan % → 50.0 %",begin=7000i,new=0.5'),
+    (0x73, (0x12345678, 1, 2), BEGIN, r"parameter\ changed",
+     'text="parameter changed, 0x12345678: 00 00 00 01 → 00 00 00 02",begin=7000i'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "values", "info", "name", "fields"), LOGGED)
+def test_an_event_is_a_point_in_every_schema(
+    kind: int, values: tuple[int, int, int], info: ObjectInfo, name: str, fields: str
+) -> None:
+    event = tell(Clock.of("UTC"), Dated(Event(kind, 7, values), 7, is_sure=True))
+    tags = f"inverter=roof,event_type={info.name.removeprefix('event.')},name={name},type=0x{kind:02x}"
+    for to_rows in SCHEMAS.values():
+        rows = to_rows(Reading(7 * SECOND + 3, "roof", info, event), "NAME")
+        assert [to_line(point) for point in to_points(rows)] == [f"event,{tags} {fields} 7000000003"]
 
 
 SERIES = [  # name of the object, inverter, its series in groups

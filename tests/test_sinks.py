@@ -18,6 +18,7 @@ import pytest
 from msgspec import Meta
 
 from rct_tools.errors import ConfigError, SinkError
+from rct_tools.events import END
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
@@ -26,7 +27,7 @@ from rct_tools.sinks import SINKS, Sink, influx, mqtt, open_sink, settings_for, 
 from rct_tools.sinks.lines import FORMATS, LinesSink, Settings
 from rct_tools.sinks.sqlite import query
 from rct_tools.times import SECOND
-from rct_tools.values import Cell, DataType, Event, EventTable, Sample, TimeSeries, Value
+from rct_tools.values import Cell, DataType, Event, EventTable, LoggedEvent, Sample, TimeSeries, Value
 
 NOON = 1_782_043_200_000_000_001  # 2026-06-21 12:00 UTC, and a nanosecond
 
@@ -34,6 +35,17 @@ NOON = 1_782_043_200_000_000_001  # 2026-06-21 12:00 UTC, and a nanosecond
 def reading(name: str, value: Value, time: int = NOON, inverter: str = "roof") -> Reading:
     return Reading(time, inverter, registry[name], value)
 
+
+LOGGED = LoggedEvent(
+    "switch-on Umax L2",
+    NOON - 60 * SECOND - 1,
+    NOON - 1,
+    True,
+    "",
+    DataType.UNKNOWN,
+    "V",
+    Event(84, NOON // SECOND - 60, (NOON // SECOND, 0x437E8000, 0)),
+)
 
 SAMPLES: list[tuple[Reading, object, str]] = [  # reading, value in JSON, value for people
     (reading("battery.soc", 0.3199999928474426), 0.3199999928474426, "32.0 %"),
@@ -58,6 +70,24 @@ SAMPLES: list[tuple[Reading, object, str]] = [  # reading, value in JSON, value 
         reading("battery.cells[0]", (Cell(21, 3.305, 0),)),
         [{"temperature": 21, "voltage": 3.305, "status": 0}],
         "1 cells: 3.305 … 3.305 V, 21 … 21 °C",
+    ),
+    (
+        Reading(NOON, "roof", END, LOGGED),
+        {
+            "begin": "2026-06-21T11:59:00+00:00",
+            "end": "2026-06-21T12:00:00+00:00",
+            "duration": 60,
+            "unsure": False,
+            "type": "0x54",
+            "name": "switch-on Umax L2",
+            "object": None,
+            "old": None,
+            "new": None,
+            "value": 254.5,
+            "unit": "V",
+            "raw": [1782043200, 1132363776, 0],
+        },
+        "switch-on Umax L2, 1m, 254.50 V",
     ),
     (Reading(NOON, "roof", ObjectInfo(5, "0x00000005", DataType.UNKNOWN), b"\x01\xff"), "01ff", "01 ff"),
 ]
@@ -276,8 +306,8 @@ async def test_csv_lines(tmp_path: Path) -> None:
     await sink.write([sample for sample, _, _ in SAMPLES])
     await sink.close()
     assert path.read_text("utf-8").splitlines()[:2] == [
-        "time,inverter,object,value,unit",
-        '2026-06-21T12:00:00.000000001+00:00,roof,android_description,"my ""roof"", and more",',
+        "time,inverter,object,value,unit,backfilled",
+        '2026-06-21T12:00:00.000000001+00:00,roof,android_description,"my ""roof"", and more",,',
     ]
     with path.open(encoding="utf-8", newline="") as file:
         _, *rows = csv.DictReader(file)
@@ -359,7 +389,7 @@ async def test_csv_to_standard_output_has_one_header(capfdbinary: pytest.Capture
         await sink.write([reading("battery.soc", value)])
     await sink.close()
     header, *lines = capfdbinary.readouterr().out.decode().splitlines()
-    assert header == "time,inverter,object,value,unit"
+    assert header == "time,inverter,object,value,unit,backfilled"
     assert [line.split(",")[3] for line in lines] == ["0.5", "0.6"]
 
 

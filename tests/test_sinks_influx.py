@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from test_sinks import NOON, SAMPLES, reading
+from test_sinks import LOGGED, NOON, SAMPLES, reading
 
 from rct_tools.errors import SinkError
+from rct_tools.events import BEGIN, END
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.outbox import GATHER, Outbox
 from rct_tools.plan import Expected, Source
@@ -21,7 +22,7 @@ from rct_tools.reading import Reading
 from rct_tools.sinks import Sink, open_sink, settings_for
 from rct_tools.sinks.influx import InfluxSink
 from rct_tools.times import SECOND
-from rct_tools.values import Cell, DataType
+from rct_tools.values import Cell, DataType, LoggedEvent
 from rct_tools.vitals import UP
 
 from servers import InfluxServer
@@ -87,6 +88,7 @@ async def test_names_are_those_of_the_inverter_or_its_plant(server: InfluxServer
 
 async def test_every_value_it_can_hold_comes_back(sink: InfluxSink, server: InfluxServer) -> None:
     samples = [(Reading(NOON + n, "RCT", s.object, s.value), s.value) for n, (s, _, _) in enumerate(SAMPLES)]
+    samples = [row for row in samples if not isinstance(row[1], LoggedEvent)]  # which have fields of their own
     await sink.write([sample for sample, _ in samples])
     left_out = 0
     for sample, value in samples:
@@ -367,6 +369,25 @@ async def test_groups_come_back(server: InfluxServer) -> None:
     for measurement, key, value in (("prim_sm", "value", 13), ("device", "text", "6a"), ("link", "value", 1)):
         (row,) = await server.query(f"SELECT {key} FROM {measurement}", "solar")
         assert row[key] == value
+
+
+@pytest.mark.parametrize("schema", ["pv", "groups"])
+async def test_simultaneous_events_are_points_of_their_own(server: InfluxServer, schema: str) -> None:
+    sink = open_sink(settings_for(f"influx://{server.address}/solar", schema=schema), SOURCES)
+    events = [Reading(NOON - 1 + n, "roof", info, LOGGED) for n, info in enumerate((BEGIN, BEGIN, BEGIN, END))]
+    events.append(Reading(NOON - 1, "roof", END, LOGGED))  # what is over as soon as it began
+    for _ in range(2):
+        await sink.write([*events, reading("battery.soc", 0.5)])
+    await sink.close()
+    rows = await server.query("SELECT * FROM event", "solar")
+    assert len(rows) == 5
+    assert sorted(row["event_type"] for row in rows) == ["begin"] * 3 + ["end"] * 2
+    (row,) = [row for row in rows if row["event_type"] == "end" and row["time"] == NOON + 2]
+    assert row == {
+        "time": NOON + 2, "inverter": "roof", "event_type": "end", "name": LOGGED.name, "type": "0x54",
+        "text": "switch-on Umax L2, 1m, 254.50 V", "duration": 60.0, "value": 254.5,
+        "begin": LOGGED.begin // 10**6, "end": NOON // 10**6,
+    }  # fmt: skip
 
 
 async def test_name_in_groups_is_what_the_sink_is_told_to_call_it(server: InfluxServer) -> None:

@@ -15,10 +15,11 @@ from typing import Any
 
 import aiomqtt
 import pytest
-from test_sinks import NOON, SAMPLES, reading
+from test_sinks import LOGGED, NOON, SAMPLES, reading
 
 from rct_tools import homeassistant
 from rct_tools.errors import ConfigError, SinkError
+from rct_tools.events import BEGIN, END
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.outbox import GATHER, Outbox
 from rct_tools.plan import Expected, Source
@@ -28,7 +29,7 @@ from rct_tools.sinks.broker import HUNG_UP, LOST
 from rct_tools.sinks.mqtt import MqttSink
 from rct_tools.sinks.topics import Rules, Topics
 from rct_tools.times import SECOND
-from rct_tools.values import DataType, Value
+from rct_tools.values import DataType, LoggedEvent, Value, plain
 from rct_tools.vitals import INTERVAL, UP
 
 from servers import Certificates, MosquittoServer
@@ -255,6 +256,51 @@ def test_status_is_always_retained() -> None:
     assert state[2:] == (0, False)
 
 
+EVENTS = [Reading(NOON + n, "roof", info, LOGGED) for n, info in enumerate((BEGIN, BEGIN, END))]
+"""Two that began at once, and the end of one."""
+
+
+@pytest.mark.parametrize("rules", [Rules(), Rules(qos=0, retain=True, refresh=0, dead_band={"*": 9})])
+def test_events_pass_by(rules: Rules) -> None:
+    board = Topics("rct", "rct/status", [SOURCE], rules)
+    messages, states = board.take(EVENTS, NOON + 300 * SECOND)
+    assert not states
+    assert {(m.topic, m.qos, m.retain) for m in messages} == {("rct/roof/event", rules.qos, False)}
+    told = [json.loads(message.payload) for message in messages]
+    assert [event["event_type"] for event in told] == ["begin", "begin", "end"]
+    assert [event["time"][-9:-6] for event in told] == ["001", "002", "003"]
+    (text,) = [text for sample, _, text in SAMPLES if sample.value == LOGGED]
+    assert told[2] == {"event_type": "end", "text": text, "time": told[2]["time"], **plain(LOGGED)}
+    board.keep(states)
+    assert [message.topic for message in board.all_shown(NOON)] == ["rct/roof/status"]  # what is connected anew
+
+
+def test_events_that_come_late_are_kept_apart() -> None:
+    board = Topics("rct", "rct/status", [SOURCE], Rules())
+    messages, _ = board.take(EVENTS[2:], EVENTS[2].time + 300 * SECOND + 1)
+    ((topic, payload, _, retain),) = messages
+    assert (topic, retain) == ("rct/roof/late", False)
+    assert json.loads(payload)["object"] == "event.end"
+    assert json.loads(payload)["value"]["name"] == LOGGED.name
+
+
+async def test_an_event_comes_once_whatever_is_connected_anew(server: MosquittoServer) -> None:
+    sink = mqtt_sink(server)
+    async with watching(server, "rct/roof/event") as watch:
+        await sink.write(EVENTS)
+        assert len(await watch.until_now()) == 3
+    server.stop()
+    await lost(sink)
+    await server.start()
+    async with watching(server, "rct/#") as watch:
+        await sink.write([reading("battery.soc", 0.5)])
+        topics = [topic for topic, _ in await watch.until_now()]
+        assert "rct/roof/battery/soc" in topics
+        assert "rct/roof/event" not in topics
+    await sink.close()
+    assert "rct/roof/event" not in await retained(server)
+
+
 def test_json_says_what_a_number_means() -> None:
     rules = Rules(is_json=True, retain=False, qos=0)
     board = Topics("rct", "rct/status", [SOURCE], rules)
@@ -276,9 +322,10 @@ PLAIN = [  # the payloads of SAMPLES, in their order
 
 
 def own_topics() -> Mapping[str, tuple[Reading, object, str]]:
-    """Give each of SAMPLES an inverter of its own: topic -> reading, value in JSON, plain payload."""
+    """Give each of SAMPLES that is a state an inverter of its own: topic -> reading, value in JSON, plain payload."""
     found = {}
-    for n, ((sample, value, _), payload) in enumerate(zip(SAMPLES, PLAIN, strict=True)):
+    samples = [sample for sample in SAMPLES if not isinstance(sample[0].value, LoggedEvent)]
+    for n, ((sample, value, _), payload) in enumerate(zip(samples, PLAIN, strict=True)):
         name = sample.object.name
         topic = f"rct/i{n}/{name.replace('.', '/', 1) if '.' in name else f'device/{name}'}"
         found[topic] = (Reading(NOON, f"i{n}", sample.object, sample.value), value, payload)

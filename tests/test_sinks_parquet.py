@@ -62,6 +62,7 @@ async def test_every_value_comes_back(tmp_path: Path) -> None:
         ("value", "double"),
         ("text", "string"),
         ("unit", "dictionary"),
+        ("backfilled", "bool"),
     ]
     stored = rows(tmp_path / "readings", "epoch_ns(time), inverter, unit, value, text, object")
     for sample, value, _ in SAMPLES:

@@ -11,13 +11,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from test_sinks import NOON, SAMPLES, reading
 
 from rct_tools.errors import ConfigError, SinkError, UnknownObject
-from rct_tools.objects import ObjectInfo
+from rct_tools.objects import ObjectInfo, registry
 from rct_tools.reading import Reading
 from rct_tools.sinks import open_sink, settings_for
 from rct_tools.sinks.sqlite import SqliteSink, StoredReading, default_path, path_in_url, query
@@ -120,11 +121,11 @@ async def test_documented_schema(path: Path) -> None:
     with sqlite3.connect(path) as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert database.execute("SELECT * FROM readings WHERE object = 'g_sync.p_acc_lp'").fetchall() == [
-            ("2026-06-21T12:00:00.000000001+00:00", NOON, "roof", "g_sync.p_acc_lp", -100.5, "W")
+            ("2026-06-21T12:00:00.000000001+00:00", NOON, "roof", "g_sync.p_acc_lp", -100.5, "W", 0)
         ]
         assert database.execute("SELECT value FROM readings WHERE object = 'battery.soc'").fetchone() == (None,)
         assert database.execute("PRAGMA application_id").fetchone() == (0x52435450,)
-        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+        assert database.execute("PRAGMA user_version").fetchone() == (2,)
     database.close()
 
 
@@ -183,7 +184,8 @@ def test_query_writes_nothing_and_wants_our_file(path: Path) -> None:
 FOREIGN = [  # what is in the file, what is said
     ("CREATE TABLE x (y)", "a database of another program"),
     ("PRAGMA application_id = 7", "a database of another program"),
-    ("PRAGMA application_id = 0x52435450; PRAGMA user_version = 2", "has schema 2, this version of RCT Tools knows 1"),
+    ("PRAGMA application_id = 0x52435450; PRAGMA user_version = 3", "has schema 3, this version of RCT Tools knows 2"),
+    ("PRAGMA application_id = 0x52435450", "has schema 0, this version of RCT Tools knows 2"),
 ]
 
 
@@ -198,6 +200,97 @@ def test_file_of_another_kind_is_left_alone(content: str, said: str, path: Path)
             use(path)
         assert str(caught.value) == f"{path}: {said}"
     assert path.read_bytes() == before
+
+
+# --- files of earlier versions --------------------------------------------------------------------------------------
+
+VERSION_1 = """
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS series (
+    id        INTEGER PRIMARY KEY,
+    inverter  TEXT NOT NULL,
+    object    TEXT NOT NULL,
+    object_id INTEGER NOT NULL,
+    type      TEXT NOT NULL,
+    unit      TEXT NOT NULL,
+    UNIQUE (inverter, object)
+) STRICT;
+CREATE TABLE IF NOT EXISTS reading (
+    series INTEGER NOT NULL REFERENCES series (id),
+    time   INTEGER NOT NULL,
+    value  ANY,
+    PRIMARY KEY (series, time)
+) STRICT, WITHOUT ROWID;
+CREATE VIEW IF NOT EXISTS readings AS
+SELECT strftime('%Y-%m-%dT%H:%M:%S', time / 1000000000, 'unixepoch')
+           || printf('.%09d+00:00', time % 1000000000) AS time,
+       time AS time_ns, inverter, object, value, unit
+FROM reading JOIN series ON series.id = reading.series;
+PRAGMA application_id = 0x52435450;
+PRAGMA user_version = 1;
+COMMIT;
+INSERT INTO series VALUES (1, 'roof', 'battery.soc', 2509844671, 'FLOAT', 'ratio');
+INSERT INTO reading VALUES (1, 1782043200000000001, 0.5), (1, 1782043200000000002, NULL);
+"""
+
+
+@pytest.fixture
+def old(path: Path) -> Path:
+    """A file of version 1."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.executescript(VERSION_1)
+    return path
+
+
+def times(path: Path) -> list[tuple[int, bool]]:
+    return [(row.time - NOON, row.backfilled) for row in query(path)]
+
+
+def test_old_file_is_read_as_it_is(old: Path) -> None:
+    before = old.read_bytes()
+    assert times(old) == [(0, False), (1, False)]
+    assert old.read_bytes() == before
+
+
+async def test_old_file_is_made_new_by_who_writes(old: Path) -> None:
+    sink = SqliteSink(old)
+    assert times(old) == [(0, False), (1, False)]
+    await sink.write([Reading(NOON + n, "roof", registry["battery.soc"], 0.5, backfilled=True) for n in (0, 2)])
+    await sink.close()
+    assert times(old) == [(0, False), (1, False), (2, True)]  # what was read live stays so
+    with closing(sqlite3.connect(old)) as database:
+        assert database.execute("SELECT backfilled FROM readings ORDER BY time_ns").fetchall() == [(0,), (0,), (1,)]
+        assert database.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+async def test_old_file_made_new_is_as_a_new_one(old: Path, tmp_path: Path) -> None:
+    schemas = []
+    for path in (old, tmp_path / "new.db"):
+        await SqliteSink(path).close()
+        with closing(sqlite3.connect(path)) as database:
+            schemas.append(
+                [words(sql) for (sql,) in database.execute("SELECT sql FROM sqlite_schema ORDER BY name") if sql]
+            )
+    assert schemas[0] == schemas[1]
+
+
+async def test_two_programs_open_an_old_file_at_once(old: Path) -> None:
+    sinks = await asyncio.gather(*(asyncio.to_thread(SqliteSink, old) for _ in range(4)))
+    for n, sink in enumerate(sinks):
+        await sink.write([reading("battery.soc", 0.5, NOON + 2 + n)])
+        await sink.close()
+    assert [time for time, _ in times(old)] == list(range(6))
+
+
+async def test_earlier_version_goes_on_writing_a_file_that_was_made_new(old: Path) -> None:
+    insert = "INSERT INTO reading (series, time, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"  # its own
+    with closing(sqlite3.connect(old, isolation_level=None)) as earlier:
+        earlier.execute(insert, (1, NOON + 2, 0.5))
+        sink = SqliteSink(old)
+        earlier.execute(insert, (1, NOON + 3, 0.5))
+        await sink.close()
+    assert times(old) == [(n, False) for n in range(4)]
 
 
 def test_file_that_is_no_database_is_left_alone(path: Path) -> None:

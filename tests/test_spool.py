@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -94,6 +95,17 @@ def test_every_value_comes_back_as_it_was(info: ObjectInfo, value: Value, path: 
     spool.close()
     assert (back.time, back.inverter, back.object) == (NOON, "roof/0000002A", info)
     assert (type(back.value), repr(back.value)) == (type(value), repr(value))  # NaN equals nothing, 1 equals True
+
+
+@pytest.mark.parametrize("backfilled", [True, False])
+def test_mark_comes_back(backfilled: bool, path: Path) -> None:
+    given = [Reading(NOON, "roof", registry["battery.soc"], 0.5, backfilled=backfilled)]
+    spool = Spool(path)
+    spool.append(given)
+    spool.close()
+    spool = Spool(path)
+    assert waiting(spool) == given
+    spool.close()
 
 
 def test_object_of_the_registry_comes_back_with_its_labels(path: Path) -> None:
@@ -382,7 +394,7 @@ def test_file_in_use_is_refused_until_it_is_free(path: Path) -> None:
 
 FOREIGN = [
     ("CREATE TABLE x (y)", "a database of another program"),
-    ("PRAGMA application_id = 0x52435453; PRAGMA user_version = 9", "has schema 9, this version of RCT Tools knows 1"),
+    ("PRAGMA application_id = 0x52435453; PRAGMA user_version = 9", "has schema 9, this version of RCT Tools knows 2"),
 ]
 
 
@@ -398,6 +410,74 @@ def test_file_that_is_not_ours_is_left_alone(script: str, said: str, path: Path)
             Spool(path)
         assert caught.value.permanent
     assert path.read_bytes() == before
+
+
+VERSION_1 = """
+BEGIN IMMEDIATE;
+CREATE TABLE series (
+    id          INTEGER PRIMARY KEY,
+    inverter    TEXT NOT NULL,
+    object      TEXT NOT NULL,
+    object_id   INTEGER NOT NULL,
+    type        TEXT NOT NULL,
+    unit        TEXT NOT NULL,
+    description TEXT NOT NULL,
+    UNIQUE (inverter, object, object_id, type, unit, description)
+) STRICT;
+CREATE TABLE waiting (
+    seq    INTEGER PRIMARY KEY,
+    series INTEGER NOT NULL REFERENCES series (id),
+    time   INTEGER NOT NULL,
+    since  INTEGER NOT NULL,
+    value  ANY
+) STRICT;
+CREATE TABLE refused (
+    id     INTEGER PRIMARY KEY,
+    series INTEGER NOT NULL REFERENCES series (id),
+    time   INTEGER NOT NULL,
+    value  ANY,
+    reason TEXT NOT NULL
+) STRICT;
+CREATE VIEW refused_readings AS
+SELECT strftime('%Y-%m-%dT%H:%M:%S', time / 1000000000, 'unixepoch')
+           || printf('.%09d+00:00', time % 1000000000) AS time,
+       inverter, object, value, unit, reason
+FROM refused JOIN series ON series.id = refused.series ORDER BY refused.id;
+CREATE TABLE age (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    age    INTEGER NOT NULL,
+    steady INTEGER NOT NULL,
+    wall   INTEGER NOT NULL,
+    boot   TEXT NOT NULL
+) STRICT;
+PRAGMA application_id = 0x52435453;
+PRAGMA user_version = 1;
+COMMIT;
+INSERT INTO series VALUES (1, 'roof', 'battery.soc', 2509844671, 'FLOAT', 'ratio', 'SOC (State of charge)');
+INSERT INTO waiting VALUES (7, 1, 1782043200000000002, 5, 1.0), (8, 1, 1782043200000000003, 5, 2.0);
+INSERT INTO refused VALUES (1, 1, 1782043200000000001, 0.0, 'why');
+"""
+
+
+def test_file_of_an_earlier_version_is_gone_on_with(path: Path) -> None:
+    path.parent.mkdir()
+    database = sqlite3.connect(path)
+    database.executescript(f"PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; {VERSION_1}")
+    database.close()
+    spool = Spool(path)
+    assert (spool.kept, spool.last) == (2, 8)
+    filled = Reading(NOON + 3, "roof", registry["battery.soc"], 3.0, backfilled=True)
+    spool.append([filled])
+    assert spool.take(0, END, END) == [(7, *numbered(1)), (8, *numbered(2)), (9, filled)]
+    spool.settle([(0, 9)], {8: "no", 9: "no"})
+    assert column(path, "SELECT backfilled FROM refused_readings") == [0, 0, 1]
+    spool.close()
+    new = path.with_name("new.spool")
+    Spool(new).close()
+    schemas = [column(file, "SELECT sql FROM sqlite_schema ORDER BY name") for file in (path, new)]
+    upgraded, fresh = ([re.findall(r"\w+|[^\w\s]", str(sql)) for sql in schema] for schema in schemas)
+    assert upgraded == fresh
+    assert column(path, "PRAGMA user_version") == [2]
 
 
 # --- a disk in trouble ----------------------------------------------------------------------------------------------

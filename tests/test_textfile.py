@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rct_tools.errors import SinkError
-from rct_tools.textfile import TextFile, compress
+from rct_tools.textfile import TextFile, compress, line_heads
 from rct_tools.times import SECOND
 
 HEADER = b"a,b\n"
@@ -102,6 +102,16 @@ def test_compressed_file_takes_the_place_of_its_original(tmp_path: Path) -> None
     assert packed == tmp_path / "x.csv.gz"
     assert gzip.decompress(packed.read_bytes()) == b"a,b\n" * 1000
     assert list(tmp_path.iterdir()) == [packed]
+
+
+@pytest.mark.parametrize("piece", [1, 2, 5, 7, 1000])
+def test_lines_are_found_whole_whatever_the_pieces(piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rct_tools.textfile._PIECE", piece)
+    path = tmp_path / "x"
+    path.write_bytes(b"t1,a,b,a,\nt2,b,\nx3,a,\n\nt4,a,\nt5,a")
+    assert list(line_heads(path, b"t", b",a,")) == [b"1", b"4"]
+    assert list(line_heads(compress(path), b"t", b",a,")) == [b"1", b"4"]
+    assert list(line_heads(tmp_path / "nowhere", b"t", b",a,")) == []
 
 
 def test_folder_that_does_not_exist_is_said(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from rct_tools.values import (
     DataType,
     Event,
     EventTable,
+    LoggedEvent,
     Sample,
     TimeSeries,
     Value,
@@ -33,6 +35,13 @@ STATISTICS = CellStatistics(
     CellExtreme(17, 1708947018, 3.5),
     CellExtreme(2, 1708591167, 17.0),
     CellExtreme(12, 1708861304, 36.0),
+)
+
+OUTAGE = LoggedEvent(
+    "no grid", 10**18, 10**18 + 30 * 10**9, True, "", DataType.UNKNOWN, "", Event(0x5A, 10**9, (10**9 + 30, 3, 0))
+)
+CHANGE = LoggedEvent(
+    "changed", -(10**9), None, False, "a.b", DataType.FLOAT, "V", Event(0x73, 9, (1, 0x3F800000, 0x40000000))
 )
 
 VECTORS: list[tuple[DataType, str, Value]] = [
@@ -74,6 +83,18 @@ VECTORS: list[tuple[DataType, str, Value]] = [
         STATISTICS,
     ),
     (DataType.BATTERY_MODULE_RESISTANCE, "01800000" * 24, (1.5,) * 24),
+    (
+        DataType.LOGGED_EVENT,
+        "03 0de0b6b3a7640000 0de0b6baa387ac00 0000005a 3b9aca00 3b9aca1e 00000003 00000000"
+        + b"no grid\0\0UNKNOWN\0".hex(),
+        OUTAGE,
+    ),
+    (
+        DataType.LOGGED_EVENT,
+        "00 ffffffffc4653600 0000000000000000 00000073 00000009 00000001 3f800000 40000000"
+        + b"changed\0a.b\0FLOAT\0V".hex(),
+        CHANGE,
+    ),
     (DataType.UNKNOWN, "00ff2b", b"\x00\xff\x2b"),
 ]
 
@@ -143,6 +164,10 @@ MISFITS = [
     (DataType.TIMESERIES, "0000", "expected TIMESERIES (4 + n * 8 bytes), got 2 bytes: 00 00"),
     (DataType.TIMESERIES, "00000000 00", "expected TIMESERIES (4 + n * 8 bytes), got 5 bytes: 00 00 00 00 00"),
     (DataType.EVENT_TABLE, "00000000 00", "expected EVENT_TABLE (4 + n * 20 bytes), got 5 bytes: 00 00 00 00 00"),
+    (DataType.LOGGED_EVENT, "00" * 36, "expected LOGGED_EVENT (37 bytes and 4 texts), got 36 bytes"),
+    (DataType.LOGGED_EVENT, "00" * 39, "expected LOGGED_EVENT (37 bytes and 4 texts), got 39 bytes"),
+    (DataType.LOGGED_EVENT, "00" * 40, "expected LOGGED_EVENT (37 bytes and 4 texts), got 40 bytes"),
+    (DataType.LOGGED_EVENT, "04" + "00" * 38 + b"BOOL\0".hex(), "expected LOGGED_EVENT"),
     (DataType.BATTERY_MODULE_STATUS, "00" * 95, "expected BATTERY_MODULE_STATUS (96 bytes), got 95 bytes: 00 "),
     (DataType.BATTERY_MODULE_STATUS, "00" * 100, "expected BATTERY_MODULE_STATUS (96 bytes), got 100 bytes: 00 "),
     (DataType.BATTERY_MODULE_STATISTICS, "00" * 36, "expected BATTERY_MODULE_STATISTICS (48 bytes), got 36 bytes"),
@@ -179,6 +204,10 @@ WRONG_KINDS: list[tuple[DataType, Value]] = [
     (DataType.TIMESERIES, 5),
     (DataType.TIMESERIES, TimeSeries(-1, ())),
     (DataType.EVENT_TABLE, EventTable(0, (Event(0, 0, (-1, 0, 0)),))),
+    (DataType.LOGGED_EVENT, replace(OUTAGE, name="a\0b")),
+    (DataType.LOGGED_EVENT, replace(OUTAGE, unit="\ud800")),
+    (DataType.LOGGED_EVENT, replace(OUTAGE, end=2**63)),
+    (DataType.LOGGED_EVENT, EventTable(0, ())),
     (DataType.BATTERY_MODULE_STATUS, CELLS[:23]),
     (DataType.BATTERY_MODULE_STATUS, (1.0,) * 24),
     (DataType.BATTERY_MODULE_STATISTICS, CELLS),
@@ -197,7 +226,7 @@ def test_an_integer_is_a_good_float() -> None:
     assert encode_value(DataType.FLOAT, 5) == struct.pack(">f", 5)
 
 
-PLAIN = [
+PLAIN: list[tuple[Value, object]] = [
     (math.nan, None),
     (-math.inf, None),
     (1.5, 1.5),
@@ -206,6 +235,40 @@ PLAIN = [
     (b"\x00\xff", "00ff"),
     (TimeSeries(5, (Sample(4, math.nan),)), {"time": 5, "samples": [{"time": 4, "value": None}]}),
     (EventTable(5, (Event(1, 2, (3, 4, 5)),)), {"time": 5, "events": [{"type": 1, "time": 2, "values": [3, 4, 5]}]}),
+    (
+        OUTAGE,
+        {
+            "begin": "2001-09-09T01:46:40+00:00",
+            "end": "2001-09-09T01:47:10+00:00",
+            "duration": 30,
+            "unsure": False,
+            "type": "0x5a",
+            "name": "no grid",
+            "object": None,
+            "old": None,
+            "new": None,
+            "value": None,
+            "unit": "",
+            "raw": [10**9 + 30, 3, 0],
+        },
+    ),
+    (
+        CHANGE,
+        {
+            "begin": "1969-12-31T23:59:59+00:00",
+            "end": None,
+            "duration": None,
+            "unsure": True,
+            "type": "0x73",
+            "name": "changed",
+            "object": "a.b",
+            "old": 1.0,
+            "new": 2.0,
+            "value": None,
+            "unit": "V",
+            "raw": [1, 0x3F800000, 0x40000000],
+        },
+    ),
     (CELLS[:1], [{"temperature": 20, "voltage": 3.328, "status": 0}]),
     ((1.5, 2.0), [1.5, 2.0]),
     (

@@ -16,8 +16,9 @@ from rct_tools.values import Value
 def read(host: str, *names: str, port: int = PORT, timeout: float = TIMEOUT) -> dict[str, Value]:
     """Return the values of some objects, by the names given; for scripts and notebooks, without asyncio.
 
-    Raises UnknownObject, LinkError, and NoAnswer when any object stays silent; the values of the others are in its
-    ``answered``.
+    Values are in the units of their objects, ratios from 0 to 1. ``timeout`` is how many seconds to wait for an answer
+    before asking again. Raises UnknownObject, LinkError, and NoAnswer when any object stays silent; the values of the
+    others are in its ``answered``.
     """
 
     async def ask() -> dict[str, Answer]:

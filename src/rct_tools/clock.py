@@ -54,7 +54,7 @@ class Clock:
 
         What it never shows is taken for that of a clock that was not set yet.
         """
-        return shown - _offset(self._reads(shown, again=again))
+        return shown - _offset(self.local(shown, again=again))
 
     def repeat(self, shown: int) -> Repeat | None:
         """Return the hour that repeats, if this is in one."""
@@ -87,7 +87,8 @@ class Clock:
         """Return a time (UTC, seconds) as what the clock shows, with its offset."""
         return datetime.fromtimestamp(_within(time), UTC).astimezone(self.zone)
 
-    def _reads(self, shown: int, *, again: bool = False) -> datetime:
+    def local(self, shown: int, *, again: bool = False) -> datetime:
+        """Return what it shows, with the offset that it has then; of a ``Repeat`` the first time, or ``again``."""
         return (_EPOCH + timedelta(seconds=_within(shown))).replace(tzinfo=self.zone, fold=int(again))
 
 

@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from rct_tools.capture import Chunk
 from rct_tools.client import Client, connect
 from rct_tools.components import fits
 from rct_tools.errors import ConfigError, RctError, SinkError
+from rct_tools.events import EVENTS, EventWatch
+from rct_tools.events import INTERVAL as EVENTS_INTERVAL
+from rct_tools.filler import Filler, Target
 from rct_tools.link import PORT
 from rct_tools.outbox import Outbox
 from rct_tools.plan import Expected, Plan, Source
 from rct_tools.poller import Poller
 from rct_tools.proxy import Proxy, ProxySetup, open_tap
 from rct_tools.reading import Reading
-from rct_tools.sinks import Sink
+from rct_tools.sinks import Sink, Store
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT, Spool
 from rct_tools.vitals import INTERVAL, VITALS
 
@@ -43,6 +47,7 @@ class InverterSetup:
     zone: str = "UTC"  # the time zone of its clock
     has: frozenset[str] | None = None  # its components, as in Schedule
     proxy: ProxySetup | None = None  # for others who want to use the connection
+    backfill: bool = True  # whether what stores lack of it is filled from its log
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class SinkSetup:
     objects: tuple[str, ...] = ("*",)  # names; * stands for anything
     names: Mapping[str, str] = field(default_factory=dict)  # what it calls objects, by their names
     spool: SpoolSetup | None = None  # where readings wait for it on disk
+    is_store: bool = False  # whether it can say what it has, as a Store does
 
     def sources(self, inverters: Iterable[InverterSetup]) -> list[Source]:
         """Return what it may expect of some inverters."""
@@ -84,10 +90,11 @@ class SinkSetup:
             raise ConfigError(f"{self.label}: {exc}") from exc
 
     def _expects(self, plan: Plan) -> Mapping[str, Expected]:
-        vitals = {info.name: Expected(info, info.name, INTERVAL) for info in VITALS}
+        ours = {info.name: Expected(info, info.name, INTERVAL) for info in VITALS}
+        ours |= {info.name: Expected(info, info.name, EVENTS_INTERVAL) for info in EVENTS}
         return {
             name: Expected(e.info, self.names.get(name, e.name), e.interval, self.names.get(name, e.field))
-            for name, e in (dict(plan.expects) | vitals).items()
+            for name, e in (dict(plan.expects) | ours).items()
             if any(fits(name, pattern) for pattern in self.objects)
         }
 
@@ -107,13 +114,18 @@ Connect: TypeAlias = Callable[[InverterSetup, Callable[[Chunk], None]], Awaitabl
 class Collector:
     """Does what a setup says until cancelled. It may be changed while it runs, without losing a reading."""
 
-    def __init__(self, setup: Setup, *, connect: Connect | None = None) -> None:
+    def __init__(
+        self, setup: Setup, *, connect: Connect | None = None, wall_clock: Callable[[], int] = time.time_ns
+    ) -> None:
         """``connect`` gives the client of an inverter, entered; the default does not wait for a connection."""
         self.setup = setup
         self.watched: dict[str, Watched] = {}
         self.lanes: dict[str, Lane] = {}
         self._connect = connect or _connect
+        self._wall_clock = wall_clock
+        self._fillers: list[asyncio.Task[None]] = []
         self._routes: dict[tuple[str, str], tuple[Lane, ...]] = {}
+        self._looked: dict[str, int] = {}  # when the event log of an inverter was read last that was begun anew
         self._ended: asyncio.Future[None] | None = None
         self._changing = asyncio.Lock()
 
@@ -131,6 +143,7 @@ class Collector:
             await self._ended
         finally:
             async with self._changing:  # a change that has begun is made first: it holds readings between old and new
+                await self._end_fillers()
                 await self._end_inverters(self.watched.values())
                 await _end_lanes(self.lanes.values())
 
@@ -144,39 +157,44 @@ class Collector:
 
     async def _change(self, setup: Setup, *, at_start: bool) -> None:
         async with self._changing:
-            sources = {sink.label: sink.sources(setup.inverters) for sink in setup.sinks}
-            kept = {
-                label: lane
-                for sink in setup.sinks
-                if (lane := self.lanes.get(label := sink.label))
-                and lane.setup == sink
-                and lane.sources == sources[label]
-            }
-            new = {sink.label: Lane(sink, sources[sink.label]) for sink in setup.sinks if sink.label not in kept}
+            await self._end_fillers()  # before what they use is closed
             try:
-                for label, lane in new.items():
-                    if label not in self.lanes:
-                        await lane.open()
-                    elif lane.setup.spool:  # what is remote is left alone until there is something to write
-                        lane.open_sink()
-            except (ConfigError, SinkError):
-                await _end_lanes(new.values())
-                raise
-            old = [lane for label, lane in self.lanes.items() if label not in kept]
-            self.lanes = {sink.label: (kept | new)[sink.label] for sink in setup.sinks}
-            self._routes = _routes(self.lanes.values())
-            await _end_lanes(old)
+                await self._make(setup, at_start=at_start)
+            finally:
+                self._start_fillers()
+
+    async def _make(self, setup: Setup, *, at_start: bool) -> None:
+        sources = {sink.label: sink.sources(setup.inverters) for sink in setup.sinks}
+        kept = {
+            label: lane
+            for sink in setup.sinks
+            if (lane := self.lanes.get(label := sink.label)) and lane.setup == sink and lane.sources == sources[label]
+        }
+        new = {sink.label: Lane(sink, sources[sink.label]) for sink in setup.sinks if sink.label not in kept}
+        try:
             for label, lane in new.items():
-                try:
-                    await lane.open()  # what has the label of one that had to be closed first
-                except (ConfigError, SinkError) as exc:
-                    logger.error("%s; left out until the next change", exc)
-                    await self.lanes.pop(label).close()
-                    self._routes = _routes(self.lanes.values())
-                else:
-                    lane.start(self.start)
-            await self._change_inverters(setup.inverters, at_start=at_start)
-            self.setup = setup
+                if label not in self.lanes:
+                    await lane.open()
+                elif lane.setup.spool:  # what is remote is left alone until there is something to write
+                    lane.open_sink()
+        except (ConfigError, SinkError):
+            await _end_lanes(new.values())
+            raise
+        old = [lane for label, lane in self.lanes.items() if label not in kept]
+        self.lanes = {sink.label: (kept | new)[sink.label] for sink in setup.sinks}
+        self._routes = _routes(self.lanes.values())
+        await _end_lanes(old)
+        for label, lane in new.items():
+            try:
+                await lane.open()  # what has the label of one that had to be closed first
+            except (ConfigError, SinkError) as exc:
+                logger.error("%s; left out until the next change", exc)
+                await self.lanes.pop(label).close()
+                self._routes = _routes(self.lanes.values())
+            else:
+                lane.start(self.start)
+        await self._change_inverters(setup.inverters, at_start=at_start)
+        self.setup = setup
 
     async def _change_inverters(self, setups: Iterable[InverterSetup], *, at_start: bool) -> None:
         wanted = {setup.name: setup for setup in setups}
@@ -199,19 +217,43 @@ class Collector:
             client = await self._connect(setup, tap.upstream if setup.proxy else _ignore)
             stack.push_async_callback(client.close)
             proxy = await stack.enter_async_context(Proxy(client, setup.proxy, tap)) if setup.proxy else None
-            poller = Poller(client, setup.plan, self._deliver, has=setup.has)
-            jobs = (self.start(poller.run()), self.start(client.ended()))
-            self.watched[setup.name] = Watched(setup, client, poller, proxy, jobs, stack.pop_all())
+            poller = Poller(client, setup.plan, self._deliver, has=setup.has, wall_clock=self._wall_clock)
+            events = EventWatch(
+                client,
+                self._deliver,
+                since=self._looked.pop(setup.name, self._wall_clock()),
+                zone=setup.zone,
+                is_time=lambda: poller.up and any((setup.name, info.name) in self._routes for info in EVENTS),
+                now=self._wall_clock,
+            )
+            jobs = (self.start(poller.run()), self.start(events.run()), self.start(client.ended()))
+            self.watched[setup.name] = Watched(setup, client, poller, events, proxy, jobs, stack.pop_all())
 
     async def _end_inverters(self, watched: Iterable[Watched]) -> None:
         gone = list(watched)
         for one in gone:
             del self.watched[one.setup.name]
+            self._looked[one.setup.name] = one.events.looked
             for job in one.jobs:
                 job.cancel()
             await asyncio.wait(one.jobs)
         # What else ended a client has been told by its job.
         await asyncio.gather(*(one.stack.aclose() for one in gone), return_exceptions=True)
+
+    def _start_fillers(self) -> None:
+        for name, watched in self.watched.items():
+            targets = [target for lane in self.lanes.values() if (target := lane.target(name))]
+            if watched.setup.backfill and targets:
+                plan = watched.setup.plan
+                filler = Filler(watched.client, watched.poller, plan, targets, wall_clock=self._wall_clock)
+                self._fillers.append(self.start(filler.run()))
+
+    async def _end_fillers(self) -> None:
+        fillers, self._fillers = self._fillers, []
+        for filler in fillers:
+            filler.cancel()
+        if fillers:
+            await asyncio.wait(fillers)
 
     def start(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Begin a job, to be cancelled by the caller; ``run`` ends with the error that ends it."""
@@ -238,6 +280,7 @@ class Watched:
     setup: InverterSetup
     client: Client
     poller: Poller
+    events: EventWatch
     proxy: Proxy | None
     jobs: tuple[asyncio.Task[None], ...]
     stack: AsyncExitStack  # closes the proxy and the client
@@ -283,6 +326,13 @@ class Lane:
         if self._sink is None:
             self._sink = self.setup.opened(self.sources)
         return self._sink
+
+    def target(self, inverter: str) -> Target | None:
+        """Return what is to be filled of an inverter; None where nothing can be."""
+        source = next((source for source in self.sources if source.inverter == inverter), None)
+        if not self.setup.is_store or self._sink is None or self.outbox is None or source is None:
+            return None
+        return Target(self.setup.label, cast("Store", self._sink), self.outbox, source)
 
     def start(self, start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
         """Begin to write. It is open."""

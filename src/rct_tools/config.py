@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,8 +25,8 @@ from rct_tools.groups import GroupTable, Readings, build_plan, group_text
 from rct_tools.link import PORT
 from rct_tools.plan import Plan
 from rct_tools.proxy.table import ProxyTable
-from rct_tools.settings import Duration, Size, Table, decode, shown, unknown_key
-from rct_tools.sinks import kind_of, open_sink, settings_for, sink_keys
+from rct_tools.settings import Duration, Size, Table, decode, parse_toml, read_text, shown, unknown_key
+from rct_tools.sinks import is_store, kind_of, open_sink, settings_for, sink_keys
 from rct_tools.sinks.sqlite import default_path, path_in_url
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT
 from rct_tools.times import local_zone
@@ -55,6 +54,9 @@ class InverterTable(Table, frozen=True):
         tuple[str, ...] | None,
         msgspec.Meta(description="the components that it has (docs/configuration.md lists them); without, it is asked"),
     ] = None
+    backfill: Annotated[
+        bool, msgspec.Meta(description="whether gaps of stores are filled from what it remembers (docs/backfill.md)")
+    ] = True
 
 
 class SinkTable(Table, frozen=True):
@@ -137,12 +139,12 @@ def load_plan(path: Path | None = None, default: str = "readings") -> Plan:
     """
     if path is None:
         return parse_plan(group_text(default), f"{default}.toml")
-    return parse_plan(_read(path), str(path))
+    return parse_plan(read_text(path), str(path))
 
 
 def parse_plan(text: str, source: str) -> Plan:
     """Return the plan in the text of a readings file; ``source`` is its name in errors. Raises ConfigError."""
-    readings = decode(_parse(text, source), Readings, source)
+    readings = decode(parse_toml(text, source), Readings, source)
     if not readings.group:
         raise ConfigError(f"{source}: group: expected at least one")
     return build_plan(readings.group, source)
@@ -162,7 +164,7 @@ def sink_of(url: str, keeper: str = "") -> SinkSetup:
     kind = kind_of(url)
     path = _spool_path(_data_folder(""), f"{label} {keeper}")
     spool = SpoolSetup(path, hold=kind.unsafe) if keeper and kind.is_remote else None
-    return SinkSetup(label, partial(open_sink, settings), settings, spool=spool)
+    return SinkSetup(label, partial(open_sink, settings), settings, spool=spool, is_store=is_store(url))
 
 
 def _label(url: str) -> str:
@@ -207,12 +209,12 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None, keeper
     of itself alone whether it is there.
     Raises ConfigError with the file, the key, and what was expected there.
     """
-    return parse_config(_read(path), str(path), os.environ if environment is None else environment, keeper)
+    return parse_config(read_text(path), str(path), os.environ if environment is None else environment, keeper)
 
 
 def parse_config(text: str, source: str, environment: Mapping[str, str], keeper: str = "") -> Config:
     """Return what the text of a file says; ``source`` is its name in errors. Raises ConfigError."""
-    tree = _parse(text, source)
+    tree = parse_toml(text, source)
     overlay(tree, environment, [field.encode_name for field in msgspec.structs.fields(File)])
     _check_layout(tree, source)
     file = decode(tree, File, source)
@@ -265,7 +267,7 @@ def _inverters(file: File, plan: Plan, source: str) -> tuple[InverterSetup, ...]
                 _choose(COMPONENTS, component, f"{place}.has", "component")
         setups[name] = InverterSetup(
             name, table.host, Plan(groups), table.port, _zone(table.time_zone, f"{place}.time_zone"),
-            None if has is None else frozenset(has),
+            None if has is None else frozenset(has), backfill=table.backfill,
         )  # fmt: skip
     return tuple(setups.values())
 
@@ -325,7 +327,9 @@ def _sinks(file: File, plan: Plan, source: str, keeper: str) -> tuple[tuple[Sink
         if kind.is_remote:
             path = _spool_path(_data_folder(file.data), f"{label} {keeper}")
             spool = SpoolSetup(path, table.spool_size, table.spool_age, kind.unsafe)
-        setup = SinkSetup(label, partial(open_sink, settings), settings, table.objects, table.names, spool)
+        setup = SinkSetup(
+            label, partial(open_sink, settings), settings, table.objects, table.names, spool, is_store(table.url)
+        )
         _check_objects(setup, plan, place)
         setups[label] = setup
         every.append(settings)
@@ -381,22 +385,3 @@ def show_config(config: Config) -> dict[str, Any]:
         for table, settings in zip(trees, config.sinks, strict=True)
     ]
     return tree
-
-
-# --- text -----------------------------------------------------------------------------------------------------------
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as exc:
-        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
-    except UnicodeDecodeError as exc:
-        raise ConfigError(f"{path}: byte {exc.start} is not UTF-8") from exc
-
-
-def _parse(text: str, source: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(f"{source}: not TOML: {exc}") from exc

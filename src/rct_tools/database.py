@@ -1,9 +1,9 @@
-"""SQLite files of ours: whether a file is one, and what is wrong with it, in words for people."""
+"""SQLite files of ours: whether a file is one, how old ones become new, and what is wrong, in words for people."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +20,11 @@ _REASONS: Final[Mapping[int, str]] = {
 }
 
 
-def has_schema(database: sqlite3.Connection, path: Path, application_id: int, version: int) -> bool:
-    """Tell a file with our tables from an empty one. Raises SinkError for any other, sqlite3.Error."""
+def schema_of(database: sqlite3.Connection, path: Path, application_id: int, version: int) -> int:
+    """Return the version of our tables in a file, ``version`` or an older one; 0 for an empty file.
+
+    Raises SinkError for any other file, sqlite3.Error.
+    """
     application, found, size = database.execute(  # in one statement: somebody may be making the file right now
         "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
         " FROM pragma_application_id, pragma_user_version"
@@ -29,10 +32,27 @@ def has_schema(database: sqlite3.Connection, path: Path, application_id: int, ve
     if application != application_id:
         if size or application or found:
             raise SinkError(f"{path}: a database of another program", permanent=True)
-        return False
-    if found != version:
+        return 0
+    if not 0 < found <= version:
         raise SinkError(f"{path}: has schema {found}, this version of RCT Tools knows {version}", permanent=True)
-    return True
+    return int(found)
+
+
+def upgrade(database: sqlite3.Connection, steps: Mapping[int, Sequence[str]]) -> None:
+    """Make a file of an older version a new one, whole or not at all; ``steps`` lead from each version to the next.
+
+    Another program may do the same at the same time: then nothing is left to be done here. Raises sqlite3.Error.
+    """
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        while (version := database.execute("PRAGMA user_version").fetchone()[0]) in steps:
+            for statement in steps[version]:
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {version + 1}")
+        database.execute("COMMIT")
+    except sqlite3.Error:
+        database.rollback()
+        raise
 
 
 def error_code(exc: sqlite3.Error) -> int:

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from rct_tools.objects import RATIO, ObjectInfo
-from rct_tools.values import Cell, CellStatistics, EventTable, TimeSeries, Value, plain
+from rct_tools.objects import RATIO, ObjectInfo, registry
+from rct_tools.times import show_duration
+from rct_tools.values import Cell, CellStatistics, EventTable, LoggedEvent, TimeSeries, Value, plain
 
 DECIMALS: Final[Mapping[str, int]] = {
     "W": 1, "VA": 1, "var": 1, "Wh": 0, "V": 1, "A": 3, "Ah": 2, "Hz": 3, "°C": 1, "Wp": 0,
@@ -40,6 +41,29 @@ def show_value(info: ObjectInfo, value: Value) -> str:
     return f"{shown} {info.unit}".rstrip()
 
 
+def show_event(event: LoggedEvent) -> str:
+    """Return what happened, on one line: ``switch-on Umax L3, 81s, 254.02 V``."""
+    lasted = "" if event.duration is None else show_duration(event.duration)
+    return ", ".join(filter(None, (event.name, lasted, show_details(event))))
+
+
+def show_details(event: LoggedEvent) -> str:
+    """Return what is known of an event beside its name and times; "" for nothing."""
+    if event.object:
+        known = event.object in registry
+        info = registry[event.object] if known else ObjectInfo(0, event.object, event.data_type, event.unit)
+        return f"{info.name}: {_show_parameter(info, event.old)} → {_show_parameter(info, event.new)}"
+    if event.old is not None:
+        return f"{event.old!s} → {event.new!s}"
+    if event.value is not None:
+        return f"{event.value:.2f} {event.unit}"
+    return f"code {code}" if (code := event.raw.values[1]) else ""
+
+
+def _show_parameter(info: ObjectInfo, value: Value | None) -> str:
+    return "?" if value is None else info.meaning(value) or show_value(info, value)
+
+
 def printable(text: str) -> str:
     """Return a text of a peer so that nothing in it can steer a terminal."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
@@ -52,6 +76,8 @@ def _show_structure(value: Value) -> str:
             return f"{len(value.samples)} samples"
         case EventTable():
             return f"{len(value.events)} events"
+        case LoggedEvent():
+            return show_event(value)
         case CellStatistics():
             low, high = value.u_min.value, value.u_max.value
             return f"{low:.3f} … {high:.3f} V, {value.t_min.value:g} … {value.t_max.value:g} °C"

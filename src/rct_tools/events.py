@@ -11,29 +11,41 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-import struct
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from typing import Final
 
 from rct_tools.client import Client
 from rct_tools.clock import Clock
-from rct_tools.errors import NoAnswer
-from rct_tools.history import ask_page
+from rct_tools.errors import LinkError, NoAnswer
+from rct_tools.history import InTurns, Logs, ask_page
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.paging import Dated, Paging
+from rct_tools.plan import Source
+from rct_tools.reading import Reading
+from rct_tools.sinks import Store
 from rct_tools.times import SECOND, local_zone
-from rct_tools.values import DataType, Event, EventTable, Value
+from rct_tools.values import PARAMETER_CHANGED, UPDATED, DataType, Event, EventTable, LoggedEvent, measured
+
+__all__ = [
+    "BEGIN",
+    "END",
+    "EVENTS",
+    "INTERVAL",
+    "LOG",
+    "UNITS",
+    "EventWatch",
+    "LoggedEvent",
+    "event_readings",
+    "follow_events",
+    "read_events",
+    "tell",
+]
 
 logger = logging.getLogger(__name__)
 
 LOG: Final = "logger.error_log_time_stamp"
-
-PARAMETER_CHANGED: Final = 0x73
-UPDATED: Final = 0x77
 
 UNITS: Final[Mapping[int, str]] = {
     **dict.fromkeys((*range(37, 46), *range(48, 54), 79, 80, 83, 84, 87, 88, 100), "V"),
@@ -41,40 +53,20 @@ UNITS: Final[Mapping[int, str]] = {
 }
 """Types of events that come with a measured value, and its unit: switch-on conditions and limits."""
 
+BEGIN: Final = ObjectInfo(0, "event.begin", DataType.LOGGED_EVENT, description="Something has begun, or happened")
+END: Final = ObjectInfo(0, "event.end", DataType.LOGGED_EVENT, description="Something that lasted has ended")
+EVENTS: Final = (BEGIN, END)
+"""Events as objects of our own, so that every sink can keep and announce them as it does all else."""
+
+INTERVAL: Final = 60 * SECOND
+"""How often the log is looked at, in nanoseconds."""
+
 _LONGEST: Final = 366 * 86_400  # seconds: what claims to last longer has no end that is known
-_SIZES: Final[Mapping[DataType, int]] = {
-    **dict.fromkeys((DataType.BOOL, DataType.UINT8, DataType.INT8, DataType.ENUM), 1),
-    **dict.fromkeys((DataType.UINT16, DataType.INT16), 2),
-    **dict.fromkeys((DataType.UINT32, DataType.INT32, DataType.FLOAT), 4),
-}
-_LEAST, _MOST = 1e-3, 1e6  # what a measured value is between; the bits of a code are a far smaller number, or no number
 _RECENT: Final = 3600 * SECOND  # how far back is looked for what has ended meanwhile
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
-    """Something that happened. Times are UTC, in nanoseconds."""
-
-    type: int  # the number of a fault bit
-    name: str  # "no grid", "parameter changed"
-    begin: int
-    end: int | None  # of what lasts; None where it has none, or none yet
-    is_sure: bool  # else its times may be an hour off: they are of the hour that repeats in autumn
-    object: ObjectInfo | None  # the parameter that was changed
-    old: Value | None  # of a parameter, in its own type and unit; of an update, the version
-    new: Value | None
-    value: float | None  # what was measured
-    unit: str  # of old and new, or of the value; "" for none
-    raw: Event  # as the inverter keeps it; its values say more than is known here
-
-    @property
-    def duration(self) -> int | None:
-        """How long it lasted, in nanoseconds; None for what has no end."""
-        return None if self.end is None else self.end - self.begin
-
-
 async def read_events(
-    client: Client,
+    client: Logs,
     *,
     since: int | None = None,
     until: int | None = None,
@@ -129,34 +121,173 @@ async def follow_events(
         await asyncio.sleep(every)
 
 
+# --- events as readings ---------------------------------------------------------------------------------------------
+
+_DAY: Final = 86_400 * SECOND
+_WEEK: Final = 7 * _DAY
+_PER_SECOND: Final = 31  # ns for each second that it lasted: of the longest, all together are less than a second
+
+
+async def event_readings(
+    client: Client,
+    *,
+    since: int,
+    until: int | None = None,
+    zone: str = "",
+    lasts: int = _WEEK,
+    now: Callable[[], int] = time.time_ns,
+    asker: Hashable = None,
+) -> list[Reading]:
+    """Return what began and what ended from ``since`` up to, and without, ``until``, as readings, the oldest first.
+
+    The same event has the same times whenever its log is read, and no other of its inverter has them. A reading of
+    BEGIN has the second in which it began, and so many nanoseconds more as there are events of that second before it in
+    the log. One of END has the second in which it ended, the nanoseconds of its beginning, and 31 more for each second
+    that it lasted. ``lasts`` is how long, in nanoseconds, what ended since may have lasted; ``asker`` is as in
+    Client.ask. All else, and what is raised, is as in read_events.
+    """
+    # A second is whole or left out, so that the number of an event in it is always the same.
+    begun = (since - lasts) // SECOND * SECOND
+    log = InTurns(client, asker)
+    found = [event async for event in read_events(log, since=begun, until=until, zone=zone, now=now)]
+    seen: Counter[int] = Counter()
+    readings: list[Reading] = []
+    for event in reversed(found):
+        number = seen[event.begin]
+        seen[event.begin] += 1
+        readings.append(Reading(event.begin + number, client.name, BEGIN, event))
+        if event.end is not None and event.duration is not None:
+            time = event.end + number + event.duration // SECOND * _PER_SECOND
+            readings.append(Reading(time, client.name, END, event))
+    chosen = (r for r in readings if since <= r.time and (until is None or r.time < until))
+    return sorted(chosen, key=lambda reading: reading.time)
+
+
+async def missed_events(
+    client: Client,
+    store: Store,
+    source: Source,
+    *,
+    since: int,
+    until: int,
+    now: Callable[[], int] = time.time_ns,
+    asker: Hashable = None,
+) -> list[Reading]:
+    """Return the readings of events from ``since`` up to, and without, ``until`` that a store wants and lacks.
+
+    Raises SinkError, and as event_readings.
+    """
+    wanted = [info.name for info in EVENTS if info.name in source.expects]
+    if not wanted:
+        return []
+    found = await event_readings(client, since=since, until=until, zone=source.zone, now=now, asker=asker)
+    known = {name: await store.times(source.inverter, name, since, until) for name in wanted}
+    return [each for each in found if each.time not in known.get(each.object.name, {each.time})]
+
+
+class EventWatch:
+    """Follows the log of one inverter, beside all else that it is asked, and hands on what is new as readings."""
+
+    def __init__(
+        self,
+        client: Client,
+        deliver: Callable[[Sequence[Reading]], None],
+        *,
+        since: int,
+        zone: str = "",
+        is_time: Callable[[], bool] = lambda: True,
+        now: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """``deliver`` takes readings and does not wait. What was before ``since`` (UTC, ns) is not new.
+
+        ``is_time`` tells whether the log is to be looked at now: somebody wants events, and the inverter answers.
+        """
+        self.looked = since
+        """When the log was read last."""
+        self._client = client
+        self._deliver = deliver
+        self._since = since
+        self._zone = zone
+        self._is_time = is_time
+        self._now = now
+        self._told: set[tuple[str, int]] | None = None  # what is not new; None before the first look
+        self._open: list[int] = []  # when that began which has no end yet
+        self._said = False
+
+    async def run(self) -> None:
+        """Look once a minute until cancelled. Silence and lost connections only make it later; then all is caught up.
+
+        Raises ConfigError for a zone that does not exist.
+        """
+        pause = INTERVAL
+        try:
+            while True:
+                if self._is_time():
+                    try:
+                        await self._look()
+                        pause = INTERVAL
+                    except LinkError:
+                        pause = INTERVAL
+                    except NoAnswer:
+                        pause = min(2 * pause, _DAY // 24)
+                        self._say_silent()
+                await asyncio.sleep(pause / SECOND)
+        finally:
+            self._client.leave(self)
+
+    async def _look(self) -> None:
+        began = self._now()
+        # A clock that is slow shows what is new as if it were old; and a restart is logged as of when it went down.
+        back = _WEEK if self._told is None else _DAY
+        since = min(max(min([self.looked - back, *self._open]), self._since - _WEEK), began - _DAY)
+        found = await event_readings(self._client, since=since, zone=self._zone, lasts=0, now=self._now, asker=self)
+        told = self._told
+        self._told = (told or set()) | {_key(reading) for reading in found}
+        self.looked = began
+        self._open = [e.begin for e in map(_event, found) if e.lasts and e.end is None and e.begin > began - _WEEK]
+        # Of the first look, what is older is not new; later on, what was not there before is, whatever its time.
+        new = [r for r in found if (r.time >= self._since if told is None else _key(r) not in told)]
+        if new:
+            self._deliver(new)
+
+    def _say_silent(self) -> None:
+        """Say that there seems to be no log; that one is silent which was there before, is said of the inverter."""
+        if self._told is None and not self._said:
+            self._said = True
+            logger.warning("%s: no answer for its event log; there are no events of it", self._client.peer)
+
+
+def _key(reading: Reading) -> tuple[str, int]:
+    return reading.object.name, reading.time
+
+
+def _event(reading: Reading) -> LoggedEvent:
+    assert isinstance(reading.value, LoggedEvent)  # noqa: S101  # they were made here
+    return reading.value
+
+
+# --- what a row means -----------------------------------------------------------------------------------------------
+
+
 def tell(clock: Clock, dated: Dated[Event]) -> LoggedEvent:
     """Return what a row of the event table means."""
     raw = dated.row
-    first, second, third = raw.values
     info: ObjectInfo | None = None
-    old: Value | None = None
-    new: Value | None = None
-    value, end, unit = None, None, ""
+    end, unit = None, ""
     if raw.type == PARAMETER_CHANGED:
-        info = registry.describe(first)
-        old, new, unit = _parameter(info, second), _parameter(info, third), info.unit
-    elif raw.type == UPDATED:
-        old, new = second, third
-    else:
-        end = _end(clock, dated.time, first)
-        unit = UNITS.get(raw.type, "")
-        value = _measured(second) if unit else None
+        info = registry.describe(raw.values[0])
+        unit = info.unit
+    elif raw.type != UPDATED:
+        end = _end(clock, dated.time, raw.values[0])
+        unit = UNITS.get(raw.type, "") if measured(raw.values[1]) is not None else ""
     return LoggedEvent(
-        type=raw.type,
         name=registry.event_name(raw),
         begin=dated.time * SECOND,
         end=None if end is None else end * SECOND,
         is_sure=dated.is_sure,
-        object=info,
-        old=old,
-        new=new,
-        value=value,
-        unit=unit if value is not None or info else "",
+        object=info.name if info else "",
+        data_type=info.data_type if info else DataType.UNKNOWN,
+        unit=unit,
         raw=raw,
     )
 
@@ -168,16 +299,3 @@ def _end(clock: Clock, begin: int, shown: int) -> int | None:
         if begin <= end <= begin + _LONGEST:
             return end
     return None
-
-
-def _parameter(info: ObjectInfo, bits: int) -> Value:
-    """Return the value of an object that stands in four bytes; the bytes themselves where more would not fit there."""
-    data = bits.to_bytes(4)
-    size = _SIZES.get(info.data_type)
-    return data if size is None else info.decode(data[-size:])
-
-
-def _measured(bits: int) -> float | None:
-    """Return the number that four bytes are, unless it is none that can be measured: then they are a code."""
-    (value,) = struct.unpack(">f", bits.to_bytes(4))
-    return value if math.isfinite(value) and _LEAST <= abs(value) <= _MOST else None

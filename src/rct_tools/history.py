@@ -10,16 +10,19 @@ as early as can be, and no more is kept than a page of each.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from rct_tools.client import Client
 from rct_tools.clock import Clock
 from rct_tools.errors import NoAnswer
+from rct_tools.objects import registry
 from rct_tools.paging import Dated, Paging
+from rct_tools.reading import Reading
 from rct_tools.series import Series, find_series
 from rct_tools.times import SECOND, local_zone
 from rct_tools.values import EventTable, Sample, TimeSeries
@@ -27,6 +30,28 @@ from rct_tools.values import EventTable, Sample, TimeSeries
 logger = logging.getLogger(__name__)
 
 _TRIES: Final = 3  # of a page, each with all attempts of the client
+
+
+class Logs(Protocol):
+    """The logs of an inverter; a Client has them."""
+
+    peer: str
+
+    async def read(self, name: str, *, before: int | None = None) -> Reading:
+        """Return a page of a log, as Client.read does; raises what that does."""
+
+
+class InTurns:
+    """An inverter that is asked in turns with others, as an asker of its own: what is read meanwhile is not held up."""
+
+    def __init__(self, client: Client, asker: Hashable) -> None:
+        self.peer = client.peer
+        self._client = client
+        self._asker = asker
+
+    async def read(self, name: str, *, before: int | None = None) -> Reading:
+        """Return a page of a log, as Client.read does."""
+        return (await asyncio.shield(self._client.ask(registry[name], before, asker=self._asker))).reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +64,7 @@ class HistoryRow:
 
 
 async def read_history(
-    client: Client,
+    client: Logs,
     resolution: str = "minutes",
     *,
     since: int | None = None,
@@ -78,7 +103,7 @@ async def read_history(
             yield row
 
 
-async def ask_page(client: Client, name: str, before: int, *, is_known: bool) -> TimeSeries | EventTable | None:
+async def ask_page(client: Logs, name: str, before: int, *, is_known: bool) -> TimeSeries | EventTable | None:
     """Return the page of a log before a time that the clock of the inverter shows.
 
     None for a log that the inverter does not know: one that has never answered. Raises NoAnswer for another that stays

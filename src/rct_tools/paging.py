@@ -101,7 +101,9 @@ class Paging(Generic[Row]):
             found[key] += 1
             if found[key] > self._seen[key] and (self._is_parted or found[key] == 1):
                 yield row
-        self._seen = Counter({key: count for key, count in (self._seen | found).items() if key[0] < self.before})
+        repeat = self._clock.repeat(self.before)  # of which the next page may have all
+        end = repeat.end if repeat else self.before
+        self._seen = Counter({key: count for key, count in (self._seen | found).items() if key[0] < end})
 
     def _date(self, row: Row) -> Iterator[Dated[Row]]:
         repeat = self._clock.repeat(row.time)

@@ -9,6 +9,7 @@ import difflib
 import os
 import re
 import ssl
+import tomllib
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -140,6 +141,24 @@ class Tls(Table, frozen=True):
         except ssl.SSLError as exc:
             raise ConfigError(f"tls: {self.ca or self.certificate}: no certificate that can be used: {exc}") from exc
         return context
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file. Raises ConfigError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: byte {exc.start} is not UTF-8") from exc
+
+
+def parse_toml(text: str, source: str) -> dict[str, Any]:
+    """Return the tree in a text; ``source`` is its name in errors. Raises ConfigError."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{source}: not TOML: {exc}") from exc
 
 
 def decode(value: object, kind: type[T], place: str = "") -> T:

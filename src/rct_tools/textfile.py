@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
+import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -16,6 +19,7 @@ from rct_tools.newfile import new_file
 from rct_tools.times import SECOND
 
 _BLOCK: Final = 65536  # bytes
+_PIECE: Final = 1024 * 1024  # bytes that are searched at once
 
 
 class TextFile:
@@ -125,6 +129,47 @@ class TextFile:
 
     def _error(self, exc: OSError) -> SinkError:
         return SinkError(f"{self.path}: cannot be written: {exc.strerror}")
+
+
+def files_aside(path: Path, since: int) -> list[Path]:
+    """Return what was put aside of a file, by name; not what was written to last before a time (UTC, nanoseconds)."""
+    form = re.compile(rf"{re.escape(path.stem)}-(\d{{8}}T\d{{6}}Z)(?:_\d+)?{re.escape(path.suffix)}(?:\.gz)?", re.ASCII)
+    first = datetime.fromtimestamp(max(0, since) // SECOND, UTC).strftime("%Y%m%dT%H%M%SZ")
+    names = ((match, beside) for beside in path.parent.iterdir() if (match := form.fullmatch(beside.name)))
+    return sorted(beside for match, beside in names if match[1] >= first)
+
+
+def line_heads(path: Path, begin: bytes, mark: bytes) -> Iterator[bytes]:
+    """Yield what stands between ``begin`` and the first ``mark`` of each line that has both; ``begin`` begins it.
+
+    A compressed file is unpacked on the way, also one that was just compressed. One that is gone has no lines. Raises
+    SinkError.
+    """
+    try:
+        with _open_to_read(path) as file:
+            while piece := file.read(_PIECE):
+                piece += file.readline()
+                at = piece.find(mark)
+                while at >= 0:
+                    start = piece.rfind(b"\n", 0, at) + 1
+                    if piece.startswith(begin, start):
+                        yield piece[start + len(begin) : at]
+                    end = piece.find(b"\n", at)
+                    at = piece.find(mark, end) if end >= 0 else -1
+    except FileNotFoundError:
+        return
+    except (OSError, EOFError, zlib.error) as exc:
+        why = (isinstance(exc, OSError) and exc.strerror) or f"damaged: {exc}"
+        raise SinkError(f"{path}: cannot be read: {why}") from exc
+
+
+def _open_to_read(path: Path) -> BinaryIO | gzip.GzipFile:
+    if path.suffix == ".gz":
+        return gzip.GzipFile(path)
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return gzip.GzipFile(_compressed(path))
 
 
 def compress(path: Path) -> Path:

@@ -9,6 +9,7 @@ import math
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -34,6 +35,7 @@ class DataType(Enum):
     BATTERY_MODULE_STATUS = auto()
     BATTERY_MODULE_STATISTICS = auto()
     BATTERY_MODULE_RESISTANCE = auto()
+    LOGGED_EVENT = auto()  # of our own: no inverter sends it
 
 
 NUMBERS: Final = frozenset(
@@ -51,7 +53,13 @@ NUMBERS: Final = frozenset(
 
 CELLS_PER_MODULE: Final = 24
 
+PARAMETER_CHANGED: Final = 0x73
+UPDATED: Final = 0x77
+"""Types of events that happen at once; all others last for a while."""
+
 _LONGEST_SHOWN: Final = 200  # letters of a value in a message
+_NANO: Final = 1_000_000_000  # ns in a second
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Sample(NamedTuple):
@@ -85,6 +93,76 @@ class EventTable:
     events: tuple[Event, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """Something that happened: a row of the event table, and what it means. Times are UTC, in nanoseconds."""
+
+    name: str  # "surge or phase failure", "parameter changed"
+    begin: int
+    end: int | None  # of what lasts; None where it has none, or none yet
+    is_sure: bool  # else its times may be an hour off: they are of the hour that repeats in autumn
+    object: str  # the name of the parameter that was changed; "" for none
+    data_type: DataType  # of the parameter; else UNKNOWN
+    unit: str  # of old and new, or of the value; "" for none
+    raw: Event  # as the inverter keeps it; its values say more than is known here
+
+    @property
+    def type(self) -> int:
+        """The number of a fault bit."""
+        return self.raw.type
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is something that ends."""
+        return self.raw.type not in (PARAMETER_CHANGED, UPDATED)
+
+    @property
+    def duration(self) -> int | None:
+        """How long it lasted, in nanoseconds; None for what has no end."""
+        return None if self.end is None else self.end - self.begin
+
+    @property
+    def old(self) -> bool | int | float | bytes | None:
+        """What a parameter was, in its own type and unit; of an update, the version."""
+        return self._changed(self.raw.values[1])
+
+    @property
+    def new(self) -> bool | int | float | bytes | None:
+        """What it is since then."""
+        return self._changed(self.raw.values[2])
+
+    @property
+    def value(self) -> float | None:
+        """What was measured, in its unit."""
+        return measured(self.raw.values[1]) if self.unit and self.lasts else None
+
+    def _changed(self, bits: int) -> bool | int | float | bytes | None:
+        if self.lasts:
+            return None
+        if self.raw.type == UPDATED:
+            return bits
+        data = bits.to_bytes(4)
+        size = _PARAMETER_SIZES.get(self.data_type)
+        # Of what is longer there are four bytes, and no more.
+        value = data if size is None else decode_value(self.data_type, data[-size:])
+        assert isinstance(value, bool | int | float | bytes)  # noqa: S101  # as these types are
+        return value
+
+
+def measured(bits: int) -> float | None:
+    """Return the number that four bytes are, unless it is none that can be measured: then they are a code."""
+    (value,) = struct.unpack(">f", bits.to_bytes(4))
+    return value if math.isfinite(value) and _LEAST <= abs(value) <= _MOST else None
+
+
+_PARAMETER_SIZES: Final[Mapping[DataType, int]] = {
+    **dict.fromkeys((DataType.BOOL, DataType.UINT8, DataType.INT8, DataType.ENUM), 1),
+    **dict.fromkeys((DataType.UINT16, DataType.INT16), 2),
+    **dict.fromkeys((DataType.UINT32, DataType.INT32, DataType.FLOAT), 4),
+}
+_LEAST, _MOST = 1e-3, 1e6  # what a measured value is between; the bits of a code are a far smaller number, or no number
+
+
 class Cell(NamedTuple):
     """One cell of a battery module."""
 
@@ -112,7 +190,17 @@ class CellStatistics:
 
 
 Value: TypeAlias = (
-    bool | int | float | str | bytes | TimeSeries | EventTable | CellStatistics | tuple[Cell, ...] | tuple[float, ...]
+    bool
+    | int
+    | float
+    | str
+    | bytes
+    | TimeSeries
+    | EventTable
+    | LoggedEvent
+    | CellStatistics
+    | tuple[Cell, ...]
+    | tuple[float, ...]
 )
 
 
@@ -166,12 +254,36 @@ def plain(value: Value) -> Any:
         case EventTable():
             events = [{"type": e.type, "time": e.time, "values": list(e.values)} for e in value.events]
             return {"time": value.time, "events": events}
+        case LoggedEvent():
+            return _plain_event(value)
         case CellStatistics():
             return {name: _extreme(getattr(value, name)) for name in CellStatistics.__slots__}
         case tuple():
             return [item._asdict() if isinstance(item, Cell) else plain(item) for item in value]
         case _:
             return value
+
+
+def _plain_event(event: LoggedEvent) -> dict[str, Any]:
+    """Return an event as ``rct events`` tells it, but in UTC."""
+    return {
+        "begin": _iso_second(event.begin),
+        "end": None if event.end is None else _iso_second(event.end),
+        "duration": None if event.duration is None else event.duration // _NANO,
+        "unsure": not event.is_sure,
+        "type": f"0x{event.type:02x}",
+        "name": event.name,
+        "object": event.object or None,
+        "old": None if event.old is None else plain(event.old),
+        "new": None if event.new is None else plain(event.new),
+        "value": event.value,
+        "unit": event.unit,
+        "raw": list(event.raw.values),
+    }
+
+
+def _iso_second(time: int) -> str:
+    return (_EPOCH + timedelta(seconds=time // _NANO)).isoformat()
 
 
 def _extreme(extreme: CellExtreme) -> dict[str, Any]:
@@ -236,6 +348,8 @@ def _encode_string(text: str) -> bytes:
 _TIME = struct.Struct(">I")
 _SAMPLE = struct.Struct(">If")
 _EVENT = struct.Struct(">5I")
+_LOGGED = struct.Struct(">B2q5I")
+_HAS_END, _IS_SURE = 1, 2
 _CELL = struct.Struct("<BHB")  # the battery's own processor is little endian
 _EXTREME = struct.Struct("<IIf")
 _RESISTANCE = struct.Struct(">Hxx")
@@ -259,6 +373,33 @@ def _decode_events(payload: bytes) -> EventTable:
 
 def _encode_events(table: EventTable) -> bytes:
     return _TIME.pack(table.time) + b"".join(_EVENT.pack(e.type, e.time, *e.values) for e in table.events)
+
+
+def _decode_logged(payload: bytes) -> LoggedEvent:
+    flags, begin, end, kind, time, *values = _LOGGED.unpack_from(payload)
+    name, parameter, type_name, unit = payload[_LOGGED.size :].decode().split("\0")
+    if type_name not in DataType.__members__ or flags not in range(4):
+        raise ValueError("no event that was encoded here")
+    return LoggedEvent(
+        name,
+        begin,
+        end if flags & _HAS_END else None,
+        bool(flags & _IS_SURE),
+        parameter,
+        DataType[type_name],
+        unit,
+        Event(kind, time, (values[0], values[1], values[2])),
+    )
+
+
+def _encode_logged(event: LoggedEvent) -> bytes:
+    flags = _HAS_END * (event.end is not None) | _IS_SURE * bool(event.is_sure)
+    raw = event.raw
+    head = _LOGGED.pack(flags, event.begin, event.end or 0, raw.type, raw.time, *raw.values)
+    texts = (event.name, event.object, event.data_type.name, event.unit)
+    if any("\0" in text for text in texts):
+        raise ValueError("NUL ends a text")
+    return head + "\0".join(texts).encode()
 
 
 def _decode_cells(payload: bytes) -> tuple[Cell, ...]:
@@ -312,4 +453,5 @@ CODECS: Final[Mapping[DataType, Codec]] = {
     DataType.BATTERY_MODULE_STATUS: Codec("96 bytes", _decode_cells, _encode_cells, _is(tuple)),
     DataType.BATTERY_MODULE_STATISTICS: Codec("48 bytes", _decode_statistics, _encode_statistics, _is(CellStatistics)),
     DataType.BATTERY_MODULE_RESISTANCE: Codec("96 bytes", _decode_resistances, _encode_resistances, _is(tuple)),
+    DataType.LOGGED_EVENT: Codec("37 bytes and 4 texts", _decode_logged, _encode_logged, _is(LoggedEvent)),
 }

@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {  # name: what it does; its code is the cl
     "battery": "Show modules and cells of a battery, and what stands out.",
     "doctor": "Examine a connection: what is wrong, and what to do.",
     "history": "Read what an inverter remembers: as a table, a file, a picture.",
+    "backfill": "Fill gaps of what was stored from what an inverter remembers.",
     "events": "Read the event log of an inverter, and follow it.",
     "query": "Read back what was stored.",
     "write": "Set what an inverter does; without --yes, only show it.",

@@ -23,11 +23,11 @@ from rct_tools.cli.output import Output, Row, open_output
 from rct_tools.cli.run import run_async, say
 from rct_tools.client import Client, connect
 from rct_tools.clock import Clock
-from rct_tools.display import show_value
-from rct_tools.events import LoggedEvent, follow_events, read_events
+from rct_tools.display import show_details
+from rct_tools.events import follow_events, read_events
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.times import SECOND, local_zone, parse_time, show_duration
-from rct_tools.values import Value, plain
+from rct_tools.values import LoggedEvent, plain
 
 _COLUMNS: Final = ("begin", "end", "duration", "unsure", "type", "name", "object", "old", "new", "value", "unit", "raw")
 _EVERY: Final = 30.0  # seconds between two looks at what is new
@@ -88,7 +88,7 @@ def events(
     clock.span(begin, end, now)
 
     def is_wanted(event: LoggedEvent) -> bool:
-        return (not types or any(event.type in each for each in types)) and info in (None, event.object)
+        return (not types or any(event.type in each for each in types)) and (info is None or info.name == event.object)
 
     client = connect(host, port, timeout=timeout)
     zone_name = clock.zone.key
@@ -121,43 +121,14 @@ async def _print(
 
 
 def _row(event: LoggedEvent, clock: Clock) -> dict[str, Any]:
-    """Return an event by its columns, as JSON knows it; the event itself beside them."""
-    return {
-        "begin": clock.text(event.begin // SECOND),
-        "end": None if event.end is None else clock.text(event.end // SECOND),
-        "duration": None if event.duration is None else event.duration // SECOND,
-        "unsure": not event.is_sure,
-        "type": f"0x{event.type:02x}",
-        "name": event.name,
-        "object": event.object and event.object.name,
-        "old": None if event.old is None else plain(event.old),
-        "new": None if event.new is None else plain(event.new),
-        "value": event.value,
-        "unit": event.unit,
-        "raw": list(event.raw.values),
-        "event": event,
-    }
+    """Return an event by its columns, as JSON knows it, in the time of the inverter; the event itself beside them."""
+    begin = clock.text(event.begin // SECOND)
+    end = None if event.end is None else clock.text(event.end // SECOND)
+    return {**plain(event), "begin": begin, "end": end, "event": event}
 
 
 def _line(row: Row) -> str:
     event: LoggedEvent = row["event"]
     lasted = "" if event.duration is None else show_duration(event.duration)
     begin = row["begin"].replace("T", " ") + ("" if event.is_sure else " ?")
-    return f"{begin}  {event.name:<36} {lasted:>7}  {_what(event)}".rstrip()
-
-
-def _what(event: LoggedEvent) -> str:
-    """Return what is known of an event beside its name and times."""
-    if event.object is not None:
-        return f"{event.object.name}: {_shown(event.object, event.old)} → {_shown(event.object, event.new)}"
-    if event.old is not None:
-        return f"{event.old!s} → {event.new!s}"
-    if event.value is not None:
-        return f"{event.value:.2f} {event.unit}"
-    return f"code {code}" if (code := event.raw.values[1]) else ""
-
-
-def _shown(info: ObjectInfo, value: Value | None) -> str:
-    if value is None:
-        return "?"
-    return info.meaning(value) or show_value(info, value)
+    return f"{begin}  {event.name:<36} {lasted:>7}  {show_details(event)}".rstrip()

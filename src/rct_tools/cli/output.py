@@ -37,7 +37,7 @@ class _JsonLines:
         self._columns = columns
 
     def row(self, row: Row) -> None:
-        _print(_json({column: row[column] for column in self._columns}))
+        _print(_json(_chosen(row, self._columns)))
 
     def end(self) -> None:
         """Every line stands for itself."""
@@ -49,7 +49,7 @@ class _Json:
         self._first = True
 
     def row(self, row: Row) -> None:
-        _print(("[\n " if self._first else " ,") + _json({column: row[column] for column in self._columns}))
+        _print(("[\n " if self._first else " ,") + _json(_chosen(row, self._columns)))
         self._first = False
 
     def end(self) -> None:
@@ -63,7 +63,7 @@ class _Csv:
         self._writer.writerow(columns)
 
     def row(self, row: Row) -> None:
-        self._writer.writerow(_cell(row[column]) for column in self._columns)
+        self._writer.writerow(_cell(row.get(column)) for column in self._columns)
         sys.stdout.flush()
 
     def end(self) -> None:
@@ -81,9 +81,13 @@ FORMATS: Final[Mapping[str, Callable[[Sequence[str], Callable[[Row], str]], Outp
 def open_output(output_format: str, columns: Sequence[str], line: Callable[[Row], str]) -> Output:
     """Return where rows go: the columns of each, or for text what ``line`` makes of it.
 
-    Values are as JSON knows them: ``rct_tools.values.plain``.
+    What a row lacks is absent in JSON, and empty in CSV. Values are as JSON knows them: ``rct_tools.values.plain``.
     """
     return FORMATS[output_format](columns, line)
+
+
+def _chosen(row: Row, columns: Sequence[str]) -> Row:
+    return {column: row[column] for column in columns if column in row}
 
 
 def _json(row: Row) -> str:

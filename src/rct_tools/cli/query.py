@@ -18,7 +18,7 @@ from rct_tools.sinks.sqlite import query as stored
 from rct_tools.times import iso_time, parse_time
 from rct_tools.values import DataType
 
-COLUMNS = ("time", "inverter", "object", "value", "unit")
+COLUMNS = ("time", "inverter", "object", "value", "unit", "backfilled")
 
 
 class TimeType(click.ParamType[int]):
@@ -61,15 +61,14 @@ def query(store: str, pattern: str, since: int | None, until: int | None, output
     try:
         for reading in stored(path, pattern, since=since, until=until):
             count += 1
-            output.row(
-                {
-                    "time": iso_time(reading.time),
-                    "inverter": reading.inverter,
-                    "object": reading.object,
-                    "value": reading.value,
-                    "unit": reading.unit,
-                }
-            )
+            row = {
+                "time": iso_time(reading.time),
+                "inverter": reading.inverter,
+                "object": reading.object,
+                "value": reading.value,
+                "unit": reading.unit,
+            }
+            output.row(row | {"backfilled": True} if reading.backfilled else row)
     except UnknownObject:
         if pattern not in registry:
             raise
@@ -84,4 +83,5 @@ def _line(row: Row) -> str:
     info = replace(known, unit=row["unit"])  # what it was when it was stored
     shown = show_value(info, float("nan") if value is None else value)
     moment = row["time"][:23] + row["time"][-6:]  # milliseconds are enough for the eye
-    return f"{moment}  {row['inverter']}  {name:<34} {shown:>16}  {info.meaning(value)}".rstrip()
+    line = f"{moment}  {row['inverter']}  {name:<34} {shown:>16}  {info.meaning(value)}".rstrip()
+    return f"{line}  backfilled" if "backfilled" in row else line

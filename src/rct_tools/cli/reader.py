@@ -98,7 +98,7 @@ def reader(
                 user = f"{influx_user}@" if influx_user else ""
                 server = f"[{influx_host}]" if ":" in influx_host else influx_host
                 urls.append(f"influx://{user}{server}:{influx_port}/{influx_db}")
-            inverter = InverterSetup(INVERTER, host, plan, port, local_zone())
+            inverter = InverterSetup(INVERTER, host, plan, port, local_zone(), backfill=False)  # as its ancestor does
             sinks = tuple(replace(sink_of(url), objects=tuple(plan.expects)) for url in urls)
             run_async(_collect(Setup((inverter,), sinks)))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from math import isfinite
 from typing import Any
 
 from rct_tools.client import Client
+from rct_tools.clock import Clock
 from rct_tools.errors import DecodeError, LinkError, NoAnswer
 from rct_tools.objects import registry
 from rct_tools.reading import Reading
@@ -61,9 +62,9 @@ class Answers:
         number = self.count(name)
         return None if number is None else Label(number, registry[name].meaning(number))
 
-    def moment(self, name: str, zone: tzinfo) -> datetime | None:
-        """Return a time of the inverter's clock, which shows the time of a zone; None for 0, which is never."""
-        return local_moment(self.count(name), zone)
+    def moment(self, name: str, clock: Clock) -> datetime | None:
+        """Return a time that the inverter's clock shows; None for 0, which is never."""
+        return local_moment(self.count(name), clock)
 
     def structure(self, name: str, like: str) -> Value | None:
         """Return a value that is laid out as that of another object, also where the table of objects does not know."""
@@ -97,14 +98,12 @@ async def ask(client: Client, names: Iterable[str], before: Answers = Answers({}
     return together
 
 
-def local_moment(seconds: int | None, zone: tzinfo) -> datetime | None:
-    """Return a time on the wall of a zone, given in seconds as if it were UTC, with its offset; None for none, and 0.
+def local_moment(shown: int | None, clock: Clock) -> datetime | None:
+    """Return what the clock of an inverter shows, with its offset; None for none, and for 0, which is never.
 
     In the hour that comes twice in autumn, the first is meant.
     """
-    if not seconds or seconds < 0:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=zone)
+    return clock.local(shown) if shown and shown > 0 else None
 
 
 def as_json(item: Any) -> Any:

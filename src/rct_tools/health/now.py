@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from rct_tools.client import Client
+from rct_tools.clock import Clock
 from rct_tools.health.answers import Answers, Label, ask
 from rct_tools.objects import registry
 from rct_tools.times import local_zone
@@ -175,18 +176,18 @@ class Health:
     trouble: str  # what ended the connection before all were asked for; "" where nothing did
 
 
-async def status(client: Client, *, zone: tzinfo | None = None) -> Health:
+async def status(client: Client, *, zone: ZoneInfo | None = None) -> Health:
     """Ask an inverter how it is: some 35 objects, which take two or three seconds.
 
     ``zone`` is the time zone of its clock, that of this machine if left out.
 
     Raises NoAnswer when it answers nothing, LinkError when there is no connection. What stays silent is in ``missing``.
     """
-    return health_of(await ask(client, ASKED), client, zone or ZoneInfo(local_zone()))
+    return health_of(await ask(client, ASKED), client, Clock(zone or ZoneInfo(local_zone())))
 
 
-def health_of(answers: Answers, client: Client, zone: tzinfo) -> Health:
-    """Return how an inverter is by what it has answered, at least one object of ASKED."""
+def health_of(answers: Answers, client: Client, clock: Clock) -> Health:
+    """Return how an inverter is by what it has answered, at least one object of ASKED; ``clock`` is its own."""
     island = answers.count(_ISLAND)
     return Health(
         time=answers.time,
@@ -194,14 +195,14 @@ def health_of(answers: Answers, client: Client, zone: tzinfo) -> Health:
         name=answers.text(_NAME),
         serial=answers.text(_SERIAL),
         firmware=answers.text(_FIRMWARE),
-        clock=answers.moment(_CLOCK, zone),
+        clock=answers.moment(_CLOCK, clock),
         state=answers.label(_STATE),
         strategy=answers.label(_STRATEGY),
         separated=None if island is None else bool(island & 1),
         faults=_faults(answers),
         powers=Powers(**_numbers(answers, _POWERS)),
         today=Energies(**_numbers(answers, _ENERGIES)),
-        battery=None if answers.text(_BATTERY) == "" else _charge(answers, zone),
+        battery=None if answers.text(_BATTERY) == "" else _charge(answers, clock),
         quality=_quality(client),
         missing=answers.missing,
         trouble=answers.trouble,
@@ -212,13 +213,13 @@ def _numbers(answers: Answers, names: Mapping[str, str]) -> dict[str, float | No
     return {field: answers.number(name) for field, name in names.items()}
 
 
-def _charge(answers: Answers, zone: tzinfo) -> Charge:
+def _charge(answers: Answers, clock: Clock) -> Charge:
     return Charge(
         **_numbers(answers, _CHARGE),
         second=answers.number(_SECOND_SOC) if answers.text(_SECOND) else None,
         cycles=answers.count(_CYCLES),
         status=answers.label(_STATUS),
-        calibration=answers.moment(_CALIBRATION, zone),
+        calibration=answers.moment(_CALIBRATION, clock),
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime
 from math import isfinite
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from rct_tools.client import Client
+from rct_tools.clock import Clock
 from rct_tools.components import MODULES
 from rct_tools.health.answers import Answers, Label, ask, local_moment
 from rct_tools.objects import registry
@@ -145,7 +146,7 @@ class Battery:
     trouble: str  # what ended the connection before all were asked for; "" where nothing did
 
 
-async def battery(client: Client, *, zone: tzinfo | None = None) -> Battery:
+async def battery(client: Client, *, zone: ZoneInfo | None = None) -> Battery:
     """Ask an inverter for all of its battery: a dozen objects for each tower, and five for each module.
 
     ``zone`` is the time zone of its clock, that of this machine if left out.
@@ -160,13 +161,13 @@ async def battery(client: Client, *, zone: tzinfo | None = None) -> Battery:
         answers = await ask(client, sorted(more - answers.readings.keys()), answers)
         of_modules = [name for tower in towers for n in _maybe(answers, tower) for name in _names(tower, _OF_MODULE, n)]
         answers = await ask(client, of_modules, answers)
-    zone = zone or ZoneInfo(local_zone())
-    return Battery(answers.time, client.peer, towers_of(answers, zone), answers.missing, answers.trouble)
+    clock = Clock(zone or ZoneInfo(local_zone()))
+    return Battery(answers.time, client.peer, towers_of(answers, clock), answers.missing, answers.trouble)
 
 
-def towers_of(answers: Answers, zone: tzinfo) -> tuple[Tower, ...]:
+def towers_of(answers: Answers, clock: Clock) -> tuple[Tower, ...]:
     """Return the towers that an inverter has, by what it has answered."""
-    return tuple(_tower(answers, tower, zone) for tower in _there(answers))
+    return tuple(_tower(answers, tower, clock) for tower in _there(answers))
 
 
 def _there(answers: Answers) -> list[str]:
@@ -185,8 +186,8 @@ def _maybe(answers: Answers, tower: str) -> list[int]:
     return [n for n in range(MODULES) if answers.text(f"{tower}.module_sn[{n}]") != ""]
 
 
-def _tower(answers: Answers, tower: str, zone: tzinfo) -> Tower:
-    modules = [_module(answers, tower, n, zone) for n in _maybe(answers, tower)]
+def _tower(answers: Answers, tower: str, clock: Clock) -> Tower:
+    modules = [_module(answers, tower, n, clock) for n in _maybe(answers, tower)]
     return Tower(
         serial=answers.text(f"{tower}.{_SERIAL}"),
         status=answers.label(f"{tower}.{_STATUS}"),
@@ -197,7 +198,7 @@ def _tower(answers: Answers, tower: str, zone: tzinfo) -> Tower:
     )
 
 
-def _module(answers: Answers, tower: str, n: int, zone: tzinfo) -> Module:
+def _module(answers: Answers, tower: str, n: int, clock: Clock) -> Module:
     def structure(part: str) -> Any:
         # What is known of the first tower's layout holds for the second, of which the table knows nothing.
         return answers.structure(f"{tower}.{part}[{n}]", f"{_FIRST}.{part}[{n}]")
@@ -209,14 +210,14 @@ def _module(answers: Answers, tower: str, n: int, zone: tzinfo) -> Module:
         cycles=answers.count(f"{tower}.stack_cycles[{n}]"),
         cells=structure("cells"),
         resistances=structure("cells_resist"),
-        extremes=None if statistics is None else _extremes(statistics, zone),
+        extremes=None if statistics is None else _extremes(statistics, clock),
     )
 
 
-def _extremes(statistics: CellStatistics, zone: tzinfo) -> Extremes:
-    return Extremes(*(_extreme(getattr(statistics, name), zone) for name in Extremes.__slots__))
+def _extremes(statistics: CellStatistics, clock: Clock) -> Extremes:
+    return Extremes(*(_extreme(getattr(statistics, name), clock) for name in Extremes.__slots__))
 
 
-def _extreme(found: CellExtreme, zone: tzinfo) -> Extreme | None:
-    when = local_moment(found.time, zone)
+def _extreme(found: CellExtreme, clock: Clock) -> Extreme | None:
+    when = local_moment(found.time, clock)
     return Extreme(found.cell, when, found.value) if when and isfinite(found.value) else None

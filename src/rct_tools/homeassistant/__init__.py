@@ -19,7 +19,7 @@ from rct_tools.times import SECOND
 __all__ = ["HomeAssistant", "Message", "topic_level"]
 
 ORIGIN: Final = "RCT Tools"
-_COMPONENTS: Final = ("sensor", "binary_sensor")
+_COMPONENTS: Final = ("sensor", "binary_sensor", "event")
 _OF_THE_LINK: Final = "link."  # known of an inverter that is away, too
 
 
@@ -36,7 +36,7 @@ class HomeAssistant:
 
     Nothing is announced of an inverter before its serial number is known, which entities are known by, so that they
     keep their history when the inverter gets another name; nor of a device before it is known to be there; nor an
-    entity before it has a state.
+    entity before it has a state, but for those of events: one that comes with its first event would miss it.
     """
 
     def __init__(
@@ -68,6 +68,10 @@ class HomeAssistant:
         if reading.object.name in inverter.told_by:
             messages += self._learn(inverter, reading)
             inverter = self._inverters[reading.inverter]
+        for live in inverter.events:
+            if not live.is_announced and inverter.may_announce(live.state.device):
+                live.is_announced = True
+                messages += self._configs(inverter, live)
         for live in inverter.by_object.get(reading.object.name, ()):
             if live.see(reading, inverter.zone) and inverter.may_announce(live.state.device):
                 messages += self._tell(inverter, live)
@@ -161,7 +165,7 @@ class HomeAssistant:
             "state_topic": inverter.state_topic(live),
             "availability": availability,
             "availability_mode": "all",
-            "expire_after": live.expiry // SECOND,
+            **({} if state.is_event else {"expire_after": live.expiry // SECOND}),
             "device": inverter.describe(device),
             "origin": self._origin,
         }

@@ -49,7 +49,7 @@ class Device:
 class Entity:
     """One entity, as far as it is the same for every inverter."""
 
-    component: str  # "sensor" or "binary_sensor"
+    component: str  # "sensor", "binary_sensor" or "event"
     key: str
     config: Mapping[str, Any]  # of its discovery message
 
@@ -71,6 +71,11 @@ class State:
     def is_total(self) -> bool:
         """Whether it is a counter that must not go back."""
         return self.entities[0].config.get("state_class") == "total_increasing"
+
+    @property
+    def is_event(self) -> bool:
+        """Whether it is no state at all, but what passes by on the topic of events."""
+        return self.entities[0].component == "event"
 
 
 @dataclass(frozen=True, slots=True)

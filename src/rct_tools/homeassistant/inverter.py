@@ -108,6 +108,7 @@ class Inverter:
             )
             for state in selection.states
         ]
+        self.events = [live for live in self.lives if live.state.is_event]
         self.by_object: dict[str, list[Live]] = {}
         for live in self.lives:
             for name in live.state.objects:
@@ -174,8 +175,8 @@ class Inverter:
         return str(self.node) if device == INVERTER else f"{self.node}_{device}"
 
     def state_topic(self, live: Live) -> str:
-        """Return where a state is published."""
-        return f"{self.topic}/homeassistant/{live.state.key}"
+        """Return where a state is published; of events, where the sink says them."""
+        return f"{self.topic}/event" if live.state.is_event else f"{self.topic}/homeassistant/{live.state.key}"
 
 
 def _says_something(value: Value) -> bool:

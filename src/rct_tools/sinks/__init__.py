@@ -51,6 +51,7 @@ class Kind(NamedTuple):
     unsafe: float = 0.0  # seconds for which what it says to have taken may yet be lost with it
     secret: str = ""  # the variable of the environment that may hold its password or token
     makes_files: bool = False  # whether opening it leaves something on disk
+    is_store: bool = True  # else it shows what is new, and keeps nothing
 
 
 _VICTORIA: Final = 10.0  # seconds: VictoriaMetrics has what is new in memory alone for up to 5
@@ -64,10 +65,10 @@ SINKS: Final[Mapping[str, Kind]] = {
     "jsonl": Kind("lines", "jsonl:PATH", makes_files=True),
     "csv": Kind("lines", "csv:PATH", makes_files=True),
     "parquet": Kind("parquet", "parquet:FOLDER", makes_files=True),
-    "mqtt": Kind("mqtt", "mqtt://[USER@]HOST[:1883]/[PREFIX]", True, 0.0, "MQTT_PASSWORD"),
-    "mqtts": Kind("mqtt", "mqtts://[USER@]HOST[:8883]/[PREFIX]", True, 0.0, "MQTT_PASSWORD"),
-    "prometheus": Kind("prometheus", "prometheus://[HOST][:9831]"),
-    "console": Kind("console", "console:"),
+    "mqtt": Kind("mqtt", "mqtt://[USER@]HOST[:1883]/[PREFIX]", True, 0.0, "MQTT_PASSWORD", is_store=False),
+    "mqtts": Kind("mqtt", "mqtts://[USER@]HOST[:8883]/[PREFIX]", True, 0.0, "MQTT_PASSWORD", is_store=False),
+    "prometheus": Kind("prometheus", "prometheus://[HOST][:9831]", is_store=False),
+    "console": Kind("console", "console:", is_store=False),
 }
 """Each module has ``Settings``, whose keys beside ``url`` are those of a ``[[sink]]``, and ``open_sink`` for them."""
 
@@ -106,6 +107,11 @@ def open_sink(settings: SinkSettings, sources: Sequence[Source] = ()) -> Sink:
     """
     sink: Sink = _module(settings.url).open_sink(settings, sources)
     return sink
+
+
+def is_store(url: str) -> bool:
+    """Return whether the sink of a URL, whose scheme is one of SINKS, is a Store."""
+    return kind_of(url).is_store and not url.endswith(":-")  # what went to standard output is gone
 
 
 def _module(url: str) -> Any:

@@ -76,4 +76,5 @@ def _line(reading: Reading) -> str:
     info = reading.object
     time = iso_time(reading.time)
     shown = f"{info.name:<34} {show_value(info, reading.value):>16}  {info.meaning(reading.value):<12}"
-    return f"{shown}  {time[:23]}{time[-6:]}\n"  # milliseconds are enough for the eye
+    mark = "  backfilled" if reading.backfilled else ""
+    return f"{shown}  {time[:23]}{time[-6:]}{mark}\n"  # milliseconds are enough for the eye

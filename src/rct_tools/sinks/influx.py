@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import json
 import logging
 import math
 import os
@@ -16,16 +15,18 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from msgspec import Meta
 
 from rct_tools.errors import ConfigError, SinkError
-from rct_tools.lineprotocol import SCHEMAS, Point, Row, to_line, to_points
+from rct_tools.lineprotocol import PLACES, SCHEMAS, Place, Point, Row, times_in, to_line, to_points
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.settings import Secret, Table, Tls
+from rct_tools.sinks.answer import Answer, same_again
+from rct_tools.sinks.past import MILLISECOND, PAGE, influx_times, influxql, victoria_questions, victoria_times
 
 if TYPE_CHECKING:
     import aiohttp
@@ -46,7 +47,6 @@ _REASONS: Final = 100  # so many different reasons for leaving something out are
 _START: Final = re.compile(r"^vm_app_start_timestamp (\S+)$", re.MULTILINE)
 _DROPPED: Final = re.compile(r"partial write: (.*) dropped=(\d+)", re.DOTALL)
 _CONFLICT: Final = re.compile(r'input field "(.*?)" on measurement "(.*?)"')
-_UNPARSED: Final = re.compile(r"unable to parse '(.*)': (.*)")
 
 
 class Settings(Table, frozen=True):
@@ -164,6 +164,7 @@ class InfluxSink:
         """Readings that the database cannot hold, or will not, by the reason."""
         self._target = target
         self._to_rows = SCHEMAS[schema]
+        self._to_place = PLACES[schema]
         self._names = names
         self._aiohttp = aiohttp
         self._session: aiohttp.ClientSession | None = None
@@ -192,6 +193,21 @@ class InfluxSink:
             raise
         self.left_out += self._apart
 
+    async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
+        """Return when there are readings of an object, as for every Store; VictoriaMetrics keeps milliseconds.
+
+        Raises SinkError.
+        """
+        place = self._to_place(inverter, name, self._field_name(inverter, name))
+        try:
+            if self._holds_text is None:
+                await self._look()
+            ask = self._times_of_influx if self._holds_text else self._times_of_victoria
+            return {time - time % step for time in await ask(place, since, until, step)}
+        except SinkError:
+            self._holds_text = None  # what comes back may be another server
+            raise
+
     async def close(self) -> None:
         """Close the connection."""
         if self._session is not None:
@@ -214,6 +230,40 @@ class InfluxSink:
         plant = inverter.rpartition("/")[0]  # whose member it may be
         return self._names.get((inverter, name)) or self._names.get((plant, name), name)
 
+    async def _times_of_influx(self, place: Place, since: int, until: int, step: int) -> set[int]:
+        target = self._target
+        found: set[int] = set()
+        database = target.parameters.get("db") or target.parameters["bucket"]  # which 2.x and 3.x take for a database
+        while since < until:
+            parameters = {"db": database, "epoch": "ns", "q": influxql(place, since, until, step)}
+            answer = await self._request("GET", f"{target.prefix}/query", parameters)
+            if target.database and "database not found" in answer.error:
+                break  # nothing was written yet
+            page = self._read(answer, influx_times)
+            found.update(page)
+            if len(page) < PAGE:
+                break
+            since = page[-1] - page[-1] % step + step
+        return found
+
+    async def _times_of_victoria(self, place: Place, since: int, until: int, _: int) -> set[int]:
+        target = self._target
+        path = f"{target.prefix.removesuffix('/influx')}/api/v1/export/csv"
+        # What it was given last may not be found yet.
+        recent = [gzip.decompress(body).decode() for _, body in self._recent]
+        found = {time - time % MILLISECOND for lines in recent for time in times_in(lines.splitlines(), place)}
+        for parameters in victoria_questions(place, target.parameters.get("db", ""), since, until):
+            found.update(self._read(await self._request("GET", path, parameters), victoria_times))
+        return {time for time in found if since - MILLISECOND < time < until}
+
+    def _read(self, answer: Answer, times: Callable[[str], list[int]]) -> list[int]:
+        try:
+            if answer.is_good:
+                return times(answer.text)
+        except ValueError as exc:
+            logger.debug("influx %s: %s", self._target.server, exc)
+        raise self._error(answer, "what it has cannot be asked for: ", "does it allow reading, too?")
+
     async def _write_points(self, points: Sequence[Point]) -> None:
         target = self._target
         while points:
@@ -229,7 +279,7 @@ class InfluxSink:
             else:
                 points = self._set_apart(points, lines, answer)
 
-    def _set_apart(self, points: Sequence[Point], lines: Sequence[str], answer: _Answer) -> Sequence[Point]:
+    def _set_apart(self, points: Sequence[Point], lines: Sequence[str], answer: Answer) -> Sequence[Point]:
         """Leave out what the database refuses; return what is to be sent once more. Raises SinkError for other trouble.
 
         A database may refuse a point, or all points of a request, for the sake of one field. So the other fields are
@@ -251,12 +301,12 @@ class InfluxSink:
                 if number not in refused:
                     rest.append(point)
                 elif len(point) == 1:
-                    self._leave_out(f"{point[0].object}: {_same_again(refused[number])}")
+                    self._leave_out(f"{point[0].object}: {same_again(refused[number])}")
                 else:
                     rest += [[row] for row in point]  # one by one, so that the wrong one is found
             return rest
         if dropped := _DROPPED.search(answer.error):
-            self._leave_out(_same_again(dropped[1]), int(dropped[2]))
+            self._leave_out(same_again(dropped[1]), int(dropped[2]))
             return []
         raise self._error(answer)
 
@@ -283,7 +333,7 @@ class InfluxSink:
                 self._recent.popleft()
         else:
             # It acknowledges what it has in memory, and may have lost that; what it has not lost stays one.
-            for _, body in self._recent:
+            for _, body in tuple(self._recent):
                 answer = await self._request("POST", target.prefix + target.path, target.parameters, body)
                 if not answer.is_good:
                     raise self._error(answer)
@@ -292,7 +342,7 @@ class InfluxSink:
 
     async def _request(
         self, method: str, path: str, parameters: Mapping[str, str] | None = None, body: bytes | None = None
-    ) -> _Answer:
+    ) -> Answer:
         """Return what the server answers. Raises SinkError when it does not."""
         aiohttp, target = self._aiohttp, self._target
         if self._session is None:
@@ -311,14 +361,14 @@ class InfluxSink:
                 headers={"Content-Encoding": "gzip"} if body else None,
                 allow_redirects=False,
             ) as response:
-                return _Answer(response.status, response.headers, await response.text(errors="replace"))
+                return Answer(response.status, response.headers, await response.text(errors="replace"))
         except TimeoutError as exc:
             raise SinkError(f"influx {target.server}: no answer in {_TIMEOUT:.0f} s") from exc
         except (aiohttp.ClientError, UnicodeError) as exc:  # UnicodeError: of a name that no host can have
             raise SinkError(f"influx {target.server}: {_why(exc)}") from exc
 
-    def _error(self, answer: _Answer, what: str = "") -> SinkError:
-        hint = self._target.hints.get(answer.status)
+    def _error(self, answer: Answer, what: str = "", hint: str = "") -> SinkError:
+        hint = hint or self._target.hints.get(answer.status, "")
         text = f"influx {self._target.server}: {answer.status} {what}{answer.error}{f' ({hint})' if hint else ''}"
         # What is wrong with the readings stays wrong; what is wrong with the server may be put right.
         permanent = answer.status in (400, 413, 422)
@@ -331,58 +381,6 @@ class InfluxSink:
             logger.warning("influx %s: left out: %s", self._target.server, reason)
             self._said.add(reason)
         self._apart[reason] += count
-
-
-class _Answer:
-    """What a server says to a request."""
-
-    def __init__(self, status: int, headers: Mapping[str, str], text: str) -> None:
-        self.status = status
-        self.headers = headers
-        self.text = text
-        self.error, self._details = _read_error(text)
-
-    @property
-    def is_good(self) -> bool:
-        """Whether it did what it was asked to; a redirect is none of that."""
-        return self.status < HTTPStatus.MULTIPLE_CHOICES
-
-    @property
-    def retry_after(self) -> float | None:
-        """In how many seconds it wants to be asked again, None when it does not say."""
-        seconds = self.headers.get("Retry-After", "")
-        return float(seconds) if re.fullmatch("[0-9]{1,6}", seconds) else None
-
-    def refused_lines(self, lines: Sequence[str]) -> Mapping[int, str]:
-        """Return why it refused some lines, by their place in the request, as far as it tells which."""
-        numbers = {line: number for number, line in enumerate(lines)}
-        named = {numbers[line]: why for line, why in _UNPARSED.findall(self.error) if line in numbers}
-        listed = {
-            number - 1: why
-            for item in self._details
-            if isinstance(item, dict)
-            and isinstance(number := item.get("line_number"), int)
-            and isinstance(why := item.get("error_message"), str)
-            and 0 < number <= len(lines)
-        }
-        return named | listed
-
-
-def _same_again(reason: str) -> str:
-    """Return a reason without what would make a new one of it each time: numbers, times, and examples behind a dash."""
-    return re.sub(r"\b\d[\w.:+-]*", "…", re.sub(r" - .*| dropped=.*", "", reason, flags=re.DOTALL))
-
-
-def _read_error(text: str) -> tuple[str, Sequence[Any]]:
-    """Return what is wrong by the body of an answer, "" for nothing, and what it says of single lines."""
-    try:
-        answer = json.loads(text or "{}")
-        results = answer.get("results") or [{}]
-        error = answer.get("error") or answer.get("message") or results[0].get("error") or ""
-        details = answer.get("data") or []
-    except (ValueError, AttributeError, LookupError, TypeError):
-        return text.strip()[:200], ()
-    return str(error), details if isinstance(details, list) else [details]
 
 
 def _why(exc: Exception) -> str:

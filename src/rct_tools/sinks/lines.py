@@ -1,4 +1,7 @@
-"""Readings as lines of text, JSON or CSV: ``time, inverter, object, value, unit``; JSON has what numbers mean."""
+"""Readings as lines of text, JSON or CSV: ``time, inverter, object, value, unit``, and whether it was backfilled.
+
+JSON has what numbers mean, too.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -20,13 +23,13 @@ from rct_tools.errors import ConfigError, SinkError
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.settings import Size, Table
-from rct_tools.textfile import TextFile, compress
-from rct_tools.times import SECOND, iso_time
+from rct_tools.textfile import TextFile, compress, files_aside, line_heads
+from rct_tools.times import SECOND, iso_time, parse_iso_time
 from rct_tools.values import Value, plain
 
 logger = logging.getLogger(__name__)
 
-COLUMNS: Final = ("time", "inverter", "object", "value", "unit")
+COLUMNS: Final = ("time", "inverter", "object", "value", "unit")  # those that JSON always has
 
 _DAY: Final = 86_400 * SECOND
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False).encode
@@ -55,7 +58,10 @@ class Format(NamedTuple):
 
     begins: bytes  # so each file does
     header: bytes  # in each file
+    former: bytes  # the header of earlier versions
     to_lines: Callable[[Sequence[Reading]], str]
+    begin: bytes  # of each line, before the time
+    mark: Callable[[str, str], str]  # what stands behind the time, by inverter and object
 
 
 class LinesSink:
@@ -70,11 +76,16 @@ class LinesSink:
         daily: bool = False,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        """Open the file; a ``max_size`` of 0 is none. Raises SinkError."""
+        """Open the file; a ``max_size`` of 0 is none. One with the columns of earlier versions is put aside.
+
+        Raises SinkError.
+        """
         self._form = form
         self._max_size = max_size
         self._daily = daily
         self._clock = clock
+        if path and form.former:
+            _make_way(path, form.former)
         self._file = TextFile(path, begins=form.begins, header=form.header) if path else _StandardOutput(form.header)
         self._stuck = ""  # why a full file could not be put aside
         if isinstance(self._file, TextFile) and self._file.cut:
@@ -84,6 +95,33 @@ class LinesSink:
         """Add one line for each reading. Raises SinkError when none is added."""
         if readings:
             await asyncio.to_thread(self._append, self._form.to_lines(readings).encode())
+
+    async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
+        """Return when there are readings of an object, as for every Store, in the file and those put aside.
+
+        Raises SinkError, permanent for standard output.
+        """
+        if not isinstance(self._file, TextFile):
+            raise SinkError("standard output: what was written there cannot be read back", permanent=True)
+        mark = self._form.mark(inverter, name).encode()
+        heads = self._heads(self._file.path, mark, since)
+        return await asyncio.to_thread(
+            lambda: {
+                time - time % step
+                for head in heads
+                if (time := parse_iso_time(head.decode(errors="replace"))) is not None and since <= time < until
+            }
+        )
+
+    def _heads(self, path: Path, mark: bytes, since: int) -> Iterator[bytes]:
+        """Yield the times of an object, as they are written, and whatever else stands before its mark."""
+        yield from line_heads(path, self._form.begin, mark)  # first: it may be put aside meanwhile
+        try:
+            files = files_aside(path, since)
+        except OSError as exc:
+            raise SinkError(f"{path.parent}: cannot be read: {exc.strerror}") from exc
+        for file in files:
+            yield from line_heads(file, self._form.begin, mark)
 
     async def close(self) -> None:
         """Close the file."""
@@ -109,6 +147,22 @@ class LinesSink:
             self._stuck = str(exc)
         else:
             self._stuck = ""
+
+
+def _make_way(path: Path, header: bytes) -> None:
+    """Put a file with this header aside, so that a new one is begun. Raises SinkError."""
+    try:
+        with path.open("rb") as file:
+            if file.read(len(header)) != header:
+                return
+        aside = TextFile(path, begins=header).put_aside()
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        raise SinkError(
+            f"{path}: has the columns of an earlier version, and cannot be put aside: {exc.strerror}"
+        ) from exc
+    logger.warning("%s: had the columns of an earlier version; it is now %s, and a new one is begun", path, aside.name)
 
 
 class _StandardOutput:
@@ -139,8 +193,11 @@ def _to_json(readings: Sequence[Reading]) -> str:
 
 def _row(reading: Reading) -> dict[str, Any]:
     row = dict(zip(COLUMNS, _cells(reading), strict=True))
-    meaning = reading.object.meaning(reading.value)
-    return {**row, "meaning": meaning} if meaning else row
+    if meaning := reading.object.meaning(reading.value):
+        row["meaning"] = meaning
+    if reading.backfilled:
+        row["backfilled"] = True
+    return row
 
 
 def _to_csv(readings: Sequence[Reading]) -> str:
@@ -149,7 +206,8 @@ def _to_csv(readings: Sequence[Reading]) -> str:
     for reading in readings:
         when, inverter, name, value, unit = _cells(reading)
         # One record is one line, whatever is in a text: so what a stopped writer has left can be told from a record.
-        writer.writerow([when, _one_line(inverter), _one_line(name), _one_line(_csv_value(value)), unit])
+        mark = "true" if reading.backfilled else ""
+        writer.writerow([when, _one_line(inverter), _one_line(name), _one_line(_csv_value(value)), unit, mark])
     return text.getvalue()
 
 
@@ -172,6 +230,22 @@ def _one_line(text: str) -> str:
     return " ".join(text.splitlines())
 
 
-_HEADER: Final = (",".join(COLUMNS) + "\n").encode()
+def _json_mark(inverter: str, name: str) -> str:
+    """Return what stands behind the time in lines of an object, and nowhere else: inside of a text " is escaped."""
+    return f'", {_ENCODE({"inverter": inverter, "object": name})[1:-1]}, '
 
-FORMATS: Final = {"jsonl": Format(b'{"time": "', b"", _to_json), "csv": Format(_HEADER, _HEADER, _to_csv)}
+
+def _csv_mark(inverter: str, name: str) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=",").writerow(["", _one_line(inverter), _one_line(name)])
+    return text.getvalue()
+
+
+_BEGIN: Final = b'{"time": "'
+_FORMER: Final = (",".join(COLUMNS) + "\n").encode()
+_HEADER: Final = (",".join((*COLUMNS, "backfilled")) + "\n").encode()
+
+FORMATS: Final = {
+    "jsonl": Format(_BEGIN, b"", b"", _to_json, _BEGIN, _json_mark),
+    "csv": Format(_HEADER, _HEADER, _FORMER, _to_csv, b"", _csv_mark),
+}

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 from msgspec import Meta
 
@@ -29,7 +29,7 @@ from rct_tools.newfile import new_file
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.settings import Table
-from rct_tools.textfile import TextFile
+from rct_tools.textfile import TextFile, line_heads
 from rct_tools.times import SECOND
 from rct_tools.values import Value, plain
 
@@ -40,7 +40,8 @@ LATE: Final = 3600 * SECOND
 
 _DAY: Final = 86_400 * SECOND
 _PIECE: Final = 16 * 1024 * 1024  # bytes of lines that are turned into a row group: some 100,000
-_PART: Final = re.compile(r"_(\d{4}-\d\d-\d\d)\.jsonl")
+_DAY_OF: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_PART: Final = re.compile(rf"_({_DAY_OF.pattern})\.jsonl", re.ASCII)
 _BEGINS: Final = b'{"time": '
 _OLDEST, _NEWEST = -(2**63), 2**63 - 1  # ns: what a timestamp holds
 
@@ -98,6 +99,14 @@ class ParquetSink:
         """Store the readings, all or none, and finish the files of days that are over. Raises SinkError."""
         await asyncio.to_thread(self._write, readings)
 
+    async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
+        """Return when there are readings of an object, as for every Store, in finished files and others.
+
+        Raises SinkError.
+        """
+        times = self._times(inverter, name, since, until)
+        return await asyncio.to_thread(lambda: {time - time % step for time in times if since <= time < until})
+
     async def close(self) -> None:
         """Close the files; days that are not over are gone on with the next time."""
         for part in self._parts.values():
@@ -125,12 +134,41 @@ class ParquetSink:
             raise
         self._finish(now)
 
+    def _times(self, inverter: str, name: str, since: int, until: int) -> Iterator[int]:
+        """Yield the times of an object in all files of days that may be meant."""
+        mark = f", {json.dumps({'inverter': inverter, 'object': name})[1:-1]}, ".encode()
+        # In this order: meanwhile, what is not finished yet may become what just is, and then a file of Parquet.
+        for pattern in ("_????-??-??.jsonl", "_readings-*.jsonl"):
+            for path in self._files(pattern, since, until):
+                yield from (int(head) for head in line_heads(path, _BEGINS, mark) if head.lstrip(b"-").isdigit())
+        for path in self._files("readings-*.parquet", since, until):
+            yield from self._times_in(path, inverter, name)
+
+    def _files(self, pattern: str, since: int, until: int) -> Iterator[Path]:
+        """Yield the files of days with times in a span."""
+        try:
+            paths = sorted(self._folder.glob(pattern))
+        except OSError as exc:
+            raise SinkError(f"{self._folder}: cannot be read: {exc.strerror}") from exc
+        for path in paths:
+            day = _DAY_OF.search(path.name)
+            if day and (begin := _begin(day[0])) < until and since < begin + _DAY:
+                yield path
+
+    def _times_in(self, path: Path, inverter: str, name: str) -> list[int]:
+        pa = self._pa
+        chosen = [("inverter", "=", inverter), ("object", "=", name)]
+        try:
+            table = pa.parquet.read_table(path, columns=["time"], filters=chosen, partitioning=None)
+        except (OSError, pa.ArrowException) as exc:
+            raise SinkError(f"{path}: cannot be read: {' '.join(str(exc).split())}") from exc
+        return cast("list[int]", table["time"].cast(pa.int64()).to_pylist())
+
     def _open(self, day: str) -> _Part:
         file = TextFile(self._folder / f"_{day}.jsonl", begins=_BEGINS)
         if file.cut:
             logger.warning("%s: %d bytes of half a line cut off", file.path, file.cut)
-        begin = datetime.fromisoformat(day).replace(tzinfo=UTC)
-        return _Part(file, int(begin.timestamp()) * SECOND + _DAY)
+        return _Part(file, _begin(day) + _DAY)
 
     def _finish(self, now: int) -> None:
         if now < self._wait:
@@ -184,6 +222,11 @@ class ParquetSink:
         self.left_out[reason] += 1
 
 
+def _begin(day: str) -> int:
+    """Return when a day begins, UTC, nanoseconds."""
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * SECOND
+
+
 def _line(reading: Reading) -> str:
     value, text = _columns(reading.value)
     line = {
@@ -193,6 +236,7 @@ def _line(reading: Reading) -> str:
         "value": value,
         "text": text,
         "unit": reading.object.unit or None,
+        "backfilled": reading.backfilled,
     }
     return json.dumps(line) + "\n"
 
@@ -220,6 +264,7 @@ def _schema(pa: Any) -> Any:
             ("value", pa.float64()),
             ("text", pa.string()),
             ("unit", label),
+            ("backfilled", pa.bool_()),
         ]
     )
 
@@ -233,13 +278,15 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 def _table(pa: Any, schema: Any, lines: bytes) -> Any:
     """Return lines as a table. Raises ArrowInvalid."""
-    kinds = {"time": pa.int64(), "value": pa.float64()}
+    kinds = {"time": pa.int64(), "value": pa.float64(), "backfilled": pa.bool_()}
     plain_schema = pa.schema([(name, kinds.get(name, pa.string())) for name in schema.names])
     table = pa.json.read_json(
         pa.BufferReader(lines),
         read_options=pa.json.ReadOptions(use_threads=False, block_size=len(lines) + 1),
         parse_options=pa.json.ParseOptions(explicit_schema=plain_schema, unexpected_field_behavior="error"),
     )
+    # Lines of an earlier version do not say whether they were backfilled: so they were not.
+    table = table.set_column(len(schema) - 1, "backfilled", table["backfilled"].fill_null(False))
     columns = [
         column.dictionary_encode() if pa.types.is_dictionary(field.type) else column.cast(field.type)
         for field, column in zip(schema, table.select(schema.names).columns, strict=True)

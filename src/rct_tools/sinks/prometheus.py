@@ -124,6 +124,8 @@ class PrometheusSink:
             await self._listen()
         now, ticks = self._clock(), self._ticking()
         for reading in readings:
+            if reading.backfilled:
+                continue  # it is nothing that is now
             # The clock may be set at any time, so it only tells how old a reading is when it comes.
             measured = ticks - max(0, now - reading.time)
             key = (reading.inverter, reading.object.name)

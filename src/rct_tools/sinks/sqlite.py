@@ -9,7 +9,7 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from rct_tools.database import file_error, has_schema
+from rct_tools.database import file_error, schema_of, upgrade
 from rct_tools.errors import ConfigError, SinkError, UnknownObject
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
@@ -26,8 +26,15 @@ from rct_tools.settings import Table
 from rct_tools.values import DataType, Value, plain
 
 APPLICATION_ID: Final = 0x52435450  # "RCTP", in the header of the file
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
+_READINGS: Final = """
+CREATE VIEW IF NOT EXISTS readings AS
+SELECT strftime('%Y-%m-%dT%H:%M:%S', time / 1000000000, 'unixepoch')
+           || printf('.%09d+00:00', time % 1000000000) AS time,
+       time AS time_ns, inverter, object, value, unit, backfilled
+FROM reading JOIN series ON series.id = reading.series
+"""
 _SCHEMA: Final = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS series (
@@ -43,18 +50,27 @@ CREATE TABLE IF NOT EXISTS reading (
     series INTEGER NOT NULL REFERENCES series (id),
     time   INTEGER NOT NULL,
     value  ANY,
+    backfilled INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (series, time)
 ) STRICT, WITHOUT ROWID;
-CREATE VIEW IF NOT EXISTS readings AS
-SELECT strftime('%Y-%m-%dT%H:%M:%S', time / 1000000000, 'unixepoch')
-           || printf('.%09d+00:00', time % 1000000000) AS time,
-       time AS time_ns, inverter, object, value, unit
-FROM reading JOIN series ON series.id = reading.series;
+{_READINGS};
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
-"""  # noqa: S608  # two constants
+"""
+_UPGRADES: Final = {
+    1: (  # takes no longer for ten million readings: no row is touched
+        "ALTER TABLE reading ADD COLUMN backfilled INTEGER NOT NULL DEFAULT 0",
+        "DROP VIEW readings",
+        _READINGS,
+    )
+}
 
+_TIMES: Final = """
+SELECT DISTINCT time - (time % :step + :step) % :step FROM reading
+WHERE series = (SELECT id FROM series WHERE inverter = :inverter AND object = :name)
+AND time >= :since AND time < :until
+"""  # a remainder has the sign of what is divided
 _BUSY: Final = 1.0  # seconds to wait for another program's lock; the readings are kept and come again
 _OLDEST, _NEWEST = -(2**63), 2**63 - 1  # ns: what an INTEGER holds
 _SCALARS: Final = (bool, int, float, str, bytes)
@@ -126,15 +142,29 @@ class SqliteSink:
         """Store the readings in one transaction. Raises SinkError when none is stored."""
         await asyncio.get_running_loop().run_in_executor(self._worker, self._insert, readings)
 
+    async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
+        """Return when there are readings of an object, as for every Store. Raises SinkError."""
+        parameters: dict[str, str | int] = {
+            "inverter": inverter,
+            "name": name,
+            "since": _bound(since),
+            "until": _bound(until),
+            "step": step,
+        }
+        return await asyncio.get_running_loop().run_in_executor(self._worker, self._times, parameters)
+
     async def close(self) -> None:
         """Close the file."""
         await asyncio.get_running_loop().run_in_executor(self._worker, self._database.close)
         self._worker.shutdown()
 
     def _prepare(self) -> None:
-        if not has_schema(self._database, self.path, APPLICATION_ID, SCHEMA_VERSION):
+        version = schema_of(self._database, self.path, APPLICATION_ID, SCHEMA_VERSION)
+        if not version:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.executescript(_SCHEMA)  # harmless when somebody else was quicker
+        elif version < SCHEMA_VERSION:
+            upgrade(self._database, _UPGRADES)
         # Safe against our own end at any moment; a power cut may cost the last seconds, never the file.
         self._database.execute("PRAGMA synchronous = NORMAL")
 
@@ -142,15 +172,24 @@ class SqliteSink:
         known = dict(self._series)
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            rows = [(self._series_id(reading), reading.time, _stored(reading.value)) for reading in readings]
+            rows = [
+                (self._series_id(reading), reading.time, _stored(reading.value), reading.backfilled)
+                for reading in readings
+            ]
             self._database.executemany(
-                "INSERT INTO reading (series, time, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows
+                "INSERT INTO reading (series, time, value, backfilled) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows
             )
             self._database.execute("COMMIT")
         except sqlite3.Error as exc:
             self._series = known  # what was new in it was never stored
             if self._database.in_transaction:
                 self._database.rollback()
+            raise file_error(self.path, exc) from exc
+
+    def _times(self, parameters: Mapping[str, str | int]) -> set[int]:
+        try:
+            return {time for (time,) in self._database.execute(_TIMES, parameters)}
+        except sqlite3.Error as exc:
             raise file_error(self.path, exc) from exc
 
     def _series_id(self, reading: Reading) -> int:
@@ -178,6 +217,7 @@ class StoredReading:
     object: str  # its name
     value: Any  # as values.plain gives it; None where the inverter sent NaN
     unit: str
+    backfilled: bool = False  # else it was read live
 
 
 def query(
@@ -193,25 +233,27 @@ def query(
         raise SinkError(f"{path}: there is no such file")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=_BUSY, uri=True)) as database:
-            if not has_schema(database, path, APPLICATION_ID, SCHEMA_VERSION):
+            version = schema_of(database, path, APPLICATION_ID, SCHEMA_VERSION)
+            if not version:
                 raise SinkError(f"{path}: not a file of RCT Tools")
             series = _matching(database, path, pattern)
             marks = ", ".join("?" * len(series))
+            backfilled = "backfilled" if version > 1 else "0"  # who only reads a file does not upgrade it
             rows = database.execute(
-                f"SELECT series, time, value FROM reading WHERE series IN ({marks})"  # noqa: S608  # marks only
+                f"SELECT series, time, value, {backfilled} FROM reading WHERE series IN ({marks})"  # noqa: S608  # marks
                 " AND time >= ? AND time < ? ORDER BY time, series",
-                (*series, _bound(since, _OLDEST), _bound(until, _NEWEST)),
+                (*series, _OLDEST if since is None else _bound(since), _NEWEST if until is None else _bound(until)),
             )
-            for number, time, value in rows:
+            for number, time, value, is_backfilled in rows:
                 inverter, name, kind, unit = series[number]
-                yield StoredReading(time, inverter, name, _restored(kind, value), unit)
+                yield StoredReading(time, inverter, name, _restored(kind, value), unit, bool(is_backfilled))
     except sqlite3.Error as exc:
         raise file_error(path, exc) from exc
 
 
-def _bound(time: int | None, default: int) -> int:
+def _bound(time: int) -> int:
     """Return a time that SQLite can compare with."""
-    return default if time is None else min(max(time, _OLDEST), _NEWEST)
+    return min(max(time, _OLDEST), _NEWEST)
 
 
 def _matching(database: sqlite3.Connection, path: Path, pattern: str) -> dict[int, tuple[str, str, str, str]]:

@@ -1,7 +1,8 @@
 """What the topics of an MQTT broker show, and what must be published so that they show what is new.
 
 PREFIX/INVERTER/GROUP/OBJECT shows the newest value of an object, PREFIX/INVERTER/status whether it can be believed.
-What is old goes to PREFIX/INVERTER/late, and touches no other topic. Nothing here knows a connection.
+What is old, or backfilled, goes to PREFIX/INVERTER/late, and touches no other topic. What happens, and is no state,
+passes by on PREFIX/INVERTER/event. Nothing here knows a connection.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from rct_tools.display import show_event
 from rct_tools.homeassistant import HomeAssistant, topic_level
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.times import SECOND, iso_time
-from rct_tools.values import Value, plain
+from rct_tools.values import LoggedEvent, Value, plain
 from rct_tools.vitals import INTERVAL, UP
 
 LATE: Final = 300 * SECOND  # what is older than this, and than its own interval, is not what is
@@ -118,6 +120,12 @@ class Topics:
         self._states.update(states)
 
     def _take(self, reading: Reading, now: int, states: dict[Key, State]) -> Iterator[Message]:
+        if reading.backfilled:
+            yield self._late(reading)
+            return
+        if isinstance(reading.value, LoggedEvent):
+            yield self._event(reading, reading.value) if now - reading.time <= LATE else self._late(reading)
+            return
         key = (reading.inverter, reading.object.name)
         place = self._places.get(key) or self._new_place(key)
         state = states.get(key) or self._states.get(key)
@@ -171,6 +179,16 @@ class Topics:
         payload = _json(reading) if self._rules.is_json else _plain(reading.value)
         return Message(place.topic, payload, self._rules.qos, self._rules.retain)
 
+    def _event(self, reading: Reading, event: LoggedEvent) -> Message:
+        """Return what is said once, and kept by nobody: as an event entity of Home Assistant wants it."""
+        payload = {
+            "event_type": reading.object.name.rpartition(".")[2],
+            "text": show_event(event),
+            **plain(event),
+            "time": iso_time(reading.time),
+        }
+        return Message(self._topic(reading.inverter, "event"), msgspec.json.encode(payload), self._rules.qos, False)
+
     def _late(self, reading: Reading) -> Message:
         payload = _json(reading, object=reading.object.name)
         return Message(self._topic(reading.inverter, "late"), payload, 1, retain=False)
@@ -199,4 +217,6 @@ def _json(reading: Reading, **more: str) -> bytes:
     shown = {"value": plain(reading.value), "unit": reading.object.unit, "time": iso_time(reading.time)}
     if meaning := reading.object.meaning(reading.value):
         shown["meaning"] = meaning
+    if reading.backfilled:
+        shown["backfilled"] = True
     return msgspec.json.encode(more | shown)

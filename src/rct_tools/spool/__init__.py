@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
-from rct_tools.database import error_code, file_error, has_schema
+from rct_tools.database import error_code, file_error, schema_of, upgrade
 from rct_tools.errors import DecodeError, SinkError
 from rct_tools.objects import ObjectInfo
 from rct_tools.reading import Reading
@@ -27,8 +27,15 @@ SIZE_LIMIT: Final = 500_000_000  # bytes: some 17 million readings
 AGE_LIMIT: Final = 90 * 86_400 * SECOND
 REFUSED_LIMIT: Final = 10_000  # readings
 APPLICATION_ID: Final = 0x52435453  # "RCTS", in the header of the file
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
+_REFUSED_READINGS: Final = """
+CREATE VIEW refused_readings AS
+SELECT strftime('%Y-%m-%dT%H:%M:%S', time / 1000000000, 'unixepoch')
+           || printf('.%09d+00:00', time % 1000000000) AS time,
+       inverter, object, value, unit, reason, backfilled
+FROM refused JOIN series ON series.id = refused.series ORDER BY refused.id
+"""
 _SCHEMA: Final = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE series (
@@ -46,20 +53,18 @@ CREATE TABLE waiting (
     series INTEGER NOT NULL REFERENCES series (id),
     time   INTEGER NOT NULL,
     since  INTEGER NOT NULL,
-    value  ANY
+    value  ANY,
+    backfilled INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE refused (
     id     INTEGER PRIMARY KEY,
     series INTEGER NOT NULL REFERENCES series (id),
     time   INTEGER NOT NULL,
     value  ANY,
-    reason TEXT NOT NULL
+    reason TEXT NOT NULL,
+    backfilled INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE VIEW refused_readings AS
-SELECT strftime('%Y-%m-%dT%H:%M:%S', time / 1000000000, 'unixepoch')
-           || printf('.%09d+00:00', time % 1000000000) AS time,
-       inverter, object, value, unit, reason
-FROM refused JOIN series ON series.id = refused.series ORDER BY refused.id;
+{_REFUSED_READINGS};
 CREATE TABLE age (
     id     INTEGER PRIMARY KEY CHECK (id = 1),
     age    INTEGER NOT NULL,
@@ -70,7 +75,15 @@ CREATE TABLE age (
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
-"""  # noqa: S608  # two constants
+"""
+_UPGRADES: Final = {
+    1: (
+        "ALTER TABLE waiting ADD COLUMN backfilled INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE refused ADD COLUMN backfilled INTEGER NOT NULL DEFAULT 0",
+        "DROP VIEW refused_readings",
+        _REFUSED_READINGS,
+    )
+}
 _SERIES: Final = "SELECT inverter, object, object_id, type, unit, description FROM series WHERE id = ?"
 _FIND_SERIES: Final = (
     "SELECT id FROM series WHERE (inverter, object, object_id, type, unit, description) = (?, ?, ?, ?, ?, ?)"
@@ -78,9 +91,12 @@ _FIND_SERIES: Final = (
 _ADD_SERIES: Final = (
     "INSERT INTO series (inverter, object, object_id, type, unit, description) VALUES (?, ?, ?, ?, ?, ?) RETURNING id"
 )
-_TAKE: Final = "SELECT seq, series, time, value FROM waiting WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+_TAKE: Final = (
+    "SELECT seq, series, time, value, backfilled FROM waiting WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+)
 _SET_APART: Final = (
-    "INSERT INTO refused (series, time, value, reason) SELECT series, time, value, ? FROM waiting WHERE seq = ?"
+    "INSERT INTO refused (series, time, value, backfilled, reason)"
+    " SELECT series, time, value, backfilled, ? FROM waiting WHERE seq = ?"
 )
 _FORGET: Final = "DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?"
 _REMOVE: Final = "DELETE FROM waiting WHERE seq > ? AND seq <= ?"
@@ -150,7 +166,7 @@ class Spool:
         def insert(database: sqlite3.Connection) -> int:
             unfit.clear()
             since = self._age.now() // SECOND
-            rows: list[tuple[int, int, int, int, float | str | bytes]] = []
+            rows: list[tuple[int, int, int, int, float | str | bytes, bool]] = []
             for reading in readings:
                 try:
                     value = stored(reading.object, reading.value)
@@ -158,8 +174,9 @@ class Spool:
                     unfit.append(reading)
                 else:
                     series = self._series_id(database, reading)
-                    rows.append((self.last + len(rows) + 1, series, reading.time, since, value))
-            database.executemany("INSERT INTO waiting VALUES (?, ?, ?, ?, ?)", rows)
+                    number = self.last + len(rows) + 1
+                    rows.append((number, series, reading.time, since, value, reading.backfilled))
+            database.executemany("INSERT INTO waiting VALUES (?, ?, ?, ?, ?, ?)", rows)
             if not rows or self._age.now() >= self._mark_due:
                 self._mark(database)  # something is written in any case, so that success tells of a disk that works
             return len(rows)
@@ -173,7 +190,7 @@ class Spool:
 
         def select(database: sqlite3.Connection) -> list[Row]:
             rows = database.execute(_TAKE, (after, until, limit))
-            return [(seq, self._reading(database, series, time, value)) for seq, series, time, value in rows]
+            return [(seq, self._reading(database, *columns)) for seq, *columns in rows]
 
         return self._do(select, _DAMAGED | {sqlite3.SQLITE_IOERR})
 
@@ -210,13 +227,13 @@ class Spool:
             self._numbers[reading.inverter, info.name] = number, info
         return number
 
-    def _reading(self, database: sqlite3.Connection, series: int, time: int, value: Any) -> Reading:
+    def _reading(self, database: sqlite3.Connection, series: int, time: int, value: Any, backfilled: int) -> Reading:
         try:
             if series not in self._series:
                 found = database.execute(_SERIES, (series,)).fetchone()
                 self._series[series] = found[0], described(*found[1:])
             inverter, info = self._series[series]
-            return Reading(time, inverter, info, restored(info, value))
+            return Reading(time, inverter, info, restored(info, value), backfilled=bool(backfilled))
         except (TypeError, KeyError, DecodeError) as exc:
             raise _Damaged(str(exc)) from exc
 
@@ -342,10 +359,13 @@ class Spool:
             self._lock = lock
 
     def _prepare(self, database: sqlite3.Connection) -> None:
-        if not has_schema(database, self.path, APPLICATION_ID, SCHEMA_VERSION):
+        version = schema_of(database, self.path, APPLICATION_ID, SCHEMA_VERSION)
+        if not version:
             database.execute("PRAGMA auto_vacuum = INCREMENTAL")
             database.execute("PRAGMA journal_mode = WAL")
             database.executescript(_SCHEMA)
+        elif version < SCHEMA_VERSION:
+            upgrade(database, _UPGRADES)
         # Safe against our own end at any moment; a power cut may cost the last seconds, never the file.
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute(f"PRAGMA journal_size_limit = {_LOG_SIZE}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
-from zoneinfo import ZoneInfo
 
 from rct_tools.client import Client
+from rct_tools.clock import Clock
 from rct_tools.health import Answers, as_json, health_of, towers_of
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.poller import Poller
@@ -60,7 +60,7 @@ class Teller:
             "health": None,
         }
         if answers.readings:
-            health = as_json(health_of(answers, client, ZoneInfo(self.picture.inverters[name].zone)))
+            health = as_json(health_of(answers, client, Clock.of(self.picture.inverters[name].zone)))
             document["health"] = {
                 key: health[key] for key in health if key not in ("time", "missing", "trouble", "peer")
             }
@@ -69,7 +69,7 @@ class Teller:
     def battery(self, name: str, now: int) -> dict[str, Any]:
         """Return the towers of a battery with their modules; the age is that of the oldest value of a cell."""
         answers = self._answers(name)
-        towers = towers_of(answers, ZoneInfo(self.picture.inverters[name].zone))
+        towers = towers_of(answers, Clock.of(self.picture.inverters[name].zone))
         ages = [now - seen.at for object_name, seen in self.picture.seen(name).items() if ".cells[" in object_name]
         return {
             "inverter": name,

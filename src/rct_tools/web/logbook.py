@@ -59,7 +59,7 @@ def _document(event: LoggedEvent) -> dict[str, Any]:
         "sure": event.is_sure,
         "type": event.type,
         "name": event.name,
-        "object": event.object and event.object.name,
+        "object": event.object or None,
         "old": None if event.old is None else plain(event.old),
         "new": None if event.new is None else plain(event.new),
         "value": None if event.value is None else plain(event.value),

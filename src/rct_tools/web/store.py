@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from rct_tools.database import file_error, has_schema
+from rct_tools.database import file_error, schema_of
 from rct_tools.errors import ConfigError, SinkError
 from rct_tools.health import Energies
 from rct_tools.sinks.sqlite import APPLICATION_ID, SCHEMA_VERSION
@@ -124,7 +124,7 @@ class Store:
                 sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", timeout=_BUSY, uri=True)
             ) as database:
                 database.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
-                if not has_schema(database, self.path, APPLICATION_ID, SCHEMA_VERSION):
+                if not schema_of(database, self.path, APPLICATION_ID, SCHEMA_VERSION):
                     raise SinkError(f"{self.path}: not a file of RCT Tools")
                 yield database
         except sqlite3.OperationalError as exc:
