@@ -202,5 +202,6 @@ export class Flow {
 
 function note(key: string, name: string, way: string, watts: number | null): string {
   if (watts === null) return name;
-  return key === "grid" || key === "battery" ? (Math.abs(watts) < STILL && key === "grid" ? name : way) : name;
+  if (key === "battery") return way;
+  return key === "grid" && Math.abs(watts) >= STILL ? `${name} · ${way}` : name;
 }
