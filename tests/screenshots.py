@@ -7,9 +7,10 @@ import tempfile
 from calendar import timegm
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from playwright.async_api import async_playwright
+from playwright.async_api import ViewportSize, async_playwright
 
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.inverter import Inverter
@@ -21,8 +22,9 @@ from stored_past import fill
 DOCS = Path(__file__).parent.parent / "docs"
 NOW = datetime(2026, 6, 21, 13, 35)  # noqa: DTZ001  # the clock on the wall
 BEGIN = datetime(2026, 6, 1)  # noqa: DTZ001
-DESKTOP, PHONE = {"width": 1180, "height": 830}, {"width": 390, "height": 844}
-PICTURES = [  # file, path, size, colours
+DESKTOP = ViewportSize(width=1180, height=830)
+PHONE = ViewportSize(width=390, height=844)
+PICTURES: list[tuple[str, str, ViewportSize, Literal["light", "dark"]]] = [  # file, path, size, colours
     ("web-now.png", "/", DESKTOP, "light"),
     ("web-phone.png", "/", PHONE, "dark"),
     ("web-month.png", "/month", DESKTOP, "dark"),
@@ -44,12 +46,7 @@ async def main() -> None:
             program = require("chromium")
             browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
             for name, path, size, colours in PICTURES:
-                page = await browser.new_page(
-                    viewport=size,
-                    color_scheme=colours,
-                    locale="en-GB",
-                    reduced_motion="no-preference",  # type: ignore[arg-type]
-                )
+                page = await browser.new_page(viewport=size, color_scheme=colours, locale="en-GB")
                 await page.clock.set_fixed_time(NOW.replace(tzinfo=zone))
                 await page.goto(shown.url + path)
                 await page.wait_for_selector(".u-over, .bar")

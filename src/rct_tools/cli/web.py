@@ -49,7 +49,7 @@ def _hash_password(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
 @verbose_option
 @log_format_option
 def web(host: str, port: int, name: str, store: str, listen: str, password_file: str | None) -> None:
-    """Read an inverter, store what it says, and show it in a browser, until Ctrl-C or SIGTERM.
+    """Show an inverter in a browser, and store what it says, until Ctrl-C or SIGTERM.
 
     This is `rct collect` with a page, for one inverter; a configuration has the page as [web]. The page only shows: it
     changes nothing. It is for this machine, unless --listen says otherwise, which needs a password.
