@@ -44,7 +44,8 @@ async def line_of(process: Process, what: str) -> str:
 
 
 async def page_of(process: Process) -> str:
-    return re.findall(r"http://\S+/", await line_of(process, "the page is at"))[0]
+    line = await line_of(process, "the page is at")
+    return line[line.index("http://") :]
 
 
 async def until_known(url: str, name: str) -> object:

@@ -133,7 +133,10 @@ STAIRS = {
         "chart",
     ),
     "sinks": ("topics", "broker", "answer", "past"),
-    "web": (*("table", "picture", "browsers", "door", "password", "store", "logbook", "documents", "files"),),
+    "web": (
+        *("table", "picture", "browsers", "door", "password", "store", "logbook", "documents", "files", "answers"),
+        *("desk", "past"),
+    ),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (
         *("noise", "sky", "household", "battery", "control", "house", "history", "objects", "identity", "broadcast"),

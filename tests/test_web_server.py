@@ -225,7 +225,7 @@ async def test_damaged_store_is_one_line_and_the_rest_goes_on(
 ) -> None:
     broken = tmp_path / "broken.db"
     broken.write_bytes(b"hello" * 1000)
-    shown.page._store = Store(broken)
+    shown.page._past.store = Store(broken)
     status, document = await answer(web, f"{shown.url}/api/curves?names=battery.soc")
     assert (status, document) == (503, {"error": f"{broken}: not a SQLite database"})
     assert (await answer(web, f"{shown.url}/api/now"))[0] == 200
@@ -489,7 +489,7 @@ async def test_too_many_connections(shown: Shown, monkeypatch: pytest.MonkeyPatc
 
 
 async def test_too_much_at_once(shown: Shown, web: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_QUEUE", 0)
+    monkeypatch.setattr("rct_tools.web.desk.QUEUE", 0)
     status, document = await answer(web, f"{shown.url}/api/curves?names=battery.soc")
     assert (status, document["error"]) == (503, "too much is asked at once; try again")
 
@@ -498,7 +498,7 @@ async def test_same_question_is_answered_once(
     shown: Shown, web: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
-    store = shown.page._store
+    store = shown.page._past.store
     assert store is not None
     curves = store.curves
 

@@ -3,58 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import difflib
-import io
 import json
 import logging
-import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from errno import EADDRINUSE
 from importlib.resources import files
-from typing import Any, Final, TypeVar
-from zoneinfo import ZoneInfo
+from typing import Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from rct_tools.address import show_address
 from rct_tools.errors import ConfigError, LinkError, NoAnswer, RctError, SinkError, UnknownObject
-from rct_tools.health import as_json
 from rct_tools.listening import cannot_listen
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.settings import NO_SECRET, Table, decode
-from rct_tools.times import SECOND, parse_duration, parse_time
+from rct_tools.times import SECOND
+from rct_tools.web.answers import answer, asked, error
 from rct_tools.web.browsers import Browsers
+from rct_tools.web.desk import Desk
 from rct_tools.web.documents import Teller, Watched
 from rct_tools.web.door import COOKIE, HEADERS, LASTS, Attempts, Sessions, refusal
 from rct_tools.web.files import load_assets
 from rct_tools.web.logbook import Logbook
 from rct_tools.web.password import Password
+from rct_tools.web.past import Past
 from rct_tools.web.picture import Picture
-from rct_tools.web.store import Curve, Slot, Store, together
+from rct_tools.web.store import Store
 from rct_tools.web.table import WebSetup
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-Q = TypeVar("Q", bound=Table)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MOST_CONNECTIONS: Final = 400  # the files that a process may have open are needed for other things, too
-MOST_NAMES: Final = 16  # curves at a time
 
 _OPEN: Final = frozenset({"/api/session", "/api/login", "/api/openapi.json"})  # without a login
-_QUEUE: Final = 16  # questions to the store, and passwords, that may wait
-_MEMORY: Final = 20.0  # seconds that an answer of the store is good for, for others who ask the same
-_MOST_KEPT: Final = 64  # such answers
-_PACKED: Final = 1000  # bytes: what is longer goes compressed
 _LAST_BROWSERS: Final = 2.0  # seconds that requests have at the end
 
 
@@ -69,25 +57,6 @@ class ObjectsQuery(Table, frozen=True):
 
     inverter: str = ""
     search: str = ""
-
-
-class CurvesQuery(Table, frozen=True):
-    """Which curves, from when to when."""
-
-    names: str
-    inverter: str = ""
-    since: str = "24h"
-    until: str = "0s"
-    step: str = "5m"
-
-
-class EnergiesQuery(Table, frozen=True):
-    """Which energies, from when to when."""
-
-    by: str = "day"
-    inverter: str = ""
-    since: str = "7d"
-    until: str = "0s"
 
 
 class Login(Table, frozen=True):
@@ -106,17 +75,16 @@ class Page:
         self.browsers = Browsers(self.picture)
         self._watched: Callable[[], Mapping[str, Watched]] = dict
         self._teller = Teller(self.picture, lambda: self._watched())  # noqa: PLW0108  # as it is then
-        self._store = Store(setup.store) if setup.store else None
+        self._desk = Desk()
+        store = Store(setup.store) if setup.store else None
+        self._past = Past(store, self.picture, self._named, self._absent, self._desk)
         self._password = Password(setup.password.reveal()) if setup.password != NO_SECRET else None
         self._sessions = Sessions()
         self._attempts = Attempts()
         self._assets = load_assets()
         self._openapi = (files("rct_tools.web") / "openapi.json").read_bytes()
         self._logbooks: dict[str, tuple[object, Logbook]] = {}
-        self._answers: dict[tuple[object, ...], tuple[float, Any]] = {}
         self._streams: set[asyncio.Task[None]] = set()
-        self._reader = ThreadPoolExecutor(2, thread_name_prefix="page")
-        self._waiting = 0
         self._turn = asyncio.Lock()
 
     # --- as a sink ----------------------------------------------------------------------------------------------
@@ -174,7 +142,7 @@ class Page:
             telling.cancel()
             await asyncio.wait([telling])
             await runner.cleanup()
-            self._reader.shutdown(wait=False, cancel_futures=True)
+            self._desk.close()
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         serve = runner.server
@@ -201,9 +169,9 @@ class Page:
         return {
             "/api/now": self._now,
             "/api/live": self._live,
-            "/api/curves": self._curves,
-            "/api/curves.csv": self._curves_as_csv,
-            "/api/energies": self._energies,
+            "/api/curves": self._past.curves,
+            "/api/curves.csv": self._past.curves_as_csv,
+            "/api/energies": self._past.energies,
             "/api/events": self._events,
             "/api/battery": self._battery,
             "/api/inverter": self._inverter,
@@ -217,19 +185,19 @@ class Page:
         """Answer who may ask, and say in one line what is wrong."""
         path = request.path
         if refused := refusal(self.setup.host, request.headers, is_page=path in self._assets):
-            return _error(refused.status, refused.reason)
+            return error(refused.status, refused.reason)
         if path.startswith("/api/") and path not in _OPEN and not self._is_in(request):
-            return _error(401, "log in first")
+            return error(401, "log in first")
         try:
             return await handler(request)
         except web.HTTPException as exc:
-            return _error(exc.status, exc.reason.lower(), {"Allow": exc.headers["Allow"]} if exc.status == 405 else {})
+            return error(exc.status, exc.reason.lower(), {"Allow": exc.headers["Allow"]} if exc.status == 405 else {})
         except (SinkError, NoAnswer, LinkError) as exc:
-            return _error(503, str(exc))
+            return error(503, str(exc))
         except UnknownObject as exc:
-            return _error(404, str(exc))
+            return error(404, str(exc))
         except RctError as exc:
-            return _error(400, str(exc))
+            return error(400, str(exc))
 
     # --- the door -----------------------------------------------------------------------------------------------
 
@@ -237,30 +205,30 @@ class Page:
         return self._password is None or self._sessions.is_open(request.cookies.get(COOKIE, ""), time.monotonic())
 
     async def _session(self, request: web.Request) -> web.Response:
-        return _json({"password": self._password is not None, "open": self._is_in(request)})
+        return answer({"password": self._password is not None, "open": self._is_in(request)})
 
     async def _login(self, request: web.Request) -> web.Response:
         if request.content_type != "application/json":
-            return _error(415, "expected JSON")
+            return error(415, "expected JSON")
         try:
             tried = decode(json.loads(await request.read()), Login, "login").password
         except (ValueError, RecursionError) as exc:
             raise ConfigError("expected an object of JSON") from exc
         password, host = self._password, request.remote or ""
         if password is None:
-            return _error(404, "there is no password here")
+            return error(404, "there is no password here")
         # One after the other: who tries many at once must not get ahead of the count, nor of our memory.
-        with self._place():
+        with self._desk.place():
             async with self._turn:
                 if wait := self._attempts.wait(host, time.monotonic()):
-                    return _error(429, "too many wrong passwords; wait", {"Retry-After": str(int(wait) + 1)})
-                is_right = await self._apart(lambda: password.is_right(tried))
+                    return error(429, "too many wrong passwords; wait", {"Retry-After": str(int(wait) + 1)})
+                is_right = await self._desk.do(lambda: password.is_right(tried))
                 if not is_right:
                     self._attempts.wrong(host, time.monotonic())
                     logger.warning("%s: a wrong password for the page", host)
-                    return _error(403, "this is not the password")
+                    return error(403, "this is not the password")
         self._attempts.right(host)
-        response = _json({"password": True, "open": True})
+        response = answer({"password": True, "open": True})
         response.set_cookie(
             COOKIE, self._sessions.open(time.monotonic()), max_age=int(LASTS), path="/", httponly=True,
             samesite="Strict", secure=request.secure,
@@ -269,7 +237,7 @@ class Page:
 
     async def _logout(self, request: web.Request) -> web.Response:
         self._sessions.close(request.cookies.get(COOKIE, ""))
-        response = _json({"password": self._password is not None, "open": self._password is None})
+        response = answer({"password": self._password is not None, "open": self._password is None})
         response.del_cookie(COOKIE, path="/")
         return response
 
@@ -285,12 +253,12 @@ class Page:
         return web.Response(body=asset.body, headers=headers)
 
     async def _now(self, request: web.Request) -> web.Response:
-        query = _asked(request, InverterQuery)
+        query = asked(request, InverterQuery)
         document = self.picture.document(_now())
         if query.inverter:
             document["inverters"] = {query.inverter: document["inverters"][self._named(query.inverter)]}
         del document["whole"]
-        return _json(document)
+        return answer(document)
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
@@ -298,7 +266,7 @@ class Page:
             await response.prepare(request)
             return response
         if self.browsers.is_full:
-            return _error(503, "too many pages are open")
+            return error(503, "too many pages are open")
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # inside a coroutine there is always a task
         self._streams.add(task)
@@ -313,15 +281,15 @@ class Page:
         return response
 
     async def _battery(self, request: web.Request) -> web.Response:
-        return _json(self._teller.battery(self._named(_asked(request, InverterQuery).inverter), _now()))
+        return answer(self._teller.battery(self._named(asked(request, InverterQuery).inverter), _now()))
 
     async def _inverter(self, request: web.Request) -> web.Response:
-        return _json(self._teller.inverter(self._at_work(_asked(request, InverterQuery).inverter), _now()))
+        return answer(self._teller.inverter(self._at_work(asked(request, InverterQuery).inverter), _now()))
 
     async def _objects(self, request: web.Request) -> web.Response:
-        query = _asked(request, ObjectsQuery)
+        query = asked(request, ObjectsQuery)
         name = self._named(query.inverter)
-        return _json({"inverter": name, "objects": self._teller.objects(name, query.search, _now())})
+        return answer({"inverter": name, "objects": self._teller.objects(name, query.search, _now())})
 
     async def _api(self, _request: web.Request) -> web.Response:
         return web.Response(body=self._openapi, content_type="application/json")
@@ -329,117 +297,11 @@ class Page:
     # --- what was -----------------------------------------------------------------------------------------------
 
     async def _events(self, request: web.Request) -> web.Response:
-        name = self._at_work(_asked(request, InverterQuery).inverter)
+        name = self._at_work(asked(request, InverterQuery).inverter)
         watched = self._watched()[name]
         if self._logbooks.get(name, (None,))[0] is not watched.client:
             self._logbooks[name] = watched.client, Logbook(watched.client, self.picture.inverters[name].zone)
-        return _json({"inverter": name, "events": await self._logbooks[name][1].events()})
-
-    async def _curves(self, request: web.Request) -> web.Response:
-        span, step, curves = await self._read_curves(request)
-        return _json(
-            {
-                "inverter": span.inverter,
-                "zone": span.zone.key,
-                "step": step // SECOND,
-                "begin": span.since // step * step // SECOND,
-                "curves": {name: curve._asdict() for name, curve in curves.items()},
-            }
-        )
-
-    async def _curves_as_csv(self, request: web.Request) -> web.Response:
-        span, step, curves = await self._read_curves(request)
-        text = io.StringIO()
-        rows = csv.writer(text)
-        rows.writerow(["time", *(f"{name} [{curve.unit}]" if curve.unit else name for name, curve in curves.items())])
-        first = span.since // step
-        for n, values in enumerate(zip(*(curve.values for curve in curves.values()), strict=True)):
-            moment = span.moment((first + n) * step)
-            rows.writerow([moment, *("" if value is None else f"{value:.6g}" for value in values)])
-        name = re.sub(r"[^A-Za-z0-9]+", "-", f"{span.inverter}-{span.moment(span.since)[:10]}").strip("-")
-        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-        return _packed(web.Response(text=text.getvalue(), content_type="text/csv", charset="utf-8", headers=headers))
-
-    async def _read_curves(self, request: web.Request) -> tuple[Span, int, Mapping[str, Curve]]:
-        query = _asked(request, CurvesQuery)
-        span = self._span(query)
-        step = parse_duration(query.step)
-        names = tuple(dict.fromkeys(query.names.split(",")))
-        if step < SECOND or len(names) > MOST_NAMES:
-            raise ConfigError(f"expected steps of 1s or more, and at most {MOST_NAMES} names")
-        store = self._readings()
-        key = ("curves", span.inverter, names, span.since, span.until, step)
-        since = span.since // step * step
-        return (
-            span,
-            step,
-            await self._remembered(key, lambda: store.curves(span.inverter, names, since, span.until, step)),
-        )
-
-    async def _energies(self, request: web.Request) -> web.Response:
-        query = _asked(request, EnergiesQuery)
-        if query.by not in ("day", "month"):
-            raise ConfigError("by: expected day or month")
-        span = self._span(query)
-        store = self._readings()
-        key = ("energies", span.inverter, query.by, span.since, span.until)
-        slots = await self._remembered(
-            key,
-            lambda: store.energies(
-                span.inverter, query.by, span.since, span.until, span.zone, time.time_ns(), self._absent(span.inverter)
-            ),
-        )
-        total, known = together(slots)
-        return _json(
-            {
-                "inverter": span.inverter,
-                "zone": span.zone.key,
-                "by": query.by,
-                "slots": [_slot(slot) for slot in slots],
-                "known": known,
-                "total": as_json(total),
-            }
-        )
-
-    def _readings(self) -> Store:
-        if self._store is None:
-            raise SinkError("there is no SQLite file among the sinks, so nothing is known of the past")
-        return self._store
-
-    def _span(self, query: CurvesQuery | EnergiesQuery) -> Span:
-        name = self._named(query.inverter)
-        zone = ZoneInfo(self.picture.inverters[name].zone)
-        now = time.time_ns()
-        since, until = (parse_time(text, now, zone) for text in (query.since, query.until))
-        if not 0 <= since < until < 2**62:
-            raise ConfigError("expected a time for since, and a later one for until")
-        return Span(name, zone, since, until)
-
-    async def _remembered(self, key: tuple[object, ...], read: Callable[[], T]) -> T:
-        """Return what is read, or was read a moment ago."""
-        now = time.monotonic()
-        kept = self._answers.get(key)
-        if kept is not None and kept[0] > now:
-            answer: T = kept[1]
-            return answer
-        with self._place():
-            found = await self._apart(read)
-        self._answers = dict(list(self._answers.items())[-_MOST_KEPT:]) | {key: (time.monotonic() + _MEMORY, found)}
-        return found
-
-    async def _apart(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        """Have a place among those who wait. Raises HTTPServiceUnavailable when all are taken."""
-        if self._waiting >= _QUEUE:
-            raise web.HTTPServiceUnavailable(reason="Too much is asked at once; try again")
-        self._waiting += 1
-        try:
-            yield
-        finally:
-            self._waiting -= 1
+        return answer({"inverter": name, "events": await self._logbooks[name][1].events()})
 
     # --- which inverter -----------------------------------------------------------------------------------------
 
@@ -457,20 +319,6 @@ class Page:
         if found not in self._watched():
             raise LinkError(f"{found}: not read at the moment")
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Some time of an inverter."""
-
-    inverter: str
-    zone: ZoneInfo
-    since: int  # UTC, nanoseconds
-    until: int
-
-    def moment(self, time: int) -> str:
-        """Return a time as its clock shows it, with the offset."""
-        return datetime.fromtimestamp(time // SECOND, self.zone).isoformat()
 
 
 class _Full(asyncio.Protocol):
@@ -497,34 +345,6 @@ async def _add_headers(_request: web.Request, response: web.StreamResponse) -> N
     response.headers["Server"] = "rct"  # which version of what is nobody's business
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-
-
-def _asked(request: web.Request, kind: type[Q]) -> Q:
-    """Return what a request asks. Raises ConfigError."""
-    if len(request.query) != len(set(request.query)):
-        raise ConfigError("a question says everything once")
-    return decode(dict(request.query), kind)
-
-
-def _json(document: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return _packed(web.Response(status=status, text=text, content_type="application/json", headers=headers))
-
-
-def _packed(response: web.Response) -> web.Response:
-    if len(response.body or b"") > _PACKED:  # type: ignore[arg-type]  # it is bytes here
-        response.enable_compression()
-    return response
-
-
-def _error(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    return _json({"error": text}, status, headers)
-
-
-def _slot(slot: Slot) -> dict[str, Any]:
-    until = None if slot.until is None else slot.until // SECOND
-    times = {"begin": slot.begin // SECOND, "end": slot.end // SECOND, "until": until, "whole": slot.is_whole}
-    return {**times, **as_json(slot.energies)}
 
 
 def _now() -> int:
