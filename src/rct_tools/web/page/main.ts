@@ -147,11 +147,11 @@ function tell(): void {
     return;
   }
   const old = inverter.age === null ? null : inverter.age + performance.now() - inverter.told;
-  say(freshness, old === null || !inverter.up ? "" : text("updated", { age: age(old) }));
+  say(freshness, old === null ? "" : text("updated", { age: age(old) })); // no live region: it would be read each second
   if (inverter.up) {
     if (!hasSaidLost) banner.hidden = true;
   } else {
-    warn(old === null ? text("neverHeard") : text("away", { age: age(old), time: moment(Date.now() - old, inverter.zone, TIME) }));
+    warn(old === null ? text("neverHeard") : text("away", { time: moment(Date.now() - old, inverter.zone, TIME) }));
   }
 }
 
