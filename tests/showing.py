@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from rct_tools.times import SECOND
 from rct_tools.web.server import Page
 from rct_tools.web.table import WebSetup
 
-ZONE = "Europe/Berlin"
+ZONE = f"Etc/GMT{max(datetime.now(UTC).hour - 15, -14):+d}"
+"""A time zone in which it is afternoon now, whenever that is: so the day that is shown has much to show."""
+
 QUICK = Plan((Group("quick", 2 * SECOND, tuple(f for group in load_plan().groups for f in group.fields)),))
 """All that is read by default, without the minute in which it is spread."""
 

@@ -24,7 +24,7 @@ from rct_tools.simulator.inverter import Inverter
 from rct_tools.web import files
 
 from servers import require
-from showing import QUICK, Shown, known, showing, until
+from showing import QUICK, ZONE, Shown, known, showing, until
 from stored_past import fill
 
 NOON = datetime(2026, 6, 21, 12)  # noqa: DTZ001  # the clock on the wall
@@ -80,7 +80,7 @@ async def simulator() -> AsyncIterator[Simulator]:
 def past(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A store with four days up to now."""
     path = tmp_path_factory.mktemp("past") / "r.db"
-    zone = ZoneInfo("Europe/Berlin")
+    zone = ZoneInfo(ZONE)
     wall = datetime.now(zone).replace(tzinfo=UTC)
     begin = int(wall.timestamp()) - 4 * 86_400
     fill(path, Inverter.with_past(0, begin), "roof", zone, 4 * 86_400, 300)
