@@ -2,15 +2,24 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+PAGE = src/rct_tools/web/page
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-all homeassistant lint check format docs bench fuzz lock clean
+.PHONY: help demo web test test-all homeassistant lint check format docs bench fuzz lock screenshots clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
 demo: $(VENV)/installed ## a simulated inverter, collected and shown; ARGS="--seconds 20" ends it by itself
 	@$(BIN)/rct demo $(ARGS)
+
+# Only what the lock of the page names, and nothing of it is run while it is installed.
+web: ## build the page of `rct web`, which needs Node.js 18 or newer and npm
+	@cd $(PAGE) && npm ci --silent
+	@cd $(PAGE) && npm run --silent build
+
+screenshots: $(VENV)/installed web ## pictures of the page for the documents, from a simulated inverter
+	@$(BIN)/python tests/screenshots.py
 
 test: $(VENV)/installed ## all tests with coverage; ARGS="tests/test_frame.py" for some, without it
 ifeq ($(ARGS),)
@@ -63,7 +72,7 @@ lock: ## write requirements.lock from pyproject.toml
 	@! grep -n :// requirements.lock
 
 clean: ## remove everything that was made here
-	rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PAGE)/node_modules $(PAGE)/../built build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # Only what the lock names, and only as wheels: nothing is fetched that was not seen before.
 $(VENV)/locked: requirements.lock

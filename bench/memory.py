@@ -16,9 +16,10 @@ from typing import Final, NamedTuple
 
 from bench import Measurement
 from bench.light import float_objects
-from rct_tools.collector import Collector, InverterSetup, Setup, SinkSetup
+from rct_tools.collector import Collector
 from rct_tools.config import load_plan
 from rct_tools.plan import Field, Group, Plan
+from rct_tools.setups import InverterSetup, Setup, SinkSetup
 from rct_tools.simulator import Simulator
 from rct_tools.sinks.sqlite import SqliteSink
 from rct_tools.times import SECOND

@@ -18,6 +18,7 @@ from rct_tools.proxy.table import ProxyTable
 from rct_tools.settings import Duration, Secret, Size, Tls
 from rct_tools.sinks import SINKS
 from rct_tools.steering.table import ControlTable
+from rct_tools.web.table import WebTable
 
 HEAD = """\
 # Configuration
@@ -158,6 +159,21 @@ Whoever may publish on the broker can then steer. What is named is also read onc
 What can be ordered, and how it ends: [steering](steering.md#as-a-service).
 """
 
+WEB = """ There is none without this table; an empty one is at
+http://127.0.0.1:9834/, for this machine alone. What was is read from the first SQLite file among the sinks.
+
+```toml
+[[inverter]]
+host = "192.0.2.7"
+
+[web]
+listen = "0.0.0.0:9834"
+password = { file = "/etc/rct-tools/page-password" }
+```
+
+It is changed by a restart only. What it shows, and who can see it: [the page](web.md).
+"""
+
 TITLES: Mapping[str, str] = {
     "sqlite": "sqlite:", "influx": "influx:// and influx2://", "lines": "jsonl: and csv:", "parquet": "parquet:",
     "mqtt": "mqtt://", "prometheus": "prometheus://", "console": "console:",
@@ -188,6 +204,7 @@ def _parts() -> Iterator[str]:
     yield f"\n## `[proxy]`\n\n{ProxyTable.__doc__.strip()}{PROXY}\n{_keys(ProxyTable)}"
     yield f"\n## `[control]`\n\n{ControlTable.__doc__.strip()}{CONTROL}\n{_keys(ControlTable)}"
     yield f"\n## `[status]`\n\n{StatusTable.__doc__.strip()} `rct status` asks there.\n\n{_keys(StatusTable)}"
+    yield f"\n## `[web]`\n\n{WebTable.__doc__.strip()}{WEB}\n{_keys(WebTable)}"
 
 
 def _keys(table: type[msgspec.Struct], without: str = "") -> str:

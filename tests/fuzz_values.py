@@ -20,6 +20,7 @@ from fuzz_mutations import BIASED, EXTREMES
 from rct_tools.display import show_value
 from rct_tools.errors import DecodeError, EncodeError
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.plain import plain
 from rct_tools.values import (
     Cell,
     CellExtreme,
@@ -32,7 +33,6 @@ from rct_tools.values import (
     TimeSeries,
     decode_value,
     encode_value,
-    plain,
 )
 
 TYPES: Final = list(DataType)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from rct_tools.collector import SinkSetup
 from rct_tools.errors import SinkError
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
+from rct_tools.setups import SinkSetup
 from rct_tools.sinks import Sink
 from rct_tools.times import SECOND
 

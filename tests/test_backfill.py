@@ -21,7 +21,6 @@ from remembered import remembered
 from rct_tools.backfill import Filling, check_clock, fill, find_lacking, leave_out_absent
 from rct_tools.client import Client, connect
 from rct_tools.clock import Clock
-from rct_tools.collector import InverterSetup
 from rct_tools.config import parse_plan, sink_of
 from rct_tools.errors import ConfigError, ConnectionLost, NoAnswer, SinkError
 from rct_tools.logged import SLOT
@@ -29,6 +28,7 @@ from rct_tools.objects import registry
 from rct_tools.plan import Plan
 from rct_tools.reading import Reading
 from rct_tools.series import find_series
+from rct_tools.setups import InverterSetup
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.faults import parse_faults
 from rct_tools.sinks import Store

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from rct_tools.client import Client, connect
-from rct_tools.collector import Collector, InverterSetup, Setup, SinkSetup, SpoolSetup
+from rct_tools.collector import Collector
 from rct_tools.config import parse_plan, sink_of
 from rct_tools.errors import ConfigError, ConnectFailed, SinkError
 from rct_tools.plan import Plan, Source
 from rct_tools.reading import Reading
+from rct_tools.setups import InverterSetup, Setup, SinkSetup, SpoolSetup
 from rct_tools.simulator import Simulator
 from rct_tools.sinks import Sink
 from rct_tools.sinks.sqlite import query

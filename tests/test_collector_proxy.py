@@ -15,7 +15,7 @@ import pytest
 
 from rct_tools.capture import Chunk, Direction, read_capture
 from rct_tools.client import connect
-from rct_tools.collector import Collector, InverterSetup, Setup
+from rct_tools.collector import Collector
 from rct_tools.config import parse_plan
 from rct_tools.errors import ConnectFailed, LinkError, RctError
 from rct_tools.exposition import exposition
@@ -25,6 +25,7 @@ from rct_tools.parser import FrameParser
 from rct_tools.proxy import Proxy, ProxySetup
 from rct_tools.reading import Reading
 from rct_tools.service import share
+from rct_tools.setups import InverterSetup, Setup
 from rct_tools.simulator import Simulator
 from rct_tools.status import metrics_of, status_of
 

@@ -78,6 +78,7 @@ ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("steering", "python"): "test_docs_steering",
     ("steering", "sh"): "test_docs_steering",
     ("storage", "sql"): "test_sinks_sqlite",
+    ("top", "python"): "test_cli_top",
 }
 
 # What is no code, and what the site is made of.

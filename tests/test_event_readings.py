@@ -16,18 +16,20 @@ import pytest
 
 from rct_tools.client import Client, connect
 from rct_tools.clock import Clock
-from rct_tools.collector import Collector, InverterSetup, Setup, SpoolSetup
+from rct_tools.collector import Collector
 from rct_tools.config import parse_plan, sink_of
 from rct_tools.errors import SinkError
 from rct_tools.events import BEGIN, END, EVENTS, LOG, EventWatch, event_readings
 from rct_tools.frame import Frame
 from rct_tools.objects import registry
+from rct_tools.plain import plain
 from rct_tools.reading import Reading
+from rct_tools.setups import InverterSetup, Setup, SpoolSetup
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.faults import parse_faults
 from rct_tools.sinks.sqlite import query
 from rct_tools.times import SECOND
-from rct_tools.values import Event, LoggedEvent, plain
+from rct_tools.values import Event, LoggedEvent
 
 from answering import Answering
 from logbook import Page, from_there_on, logbook, older

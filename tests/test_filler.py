@@ -20,12 +20,13 @@ import pytest
 from rct_tools.capture import Chunk
 from rct_tools.client import Client, connect
 from rct_tools.clock import Clock
-from rct_tools.collector import Collector, InverterSetup, Setup, SinkSetup
+from rct_tools.collector import Collector
 from rct_tools.config import parse_plan
 from rct_tools.errors import SinkError
 from rct_tools.filler import LOOK, SETTLED
 from rct_tools.logged import SLOT
 from rct_tools.reading import Reading
+from rct_tools.setups import InverterSetup, Setup, SinkSetup
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.faults import parse_faults
 from rct_tools.times import SECOND

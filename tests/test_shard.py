@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from rct_tools.collector import InverterSetup, Setup
 from rct_tools.config import load_plan
 from rct_tools.errors import ConfigError
+from rct_tools.setups import InverterSetup, Setup
 from rct_tools.shard import Shard, owner
 
 NAMES = [f"house {n}" for n in range(2000)]

@@ -22,6 +22,7 @@ from rct_tools.errors import ConfigError, SinkError
 from rct_tools.events import BEGIN, END
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.outbox import GATHER, Outbox
+from rct_tools.plain import plain
 from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
 from rct_tools.sinks import mqtt, open_sink, settings_for
@@ -29,7 +30,7 @@ from rct_tools.sinks.broker import HUNG_UP, LOST
 from rct_tools.sinks.mqtt import MqttSink
 from rct_tools.sinks.topics import Rules, Topics
 from rct_tools.times import SECOND
-from rct_tools.values import DataType, LoggedEvent, Value, plain
+from rct_tools.values import DataType, LoggedEvent, Value
 from rct_tools.vitals import INTERVAL, UP
 
 from servers import Certificates, MosquittoServer

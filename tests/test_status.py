@@ -9,10 +9,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rct_tools.collector import Collector, InverterSetup, Setup
+from rct_tools.collector import Collector
 from rct_tools.config import parse_plan
 from rct_tools.errors import ConfigError, RctError, SinkError
 from rct_tools.frame import Reason
+from rct_tools.setups import InverterSetup, Setup
 from rct_tools.simulator import Simulator
 from rct_tools.status import metrics_of, page_address, serving, status_of
 from rct_tools.times import SECOND

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rct_tools.client import Client, connect
-from rct_tools.collector import LAST_TRY, LAST_WRITES, Collector, InverterSetup, Setup
+from rct_tools.collector import LAST_TRY, LAST_WRITES, Collector
 from rct_tools.config import parse_config, parse_plan
 from rct_tools.errors import ConfigError, RctError
 from rct_tools.frame import Command, Frame
@@ -22,6 +22,7 @@ from rct_tools.modes import steered
 from rct_tools.objects import registry
 from rct_tools.plan import Steerable
 from rct_tools.reading import Reading
+from rct_tools.setups import InverterSetup, Setup
 from rct_tools.simulator import Simulator
 from rct_tools.steering import Order, Outcome, Result, Steward
 from rct_tools.steering.order import Begin, Choose, Prepare, Set, Wish

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rct_tools.errors import DecodeError, EncodeError
+from rct_tools.plain import plain
 from rct_tools.values import (
     CODECS,
     Cell,
@@ -26,7 +27,6 @@ from rct_tools.values import (
     Value,
     decode_value,
     encode_value,
-    plain,
 )
 
 CELLS = tuple(Cell(20 + n % 3, (3328 + n) / 1000, n % 2) for n in range(24))

@@ -17,7 +17,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from rct_tools.address import show_address
-from rct_tools.collector import InverterSetup, Setup, SinkSetup, SpoolSetup
 from rct_tools.components import COMPONENTS
 from rct_tools.environment import overlay
 from rct_tools.errors import ConfigError
@@ -26,11 +25,13 @@ from rct_tools.link import PORT
 from rct_tools.plan import Plan, Steerable
 from rct_tools.proxy.table import ProxyTable
 from rct_tools.settings import Duration, Size, Table, choose, decode, parse_toml, read_text, shown, unknown_key
+from rct_tools.setups import InverterSetup, Setup, SinkSetup, SpoolSetup
 from rct_tools.sinks import is_store, kind_of, open_sink, settings_for, sink_keys
 from rct_tools.sinks.sqlite import default_path, path_in_url
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT
 from rct_tools.steering.table import ControlTable, watched
 from rct_tools.times import local_zone
+from rct_tools.web.table import WebSetup, WebTable
 
 T = TypeVar("T")
 
@@ -104,6 +105,7 @@ class File(Table, frozen=True):
     ] = ()
     control: ControlTable = ControlTable()
     status: StatusTable = StatusTable()
+    web: Annotated[WebTable | None, msgspec.Meta(description="a page for browsers; there is none without")] = None
     data: Annotated[
         str,
         msgspec.Meta(
@@ -121,6 +123,7 @@ class Config:
     data: str  # folder; "" for the default
     file: File
     sinks: tuple[Any, ...]  # settings, in the order of ``setup``
+    web: WebSetup | None = None  # the page
 
 
 # --- groups alone ---------------------------------------------------------------------------------------------------
@@ -230,7 +233,9 @@ def parse_config(text: str, source: str, environment: Mapping[str, str], keeper:
     if steerable and not any(kind_of(sink.url).module == "mqtt" for sink in settings):
         raise ConfigError(f"{source}: control: expected a sink mqtt:// or mqtts://, at whose broker orders come")
     inverters = tuple(_steered(inverter, steerable.get(inverter.name)) for inverter in inverters)
-    return Config(Setup(inverters, sinks), file.status.listen, file.data, file, settings)
+    stores = (path_in_url(each.url) for each in settings if each.url.startswith("sqlite:"))
+    page = None if file.web is None else file.web.setup(f"{source}: web", next(stores, None))
+    return Config(Setup(inverters, sinks), file.status.listen, file.data, file, settings, page)
 
 
 def _check_layout(tree: Mapping[str, Any], source: str) -> None:

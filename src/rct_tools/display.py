@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from rct_tools.objects import RATIO, ObjectInfo, registry
+from rct_tools.plain import plain
 from rct_tools.times import show_duration
-from rct_tools.values import Cell, CellStatistics, EventTable, LoggedEvent, TimeSeries, Value, plain
+from rct_tools.values import Cell, CellStatistics, EventTable, LoggedEvent, TimeSeries, Value
 
 DECIMALS: Final[Mapping[str, int]] = {
     "W": 1, "VA": 1, "var": 1, "Wh": 0, "V": 1, "A": 3, "Ah": 2, "Hz": 3, "°C": 1, "Wp": 0,

@@ -18,7 +18,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from rct_tools.clock import Clock
-from rct_tools.health import ASKED, POWERS, Answers, Health, Quality, status_of
+from rct_tools.health import ASKED, POWERS, Answers, Health, Quality, health_of
 from rct_tools.objects import registry
 from rct_tools.plan import Field, Group, Plan
 from rct_tools.reading import Reading
@@ -169,7 +169,7 @@ class Live:
             since=self._up.time if self._up is not None and is_told else None,
             heard=self._heard,
             age=max(0, now - min(powers)) if powers else None,
-            health=status_of(Answers(shown, missing), self.peer, quality, self._clock),
+            health=health_of(Answers(shown, missing), self.peer, quality, self._clock),
             curves={name: self._curve(parts, now, step, columns) for name, parts in _CURVES.items()},
             step=step,
         )

@@ -17,7 +17,7 @@ def is_meant(listen: str, asked: str) -> bool:
 
     On loopback, that is an address, or localhost; elsewhere anything will do.
     """
-    if not _is_loopback(listen):
+    if not is_loopback(listen):
         return True
     try:
         host = urlsplit(f"//{asked}").hostname or ""
@@ -26,7 +26,8 @@ def is_meant(listen: str, asked: str) -> bool:
     return host in ("localhost", listen) or _is_address(host)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches what listens on a host."""
     return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
 
 

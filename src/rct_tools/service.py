@@ -12,36 +12,49 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
+from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rct_tools.client import connect
 from rct_tools.collector import Collector
 from rct_tools.config import Config
-from rct_tools.errors import RctError
+from rct_tools.errors import ConfigError, RctError
 from rct_tools.proxy import Proxy, ProxySetup, open_tap
+from rct_tools.setups import Setup, SinkSetup
 from rct_tools.status import metrics_of, metrics_of_proxy, serving, status_of, status_of_proxy
 from rct_tools.systemd import Notifier
+from rct_tools.web.table import WebSetup
+
+if TYPE_CHECKING:
+    from rct_tools.web.server import Page
 
 logger = logging.getLogger(__name__)
 
 
 async def serve(
-    load: Callable[[], Config], started: Callable[[Collector], None], ended: Callable[[Collector], None]
+    load: Callable[[], Config],
+    started: Callable[[Collector], None],
+    ended: Callable[[Collector], None],
+    shown: Callable[[str], None],
 ) -> None:
     """Collect what a configuration says until cancelled; ``load`` reads it, at the start and on SIGHUP.
 
-    ``started`` is called when all sinks are open, ``ended`` when they are closed. Raises RctError for what is wrong at
-    the start; later, that is logged, and what ran goes on.
+    ``started`` is called when all sinks are open, ``ended`` when they are closed, ``shown`` with the address of the
+    page, if there is one. Raises RctError for what is wrong at the start; later, that is logged, and what ran goes on.
     """
     config = load()
     hangup = asyncio.Event()
     if hasattr(signal, "SIGHUP"):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
     notifier = Notifier.from_environment(os.environ)
-    collector = Collector(config.setup)
+    page = _page(config.web)
+    collector = Collector(_shown(config.setup, page))
     began = time.time_ns()
     async with AsyncExitStack() as stack:
         stack.callback(ended, collector)
+        if page is not None:
+            shown(await stack.enter_async_context(page.serving(lambda: collector.watched)))
         if config.listen:
             status = partial(status_of, collector, started=began)
             address = await stack.enter_async_context(serving(config.listen, status, partial(metrics_of, collector)))
@@ -52,7 +65,7 @@ async def serve(
         def ready() -> None:
             notifier.ready(_summary(collector))
             started(collector)
-            stack.callback(collector.start(_reload(hangup, load, collector, notifier, config.listen)).cancel)
+            stack.callback(collector.start(_reload(hangup, load, collector, notifier, config, page)).cancel)
             if notifier.watchdog_interval is not None:
                 stack.callback(collector.start(_live(notifier, notifier.watchdog_interval)).cancel)
 
@@ -60,7 +73,12 @@ async def serve(
 
 
 async def _reload(
-    hangup: asyncio.Event, load: Callable[[], Config], collector: Collector, notifier: Notifier, listen: str
+    hangup: asyncio.Event,
+    load: Callable[[], Config],
+    collector: Collector,
+    notifier: Notifier,
+    first: Config,
+    page: Page | None,
 ) -> None:
     while True:
         await hangup.wait()
@@ -68,14 +86,54 @@ async def _reload(
         notifier.reloading()
         try:
             config = load()
-            await collector.change(config.setup)
+            await collector.change(_shown(config.setup, page))
         except RctError as exc:
             logger.error("%s; going on as before", exc)
         else:
             logger.warning("configuration read again: %s", _summary(collector))
-            if config.listen != listen:
-                logger.warning("status.listen is changed by a restart only; it is %s", listen or "off")
+            if config.listen != first.listen:
+                logger.warning("status.listen is changed by a restart only; it is %s", first.listen or "off")
+            if config.web != first.web:
+                logger.warning("web is changed by a restart only; it is %s", "as before" if first.web else "off")
         notifier.ready(_summary(collector))
+
+
+async def show(
+    setup: Setup,
+    web: WebSetup,
+    started: Callable[[Collector], None],
+    ended: Callable[[Collector], None],
+    shown: Callable[[str], None],
+) -> None:
+    """Collect, and show what comes in a page, until cancelled; what is called when is as in ``serve``.
+
+    Raises RctError.
+    """
+    page = _page(web)
+    assert page is not None  # noqa: S101  # as it has a setup
+    collector = Collector(_shown(setup, page))
+    async with AsyncExitStack() as stack:
+        stack.callback(ended, collector)
+        shown(await stack.enter_async_context(page.serving(lambda: collector.watched)))
+        await collector.run(partial(started, collector))
+
+
+def _page(setup: WebSetup | None) -> Page | None:
+    """Return the page, if there is one. Raises ConfigError."""
+    if setup is None:
+        return None
+    try:
+        from rct_tools.web.server import Page
+    except ImportError as exc:
+        raise ConfigError("the page needs more than the core: pip install 'rct-tools[web]'") from exc
+    return Page(setup)
+
+
+def _shown(setup: Setup, page: Page | None) -> Setup:
+    """Return a setup in which the page gets all readings, too."""
+    if page is None:
+        return setup
+    return replace(setup, sinks=(*setup.sinks, SinkSetup("page", page.open)))
 
 
 async def _live(notifier: Notifier, interval: float) -> None:

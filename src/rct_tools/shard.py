@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from rct_tools.collector import Setup
 from rct_tools.errors import ConfigError
+from rct_tools.setups import Setup
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ import math
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -59,7 +58,6 @@ UPDATED: Final = 0x77
 
 _LONGEST_SHOWN: Final = 200  # letters of a value in a message
 _NANO: Final = 1_000_000_000  # ns in a second
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Sample(NamedTuple):
@@ -240,54 +238,6 @@ def _show(value: object) -> str:
     except ValueError:  # Python writes no numbers of more than 4300 digits
         return "so large a number"
     return shown if len(shown) <= _LONGEST_SHOWN else shown[:_LONGEST_SHOWN] + " …"
-
-
-def plain(value: Value) -> Any:
-    """Return a value as JSON knows it: bytes in hex, structures as objects and lists, null for NaN and infinity."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case bytes():
-            return value.hex()
-        case TimeSeries():
-            return {"time": value.time, "samples": [{"time": s.time, "value": plain(s.value)} for s in value.samples]}
-        case EventTable():
-            events = [{"type": e.type, "time": e.time, "values": list(e.values)} for e in value.events]
-            return {"time": value.time, "events": events}
-        case LoggedEvent():
-            return _plain_event(value)
-        case CellStatistics():
-            return {name: _extreme(getattr(value, name)) for name in CellStatistics.__slots__}
-        case tuple():
-            return [item._asdict() if isinstance(item, Cell) else plain(item) for item in value]
-        case _:
-            return value
-
-
-def _plain_event(event: LoggedEvent) -> dict[str, Any]:
-    """Return an event as ``rct events`` tells it, but in UTC."""
-    return {
-        "begin": _iso_second(event.begin),
-        "end": None if event.end is None else _iso_second(event.end),
-        "duration": None if event.duration is None else event.duration // _NANO,
-        "unsure": not event.is_sure,
-        "type": f"0x{event.type:02x}",
-        "name": event.name,
-        "object": event.object or None,
-        "old": None if event.old is None else plain(event.old),
-        "new": None if event.new is None else plain(event.new),
-        "value": event.value,
-        "unit": event.unit,
-        "raw": list(event.raw.values),
-    }
-
-
-def _iso_second(time: int) -> str:
-    return (_EPOCH + timedelta(seconds=time // _NANO)).isoformat()
-
-
-def _extreme(extreme: CellExtreme) -> dict[str, Any]:
-    return {"cell": extreme.cell, "time": extreme.time, "value": plain(extreme.value)}
 
 
 # --- codecs ---------------------------------------------------------------------------------------------------------

@@ -22,10 +22,11 @@ from rct_tools.errors import LinkError, NoAnswer, NotNow, WriteFailed
 from rct_tools.frame import Command, Frame
 from rct_tools.journal import Journal
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.plain import plain
 from rct_tools.reading import Reading
 from rct_tools.sinks.sqlite import default_path
 from rct_tools.times import SECOND, iso_time
-from rct_tools.values import Value, plain
+from rct_tools.values import Value
 from rct_tools.wayback import Change, WayBacks
 from rct_tools.writable import Writable, find_writable, is_same, show
 

@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, str]] = {  # name: what it does; its code is the cl
     "init": "Ask an inverter what it has, and write a configuration.",
     "config": "Check a configuration, and show what it comes to.",
     "collect": "Read values regularly and store them: the main job.",
+    "web": "Show an inverter in a browser: where power goes, and went.",
     "proxy": "Share an inverter: one connection to it, many clients.",
     "status": "Show how an inverter is, or the collector that runs here.",
     "top": "Watch an inverter on the terminal, live; or one in a recorded file.",

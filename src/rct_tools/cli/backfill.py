@@ -27,11 +27,11 @@ from rct_tools.cli.progress import reach
 from rct_tools.cli.run import run_async, say
 from rct_tools.client import Client, connect
 from rct_tools.clock import Clock
-from rct_tools.collector import InverterSetup, Setup, SinkSetup
 from rct_tools.config import find_config, load_config, load_plan, sink_of
 from rct_tools.errors import RctError, SinkError
 from rct_tools.events import missed_events
 from rct_tools.gaps import stretches
+from rct_tools.setups import InverterSetup, Setup, SinkSetup
 from rct_tools.sinks import Store
 from rct_tools.times import SECOND, iso_time, local_zone, parse_time
 

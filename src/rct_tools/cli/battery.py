@@ -17,7 +17,7 @@ from rich.text import Text
 
 from rct_tools import health
 from rct_tools.cli.flows import WIDTH
-from rct_tools.cli.health import as_json, fact, remarks
+from rct_tools.cli.health import fact, remarks
 from rct_tools.cli.options import (
     format_option,
     host_option,
@@ -84,7 +84,7 @@ async def _battery(client: Client, zone: ZoneInfo | None, output_format: str, pl
 
 
 def _show_json(found: Battery) -> None:
-    click.echo(json.dumps({**as_json(found), "time": iso_time(found.time)}, ensure_ascii=False, allow_nan=False))
+    click.echo(json.dumps({**health.as_json(found), "time": iso_time(found.time)}, ensure_ascii=False, allow_nan=False))
 
 
 def _show_csv(found: Battery) -> None:

@@ -10,9 +10,10 @@ import click
 
 from rct_tools.cli.options import config_or_none_option, log_format_option, not_empty, port_option, verbose_option
 from rct_tools.cli.run import run_async, say
-from rct_tools.collector import Collector, InverterSetup, Setup
+from rct_tools.collector import Collector
 from rct_tools.config import Config, find_config, load_config, load_plan, sink_of
 from rct_tools.service import serve
+from rct_tools.setups import InverterSetup, Setup
 from rct_tools.shard import Shard
 from rct_tools.times import local_zone
 
@@ -62,7 +63,7 @@ def collect(
     path = config or find_config()
     if path is None:
         raise click.UsageError("which inverter? Name it with --host, or write a configuration: rct init --host HOST")
-    run_async(serve(partial(_load, path, Shard.parse(shard) if shard else None), _say_started, _say_stored))
+    run_async(serve(partial(_load, path, Shard.parse(shard) if shard else None), say_started, say_stored, say_page))
 
 
 def _load(path: Path, shard: Shard | None) -> Config:
@@ -75,12 +76,18 @@ def _load(path: Path, shard: Shard | None) -> Config:
 async def _collect(setup: Setup) -> None:
     collector = Collector(setup)
     try:
-        await collector.run(partial(_say_started, collector))
+        await collector.run(partial(say_started, collector))
     finally:
-        _say_stored(collector)
+        say_stored(collector)
 
 
-def _say_started(collector: Collector) -> None:
+def say_page(address: str) -> None:
+    """Tell people where the page is."""
+    say(f"the page is at http://{address}/")
+
+
+def say_started(collector: Collector) -> None:
+    """Tell people what is collected."""
     sinks = ", ".join(collector.lanes)
     for name, watched in collector.watched.items():
         say(f"{watched.client.peer}: collecting {len(watched.setup.plan.expects)} values of {name} into {sinks}")
@@ -91,8 +98,9 @@ def _say_started(collector: Collector) -> None:
             say(f"{watched.client.peer}: whoever may publish at {', '.join(collector.desks)} may set {what}")
 
 
-def _say_stored(collector: Collector) -> None:
+def say_stored(collector: Collector) -> None:
+    """Tell people what was stored."""
     for lane in collector.lanes.values():
-        if (outbox := lane.outbox) is not None:
+        if (outbox := lane.outbox) is not None and lane.setup.label != "page":
             waiting = f", {outbox.kept} wait for the next start" if outbox.kept else ""
             say(f"{outbox.label}: {outbox.written} readings stored, {outbox.lost} lost{waiting}")

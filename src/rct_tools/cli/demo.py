@@ -28,11 +28,12 @@ from rct_tools.cli.options import verbose_option
 from rct_tools.cli.run import run_async
 from rct_tools.cli.screen import is_screen
 from rct_tools.client import connect
-from rct_tools.collector import Collector, InverterSetup, Setup, SinkSetup
+from rct_tools.collector import Collector
 from rct_tools.objects import registry
 from rct_tools.plan import Field, Group, Plan
 from rct_tools.proxy import ProxySetup
 from rct_tools.reading import Reading
+from rct_tools.setups import InverterSetup, Setup, SinkSetup
 from rct_tools.simulator import Simulator
 from rct_tools.sinks.sqlite import SqliteSink, default_path, path_in_url, query
 from rct_tools.times import SECOND, iso_time

@@ -26,8 +26,9 @@ from rct_tools.clock import Clock
 from rct_tools.display import show_details
 from rct_tools.events import follow_events, read_events
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.plain import plain
 from rct_tools.times import SECOND, local_zone, parse_time, show_duration
-from rct_tools.values import LoggedEvent, plain
+from rct_tools.values import LoggedEvent
 
 _COLUMNS: Final = ("begin", "end", "duration", "unsure", "type", "name", "object", "old", "new", "value", "unit", "raw")
 _EVERY: Final = 30.0  # seconds between two looks at what is new

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from datetime import datetime
 from textwrap import wrap
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -28,21 +26,6 @@ from rct_tools.wording import (
 )
 
 _NAME: Final = 9  # columns, as in the lines of powers
-
-
-def as_json(item: Any) -> Any:
-    """Return frozen data as JSON knows it: fields and what is computed of them, times in ISO 8601."""
-    match item:
-        case datetime():
-            return item.isoformat()
-        case tuple() if hasattr(item, "_asdict"):
-            return {name: as_json(value) for name, value in item._asdict().items()}
-        case tuple():
-            return [as_json(part) for part in item]
-    if not is_dataclass(item):
-        return item
-    computed = [name for name, part in vars(type(item)).items() if isinstance(part, property)]
-    return {name: as_json(getattr(item, name)) for name in (*(field.name for field in fields(item)), *computed)}
 
 
 def remarks(found: Health | Battery) -> Iterator[Text]:

@@ -81,7 +81,7 @@ FORMATS: Final[Mapping[str, Callable[[Sequence[str], Callable[[Row], str]], Outp
 def open_output(output_format: str, columns: Sequence[str], line: Callable[[Row], str]) -> Output:
     """Return where rows go: the columns of each, or for text what ``line`` makes of it.
 
-    What a row lacks is absent in JSON, and empty in CSV. Values are as JSON knows them: ``rct_tools.values.plain``.
+    What a row lacks is absent in JSON, and empty in CSV. Values are as JSON knows them: ``rct_tools.plain``.
     """
     return FORMATS[output_format](columns, line)
 

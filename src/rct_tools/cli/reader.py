@@ -18,13 +18,14 @@ from rct_tools.cli.rows import READING_COLUMNS, reading_line, reading_row
 from rct_tools.cli.run import run_async, run_command
 from rct_tools.cli.traffic import show_traffic
 from rct_tools.client import Client, connect
-from rct_tools.collector import Collector, InverterSetup, Setup
+from rct_tools.collector import Collector
 from rct_tools.config import load_plan, sink_of
 from rct_tools.display import show_value
 from rct_tools.errors import DecodeError, NoAnswer, RctError
 from rct_tools.link import Link
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.reading import Reading
+from rct_tools.setups import InverterSetup, Setup
 from rct_tools.times import iso_time, local_zone
 from rct_tools.values import Event, EventTable, TimeSeries
 

@@ -12,9 +12,9 @@ from rct_tools.cli.output import Row
 from rct_tools.display import show_value
 from rct_tools.frame import Frame
 from rct_tools.objects import registry
+from rct_tools.plain import plain
 from rct_tools.reading import BadReading, Reading
 from rct_tools.times import SECOND, iso_time
-from rct_tools.values import plain
 
 READING_COLUMNS: Final = ("time", "inverter", "object", "value", "unit", "meaning")
 FRAME_COLUMNS: Final = ("offset", "command", "address", "object_id", "name", "payload", "value", "unit")

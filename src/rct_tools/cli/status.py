@@ -17,7 +17,7 @@ from rich.text import Text
 
 from rct_tools import health
 from rct_tools.cli.flows import WIDTH
-from rct_tools.cli.health import as_json, page
+from rct_tools.cli.health import page
 from rct_tools.cli.options import not_empty, port_option, time_zone_option, timeout_option, verbose_option
 from rct_tools.cli.progress import status as progress_status
 from rct_tools.cli.run import run_async
@@ -76,7 +76,7 @@ async def _inverter(client: Client, zone: ZoneInfo | None, output_format: str) -
             tell("asking")
             found = await health.status(inverter, zone=zone)
     if output_format == "json":
-        document = {**as_json(found), "time": iso_time(found.time)}
+        document = {**health.as_json(found), "time": iso_time(found.time)}
         click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
     else:
         Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH).print(page(found))

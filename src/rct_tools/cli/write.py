@@ -21,7 +21,8 @@ from rct_tools.cli.output import Output, Row, open_output
 from rct_tools.cli.run import run_async, say
 from rct_tools.client import Client, connect
 from rct_tools.objects import ObjectInfo, registry
-from rct_tools.values import Value, plain
+from rct_tools.plain import plain
+from rct_tools.values import Value
 from rct_tools.writable import WRITABLE, Writable, find_writable, is_same, show
 from rct_tools.writing import Intent, Writer, Written, default_folder
 

@@ -9,7 +9,7 @@ None stands for what was not answered, or cannot be computed; it is never 0.
 
 from __future__ import annotations
 
-from rct_tools.health.answers import Answers, Label
+from rct_tools.health.answers import Answers, Label, as_json
 from rct_tools.health.now import (
     ASKED,
     POWERS,
@@ -19,11 +19,11 @@ from rct_tools.health.now import (
     Health,
     Powers,
     Quality,
+    health_of,
     quality_of,
     status,
-    status_of,
 )
-from rct_tools.health.towers import Battery, Extreme, Extremes, Module, Place, Tower, battery
+from rct_tools.health.towers import Battery, Extreme, Extremes, Module, Place, Tower, battery, towers_of
 
 __all__ = [
     "ASKED",
@@ -42,8 +42,10 @@ __all__ = [
     "Powers",
     "Quality",
     "Tower",
+    "as_json",
     "battery",
+    "health_of",
     "quality_of",
     "status",
-    "status_of",
+    "towers_of",
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from math import isfinite
+from typing import Any
 
 from rct_tools.client import Client
 from rct_tools.clock import Clock
@@ -103,3 +104,18 @@ def local_moment(shown: int | None, clock: Clock) -> datetime | None:
     In the hour that comes twice in autumn, the first is meant.
     """
     return clock.local(shown) if shown and shown > 0 else None
+
+
+def as_json(item: Any) -> Any:
+    """Return frozen data as JSON knows it: fields and what is computed of them, times in ISO 8601."""
+    match item:
+        case datetime():
+            return item.isoformat()
+        case tuple() if hasattr(item, "_asdict"):
+            return {name: as_json(value) for name, value in item._asdict().items()}
+        case tuple():
+            return [as_json(part) for part in item]
+    if not is_dataclass(item):
+        return item
+    computed = [name for name, part in vars(type(item)).items() if isinstance(part, property)]
+    return {name: as_json(getattr(item, name)) for name in (*(field.name for field in fields(item)), *computed)}

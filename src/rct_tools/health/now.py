@@ -186,11 +186,11 @@ async def status(client: Client, *, zone: ZoneInfo | None = None) -> Health:
     Raises NoAnswer when it answers nothing, LinkError when there is no connection. What stays silent is in ``missing``.
     """
     clock = Clock(zone or ZoneInfo(local_zone()))
-    return status_of(await ask(client, ASKED), client.peer, quality_of(client), clock)
+    return health_of(await ask(client, ASKED), client.peer, quality_of(client), clock)
 
 
-def status_of(answers: Answers, peer: str, quality: Quality, clock: Clock) -> Health:
-    """Make a page of what an inverter has said, be it much or little. ``clock`` is that of the inverter."""
+def health_of(answers: Answers, peer: str, quality: Quality, clock: Clock) -> Health:
+    """Return how an inverter is by what it has answered, at least one object; ``clock`` is its own."""
     island = answers.count(_ISLAND)
     return Health(
         time=answers.time,

@@ -154,12 +154,7 @@ async def battery(client: Client, *, zone: ZoneInfo | None = None) -> Battery:
     Raises NoAnswer when it answers nothing, LinkError when there is no connection. What stays silent is in ``missing``.
     """
     answers = await ask(client, [*_names(_FIRST, _OF_TOWER), f"{_SECOND}.{_SERIAL}"])
-    towers = []
-    if answers.text(f"{_FIRST}.{_SERIAL}") != "":
-        towers.append(_FIRST)
-    if answers.text(f"{_SECOND}.{_SERIAL}"):
-        towers.append(_SECOND)
-    if towers:
+    if towers := _there(answers):
         more = {f"{tower}.module_sn[{n}]" for tower in towers for n in range(MODULES)}
         if _SECOND in towers:
             more.update(_names(_SECOND, _OF_TOWER))
@@ -167,8 +162,18 @@ async def battery(client: Client, *, zone: ZoneInfo | None = None) -> Battery:
         of_modules = [name for tower in towers for n in _maybe(answers, tower) for name in _names(tower, _OF_MODULE, n)]
         answers = await ask(client, of_modules, answers)
     clock = Clock(zone or ZoneInfo(local_zone()))
-    found = tuple(_tower(answers, tower, clock) for tower in towers)
-    return Battery(answers.time, client.peer, found, answers.missing, answers.trouble)
+    return Battery(answers.time, client.peer, towers_of(answers, clock), answers.missing, answers.trouble)
+
+
+def towers_of(answers: Answers, clock: Clock) -> tuple[Tower, ...]:
+    """Return the towers that an inverter has, by what it has answered."""
+    return tuple(_tower(answers, tower, clock) for tower in _there(answers))
+
+
+def _there(answers: Answers) -> list[str]:
+    """Return what the objects of each tower begin with: the first is there unless it says that it is not."""
+    first = [_FIRST] if answers.text(f"{_FIRST}.{_SERIAL}") != "" else []
+    return first + ([_SECOND] if answers.text(f"{_SECOND}.{_SERIAL}") else [])
 
 
 def _names(tower: str, parts: Iterable[str], module: int = 0) -> list[str]:

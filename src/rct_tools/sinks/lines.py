@@ -20,12 +20,13 @@ from typing import Annotated, Any, Final, NamedTuple
 from msgspec import Meta
 
 from rct_tools.errors import ConfigError, SinkError
+from rct_tools.plain import plain
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.settings import Size, Table
 from rct_tools.textfile import TextFile, compress, files_aside, line_heads
 from rct_tools.times import SECOND, iso_time, parse_iso_time
-from rct_tools.values import Value, plain
+from rct_tools.values import Value
 
 logger = logging.getLogger(__name__)
 

@@ -26,12 +26,13 @@ from msgspec import Meta
 
 from rct_tools.errors import ConfigError, SinkError
 from rct_tools.newfile import new_file
+from rct_tools.plain import plain
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.settings import Table
 from rct_tools.textfile import TextFile, line_heads
 from rct_tools.times import SECOND
-from rct_tools.values import Value, plain
+from rct_tools.values import Value
 
 logger = logging.getLogger(__name__)
 

@@ -20,10 +20,11 @@ from msgspec import Meta
 
 from rct_tools.database import file_error, schema_of, upgrade
 from rct_tools.errors import ConfigError, SinkError, UnknownObject
+from rct_tools.plain import plain
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.settings import Table
-from rct_tools.values import DataType, Value, plain
+from rct_tools.values import DataType, Value
 
 APPLICATION_ID: Final = 0x52435450  # "RCTP", in the header of the file
 SCHEMA_VERSION: Final = 2
@@ -217,7 +218,7 @@ class StoredReading:
     time: int  # UTC, nanoseconds
     inverter: str
     object: str  # its name
-    value: Any  # as values.plain gives it; None where the inverter sent NaN
+    value: Any  # as plain gives it; None where the inverter sent NaN
     unit: str
     backfilled: bool = False  # else it was read live
 

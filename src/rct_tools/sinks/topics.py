@@ -17,10 +17,11 @@ import msgspec
 
 from rct_tools.display import show_event
 from rct_tools.homeassistant import HomeAssistant, object_levels, topic_level
+from rct_tools.plain import plain
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.times import SECOND, iso_time
-from rct_tools.values import LoggedEvent, Value, plain
+from rct_tools.values import LoggedEvent, Value
 from rct_tools.vitals import INTERVAL, UP
 
 LATE: Final = 300 * SECOND  # what is older than this, and than its own interval, is not what is

@@ -1,0 +1,60 @@
+"""Values as JSON knows them: what files, pages and brokers are given of a structure."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from rct_tools.times import SECOND
+from rct_tools.values import Cell, CellExtreme, CellStatistics, EventTable, LoggedEvent, TimeSeries, Value
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def plain(value: Value) -> Any:
+    """Return a value as JSON knows it: bytes in hex, structures as objects and lists, null for NaN and infinity."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case bytes():
+            return value.hex()
+        case TimeSeries():
+            return {"time": value.time, "samples": [{"time": s.time, "value": plain(s.value)} for s in value.samples]}
+        case EventTable():
+            events = [{"type": e.type, "time": e.time, "values": list(e.values)} for e in value.events]
+            return {"time": value.time, "events": events}
+        case LoggedEvent():
+            return _plain_event(value)
+        case CellStatistics():
+            return {name: _extreme(getattr(value, name)) for name in CellStatistics.__slots__}
+        case tuple():
+            return [item._asdict() if isinstance(item, Cell) else plain(item) for item in value]
+        case _:
+            return value
+
+
+def _plain_event(event: LoggedEvent) -> dict[str, Any]:
+    """Return an event as ``rct events`` tells it, but in UTC."""
+    return {
+        "begin": _iso_second(event.begin),
+        "end": None if event.end is None else _iso_second(event.end),
+        "duration": None if event.duration is None else event.duration // SECOND,
+        "unsure": not event.is_sure,
+        "type": f"0x{event.type:02x}",
+        "name": event.name,
+        "object": event.object or None,
+        "old": None if event.old is None else plain(event.old),
+        "new": None if event.new is None else plain(event.new),
+        "value": event.value,
+        "unit": event.unit,
+        "raw": list(event.raw.values),
+    }
+
+
+def _iso_second(time: int) -> str:
+    return (_EPOCH + timedelta(seconds=time // SECOND)).isoformat()
+
+
+def _extreme(extreme: CellExtreme) -> dict[str, Any]:
+    return {"cell": extreme.cell, "time": extreme.time, "value": plain(extreme.value)}

@@ -1,0 +1,38 @@
+"""How a question is read, and an answer written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+from aiohttp import web
+
+from rct_tools.errors import ConfigError
+from rct_tools.settings import Table, decode
+
+Q = TypeVar("Q", bound=Table)
+
+_PACKED: Final = 1000  # bytes: what is longer goes compressed
+
+
+def asked(request: web.Request, kind: type[Q]) -> Q:
+    """Return what a request asks. Raises ConfigError."""
+    if len(request.query) != len(set(request.query)):
+        raise ConfigError("a question says everything once")
+    return decode(dict(request.query), kind)
+
+
+def answer(document: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return packed(web.Response(status=status, text=text, content_type="application/json", headers=headers))
+
+
+def packed(response: web.Response) -> web.Response:
+    if len(response.body or b"") > _PACKED:  # type: ignore[arg-type]  # it is bytes here
+        response.enable_compression()
+    return response
+
+
+def error(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return answer({"error": text}, status, headers)

@@ -1,0 +1,144 @@
+// Questions to the server. The contract is openapi.json.
+
+export class Failed extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly wait = 0, // seconds
+  ) {
+    super(message);
+  }
+}
+
+/** Return what a path answers. Throws Failed. */
+export async function get<T>(path: string, query: Record<string, string> = {}, signal?: AbortSignal): Promise<T> {
+  return answer(await fetch(`${path}?${new URLSearchParams(query)}`, signal ? { signal } : {}));
+}
+
+/** Send something. Throws Failed. */
+export async function post<T>(path: string, body: unknown): Promise<T> {
+  const headers = { "Content-Type": "application/json" };
+  return answer(await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }));
+}
+
+async function answer<T>(response: Response): Promise<T> {
+  const document = (await response.json()) as T & { error?: string };
+  if (!response.ok) {
+    throw new Failed(response.status, document.error ?? response.statusText, Number(response.headers.get("Retry-After")));
+  }
+  return document;
+}
+
+export interface Session {
+  password: boolean;
+  open: boolean;
+}
+
+export interface Curves {
+  zone: string;
+  step: number; // seconds
+  begin: number; // UTC, seconds
+  curves: Record<string, { unit: string; values: (number | null)[] }>;
+}
+
+export interface Energies {
+  made: number | null;
+  used: number | null;
+  imported: number | null;
+  fed_in: number | null; // negative
+  self_consumption: number | null;
+  autarky: number | null;
+}
+
+export interface Slot extends Energies {
+  begin: number; // UTC, seconds
+  end: number;
+  until: number | null;
+  whole: boolean;
+}
+
+export interface Slots {
+  zone: string;
+  slots: Slot[];
+  known: number;
+  total: Energies;
+}
+
+export interface Label {
+  number: number;
+  text: string;
+}
+
+export interface InverterState {
+  peer: string;
+  zone: string;
+  up: boolean;
+  mute: string[];
+  clients: { host: string; connected: number; requests: number }[];
+  health: null | {
+    name: string | null;
+    serial: string | null;
+    firmware: string | null;
+    clock: string | null;
+    state: Label | null;
+    strategy: Label | null;
+    separated: boolean | null;
+    faults: Label[] | null;
+    today: Energies;
+    quality: Record<"requests" | "repeated" | "unanswered" | "cut" | "damaged" | "reconnects", number> & {
+      others: boolean;
+    };
+  };
+}
+
+export interface Tower {
+  serial: string | null;
+  soc: number | null;
+  soh: number | null;
+  voltage: number | null;
+  current: number | null;
+  temperature: number | null;
+  capacity: number | null;
+  cycles: number | null;
+  stored: number | null;
+  used: number | null;
+  efficiency: number | null;
+  modules: {
+    number: number;
+    serial: string | null;
+    cycles: number | null;
+    cells: { temperature: number; voltage: number }[] | null;
+    resistances: number[] | null;
+    voltage: number | null;
+  }[];
+}
+
+export interface BatteryState {
+  up: boolean;
+  age: number | null; // milliseconds
+  towers: Tower[];
+}
+
+export interface LoggedEvent {
+  begin: number; // UTC, milliseconds
+  end: number | null;
+  sure: boolean;
+  type: number;
+  name: string;
+  object: string | null;
+  old: unknown;
+  new: unknown;
+  value: number | null;
+  unit: string;
+}
+
+export interface FoundObject {
+  name: string;
+  id: string | null;
+  type: string;
+  unit: string;
+  description: string;
+  value: unknown;
+  age: number | null;
+  meaning?: string;
+}

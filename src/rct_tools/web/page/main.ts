@@ -1,0 +1,232 @@
+// The frame around the views: which one is shown, of which inverter, and whether what it shows is of now.
+
+import { Failed, type Session, get, post } from "./api";
+import { makeBattery } from "./battery";
+import { h, say } from "./elements";
+import { makeEvents } from "./events";
+import { TIME, age, moment } from "./format";
+import { makeInverter } from "./inverter";
+import { type Inverter, type Link, Live, isHere } from "./live";
+import { makeLogin } from "./login";
+import { makeNow } from "./now";
+import { makePast } from "./past";
+import { type Texts, language, text } from "./texts";
+import type { Context, View } from "./view";
+
+const VIEWS: Record<string, { make: (context: Context) => View; name: keyof Texts; tab: string }> = {
+  "/": { make: makeNow, name: "now", tab: "/" },
+  "/day": { make: (context) => makePast("day", context), name: "day", tab: "/day" },
+  "/week": { make: (context) => makePast("week", context), name: "week", tab: "/day" },
+  "/month": { make: (context) => makePast("month", context), name: "month", tab: "/day" },
+  "/year": { make: (context) => makePast("year", context), name: "year", tab: "/day" },
+  "/battery": { make: makeBattery, name: "battery", tab: "/battery" },
+  "/events": { make: makeEvents, name: "events", tab: "/events" },
+  "/inverter": { make: makeInverter, name: "inverter", tab: "/inverter" },
+};
+const TABS: [string, keyof Texts][] = [
+  ["/", "now"],
+  ["/day", "past"],
+  ["/battery", "battery"],
+  ["/events", "events"],
+  ["/inverter", "inverter"],
+];
+const SAID_AGAIN = 5000; // ms that it is shown that the connection is back
+
+const main = h("main", { id: "main", tabindex: -1 }, h("p", { class: "wait" }, text("connecting")));
+const heading = h("h1", {}, text("title"));
+const freshness = h("p", { class: "freshness" });
+const banner = h("p", { class: "banner", role: "status", hidden: true });
+const trouble = h("p", { class: "banner error", role: "alert", hidden: true });
+const tabs = h("nav", { class: "main-tabs", "aria-label": text("views") });
+const chooser = h("select", { "aria-label": text("chooseInverter"), hidden: true, change: () => choose() });
+const logout = h("button", { type: "button", class: "plain", hidden: true, click: () => void leave() }, text("logout"));
+
+let live: Live | undefined;
+let view: View | undefined;
+let marked = ""; // the path that the tabs were made for; they stay, or who uses keys would lose their place
+let shown = ""; // the path and inverter of the view
+let hasSaidLost = false;
+
+document.documentElement.lang = language;
+document.body.append(
+  h("a", { href: "#main", class: "skip" }, text("skip")),
+  h("header", {}, heading, chooser, freshness, logout),
+  tabs,
+  h("div", { class: "banners" }, banner, trouble),
+  main,
+);
+
+function query(): URLSearchParams {
+  return new URLSearchParams(location.search);
+}
+
+/** Return the inverter that the address names, or the first there is. */
+function chosen(): string | undefined {
+  const names = Object.keys(live?.inverters ?? {});
+  const asked = query().get("inverter");
+  return names.find((name) => name === asked) ?? names[0];
+}
+
+function pathOf(path: string, more: Record<string, string> = {}): string {
+  const asked = query().get("inverter");
+  const parts = new URLSearchParams({ ...(asked ? { inverter: asked } : {}), ...more });
+  return parts.size ? `${path}?${parts}` : path;
+}
+
+function choose(): void {
+  go(`${location.pathname}?${new URLSearchParams({ inverter: chooser.value })}`);
+}
+
+function go(path: string): void {
+  history.pushState(null, "", path);
+  show();
+  scrollTo(0, 0);
+}
+
+/** Show what the address says, if that is another view than before. */
+function show(): void {
+  const name = chosen();
+  const found = VIEWS[location.pathname] ?? VIEWS["/"]!;
+  if (marked !== location.pathname + location.search) {
+    marked = location.pathname + location.search;
+    document.title = `${text(found.name)} – ${text("title")}`;
+    for (const [path, label] of TABS) {
+      const tab = tabs.querySelector(`.tab-${label}`) ?? tabs.appendChild(h("a", { class: `tab-${label}` }, text(label)));
+      tab.setAttribute("href", pathOf(path));
+      if (path === found.tab) tab.setAttribute("aria-current", "page");
+      else tab.removeAttribute("aria-current");
+    }
+  }
+  if (!live || !name) return;
+  const key = `${location.pathname}${location.search} ${name}`;
+  if (key === shown) return;
+  const focus = main.contains(document.activeElement);
+  shown = key;
+  view?.close?.();
+  trouble.hidden = true;
+  const source = live;
+  view = found.make({
+    name,
+    inverter: () => source.inverters[name] ?? GONE,
+    link: () => source.link,
+    query: query(),
+    path: pathOf,
+    fail,
+  });
+  main.replaceChildren(view.element);
+  if (focus) main.focus({ preventScroll: true });
+}
+
+const GONE: Inverter = { up: false, zone: "UTC", age: null, told: 0, absent: [], objects: {} };
+
+function fail(error: unknown): void {
+  if (error instanceof Failed && error.status === 401) {
+    login();
+    return;
+  }
+  if (error instanceof Failed) {
+    say(trouble, text("failed", { error: error.message }));
+    trouble.hidden = false;
+  } // else there is no connection, which is said by the banner
+}
+
+/** Say how old what is shown is, and whether it is of now. */
+function tell(): void {
+  const name = chosen();
+  const inverter = name ? live?.inverters[name] : undefined;
+  const link: Link = live?.link ?? "connecting";
+  if (!live || link === "connecting") return;
+  document.body.classList.toggle("away", !inverter || !isHere(inverter, link));
+  if (link === "lost") {
+    warn(text("lost"));
+    say(freshness, "");
+    return;
+  }
+  if (!inverter || !name) {
+    warn(text("noInverter"));
+    return;
+  }
+  const old = inverter.age === null ? null : inverter.age + performance.now() - inverter.told;
+  say(freshness, old === null ? "" : text("updated", { age: age(old) })); // no live region: it would be read each second
+  if (inverter.up) {
+    if (!hasSaidLost) banner.hidden = true;
+  } else {
+    warn(old === null ? text("neverHeard") : text("away", { time: moment(Date.now() - old, inverter.zone, TIME) }));
+  }
+}
+
+function warn(said: string): void {
+  say(banner, said);
+  banner.className = "banner";
+  banner.hidden = false;
+}
+
+function linked(link: Link): void {
+  if (link === "open" && hasSaidLost) {
+    say(banner, text("again"));
+    banner.className = "banner good";
+    banner.hidden = false;
+    setTimeout(() => {
+      hasSaidLost = false;
+      tell();
+    }, SAID_AGAIN);
+  }
+  if (link === "lost") hasSaidLost = true;
+  if (link === "lost") tell();
+}
+
+function changed(): void {
+  const names = Object.keys(live?.inverters ?? {});
+  if (chooser.options.length !== names.length) {
+    chooser.replaceChildren(...names.map((each) => h("option", { value: each }, each)));
+    chooser.hidden = names.length < 2;
+  }
+  const name = chosen();
+  if (name) {
+    chooser.value = name;
+    say(heading, name);
+  }
+  show();
+  refresh();
+}
+
+function refresh(): void {
+  tell();
+  view?.update?.();
+}
+
+function login(): void {
+  view?.close?.();
+  view = undefined;
+  shown = "";
+  banner.hidden = trouble.hidden = true;
+  main.replaceChildren(makeLogin(() => begin()));
+  main.querySelector<HTMLInputElement>("#password")?.focus();
+}
+
+async function leave(): Promise<void> {
+  await post<Session>("/api/logout", {});
+  location.href = "/";
+}
+
+function begin(): void {
+  if (live) live.connect();
+  else live = new Live(changed, linked, login);
+  show();
+  void get<Session>("/api/session").then((session) => (logout.hidden = !session.password));
+}
+
+addEventListener("popstate", show);
+document.addEventListener("click", (event) => {
+  const link = event.target instanceof Element ? event.target.closest("a") : null;
+  const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  if (!link || !isPlain || link.origin !== location.origin || !(link.pathname in VIEWS) || link.hash) return;
+  event.preventDefault();
+  go(link.pathname + link.search);
+});
+setInterval(refresh, 1000);
+show();
+get<Session>("/api/session").then(
+  (session) => (session.open ? begin() : login()),
+  () => begin(),
+);

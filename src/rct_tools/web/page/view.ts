@@ -1,0 +1,21 @@
+// What a view is: made once when it is shown, told when something is new, and closed when another takes its place.
+
+import type { Inverter, Link } from "./live";
+
+export interface Context {
+  name: string; // of the inverter
+  inverter: () => Inverter; // as it is known now
+  link: () => Link;
+  query: URLSearchParams;
+  /** Return the path of a view, for the inverter that is shown. */
+  path: (view: string, query?: Record<string, string>) => string;
+  /** Show an error in one line. */
+  fail: (error: unknown) => void;
+}
+
+export interface View {
+  element: HTMLElement;
+  /** Something may be new, or a second has passed. */
+  update?: () => void;
+  close?: () => void;
+}

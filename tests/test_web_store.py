@@ -1,0 +1,211 @@
+"""What was, from a file: curves, energies of days and months, and files that are in trouble."""
+
+from __future__ import annotations
+
+import calendar
+import os
+import sqlite3
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from rct_tools.errors import ConfigError, SinkError
+from rct_tools.objects import registry
+from rct_tools.reading import Reading
+from rct_tools.simulator.inverter import Inverter
+from rct_tools.sinks.sqlite import SqliteSink
+from rct_tools.times import SECOND
+from rct_tools.values import Value
+from rct_tools.web import store as store_module
+from rct_tools.web.store import MOST_POINTS, MOST_SLOTS, Store, together
+
+from stored_past import POWERS, fill
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MINUTE = 60 * SECOND
+DAY = 86_400 * SECOND
+NOON = round(datetime(2026, 6, 21, 12, tzinfo=BERLIN).timestamp()) * SECOND
+
+
+def at(year: int, month: int, day: int) -> int:
+    return round(datetime(year, month, day, tzinfo=BERLIN).timestamp()) * SECOND
+
+
+async def write(path: Path, readings: Iterable[tuple[int, str, Value]]) -> Store:
+    sink = SqliteSink(path)
+    await sink.write([Reading(moment, "roof", registry[name], value) for moment, name, value in readings])
+    await sink.close()
+    return Store(path)
+
+
+async def test_curves_are_means_and_gaps_stay_gaps(tmp_path: Path) -> None:
+    soc = "battery.soc"
+    given = [(0, 0.25), (30, 0.75), (61, 0.5), (300, 0.25), (360, float("nan"))]
+    store = await write(tmp_path / "r.db", [(NOON + s * SECOND, soc, v) for s, v in given])
+    curves = store.curves("roof", [soc, "battery.voltage"], NOON, NOON + 7 * MINUTE, MINUTE)
+    assert curves == {soc: ("ratio", [0.5, 0.5, None, None, None, 0.25, None])}
+    assert store.curves("barn", [soc], NOON, NOON + MINUTE, MINUTE) == {}
+
+
+async def test_texts_are_no_curve(tmp_path: Path) -> None:
+    store = await write(tmp_path / "r.db", [(NOON, "inverter_sn", "12")])
+    assert store.curves("roof", ["inverter_sn"], NOON, NOON + MINUTE, MINUTE) == {"inverter_sn": ("", [None])}
+
+
+@pytest.mark.parametrize(
+    ("until", "step"), [(NOON, MINUTE), (NOON - 1, MINUTE), (NOON + MOST_POINTS * MINUTE + 1, MINUTE)]
+)
+async def test_too_many_points_or_none(tmp_path: Path, until: int, step: int) -> None:
+    with pytest.raises(ConfigError, match=f"expected 1 to {MOST_POINTS} steps"):
+        Store(tmp_path / "r.db").curves("roof", ["battery.soc"], NOON, until, step)
+
+
+def test_energies_are_those_of_the_house_in_every_slot(tmp_path: Path) -> None:
+    """Three days of a house that adds up: each day and the month come back as its meters showed them."""
+    begin = calendar.timegm((2026, 6, 28, 0, 0, 0))
+    inverter = Inverter.with_past(0, begin)
+    shown: dict[int, dict[str, float]] = {}
+    path = tmp_path / "r.db"
+    for day in range(4):
+        fill(path, inverter, "roof", BERLIN, 86_400 - 60, 60)
+        shown[28 + day] = {name: meter.day for name, meter in inverter.house.energy.items()}
+        fill(path, inverter, "roof", BERLIN, 60, 60)
+    month_end = at(2026, 7, 1)
+    slots = Store(path).energies("roof", "day", at(2026, 6, 28), at(2026, 7, 2), BERLIN, at(2026, 7, 2))
+    assert [slot.begin for slot in slots] == [at(2026, 6, 28), at(2026, 6, 29), at(2026, 6, 30), month_end]
+    for slot, truth in zip(slots, shown.values(), strict=True):
+        found = slot.energies
+        assert slot.is_whole
+        assert found.made_a == pytest.approx(truth["dc[0]"], rel=1e-6)
+        assert found.used == pytest.approx(truth["load"], rel=1e-6)
+        assert found.fed_in == pytest.approx(truth["grid_feed"], rel=1e-6)
+        assert found.autarky == pytest.approx(1 - truth["grid_load"] / truth["load"], abs=1e-6)
+    total, known = together(slots)
+    assert known == 4
+    assert total.used == pytest.approx(sum(truth["load"] for truth in shown.values()), rel=1e-6)
+    june, july = Store(path).energies("roof", "month", at(2026, 6, 1), at(2026, 7, 31), BERLIN, at(2026, 7, 2))
+    assert june.is_whole
+    assert not july.is_whole
+    assert july.energies.used == pytest.approx(inverter.house.energy["load"].month, rel=1e-2)
+    curves = Store(path).curves("roof", POWERS, at(2026, 6, 28), at(2026, 6, 29), 5 * MINUTE)
+    assert set(curves) == set(POWERS)
+    sun = [a + b for a, b in zip(curves[POWERS[0]].values[1:], curves[POWERS[1]].values[1:], strict=True)]  # type: ignore[operator]
+    assert sum(sun) / 12 == pytest.approx(shown[28]["dc[0]"] + shown[28]["dc[1]"], rel=0.03)
+
+
+async def test_midnight_of_the_inverter_is_not_ours(tmp_path: Path) -> None:
+    """Its clock is two minutes ahead: what it shows at our midnight is that of its new day already."""
+    end = at(2026, 6, 22)
+    used = "energy.e_load_day"
+    rows = [(end - 4 * MINUTE, 9000.0), (end - 3 * MINUTE, 9010.0), (end - MINUTE, 10.0), (end + MINUTE, 30.0)]
+    store = await write(tmp_path / "r.db", [(moment, used, value) for moment, value in rows])
+    first, second = store.energies("roof", "day", end - DAY, end + DAY, BERLIN, end + DAY)
+    assert (first.energies.used, first.until, first.is_whole) == (9010.0, end - 3 * MINUTE, True)
+    assert (second.energies.used, second.is_whole) == (30.0, False)
+
+
+async def test_what_is_not_known_is_not_made_up(tmp_path: Path) -> None:
+    store = await write(tmp_path / "r.db", [(NOON, "energy.e_load_day", 5.0), (NOON, "energy.e_dc_day[0]", 7.0)])
+    (slot,) = store.energies("roof", "day", NOON, NOON + 1, BERLIN, NOON)
+    assert (slot.energies.used, slot.energies.made, slot.energies.autarky) == (5.0, None, None)
+    (slot,) = store.energies("roof", "day", NOON, NOON + 1, BERLIN, NOON, {"string B", "module 6"})
+    assert (slot.energies.made_b, slot.energies.external) == (0.0, None)
+    (nothing,) = store.energies("roof", "day", NOON - 9 * DAY, NOON - 9 * DAY + 1, BERLIN, NOON, {"string B"})
+    assert (nothing.until, nothing.is_whole, nothing.energies.made_b) == (None, False, None)
+    assert together([slot, nothing])[1] == 0
+    assert together([nothing])[0].used is None
+
+
+async def test_days_of_a_change_of_the_clock(tmp_path: Path) -> None:
+    store = await write(tmp_path / "r.db", [])
+    days = store.energies("roof", "day", at(2026, 3, 28), at(2026, 3, 31), BERLIN, NOON)
+    assert [(day.end - day.begin) // (3600 * SECOND) for day in days] == [24, 23, 24]
+    months = store.energies("roof", "month", at(2026, 1, 15), at(2027, 1, 1), BERLIN, NOON)
+    assert [datetime.fromtimestamp(m.begin // SECOND, BERLIN).month for m in months] == list(range(1, 13))
+    with pytest.raises(ConfigError, match=f"at most {MOST_SLOTS} of day"):
+        store.energies("roof", "day", 0, NOON, BERLIN, NOON)
+
+
+# --- trouble --------------------------------------------------------------------------------------------------------
+
+
+def one_line(store: Store) -> str:
+    with pytest.raises(SinkError) as caught:
+        store.curves("roof", ["battery.soc"], NOON, NOON + MINUTE, MINUTE)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_file_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    assert one_line(Store(path)) == f"{path}: there is no such file yet"
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "not a file of RCT Tools"), (b"hello" * 1000, "not a SQLite database")],
+)
+def test_file_that_is_none(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "r.db"
+    path.write_bytes(content)
+    assert one_line(Store(path)) == f"{path}: {reason}"
+    assert path.read_bytes() == content
+
+
+async def test_damaged_file(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    store = await write(path, [(NOON + n, "battery.soc", n / 1e5) for n in range(5000)])
+    with path.open("r+b") as file:
+        file.seek(8192)
+        file.write(os.urandom(path.stat().st_size - 8192))
+    assert one_line(store) == f"{path}: the file is damaged"
+
+
+async def test_file_of_another_program(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE other (x)")
+    database.close()
+    assert one_line(Store(path)) == f"{path}: a database of another program"
+
+
+async def test_locked_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_BUSY", 0.01)
+    path = tmp_path / "r.db"
+    store = await write(path, [(NOON, "battery.soc", 0.5)])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA journal_mode = DELETE")
+    other.execute("BEGIN EXCLUSIVE")
+    assert one_line(store) == f"{path}: locked by another program"
+    other.close()
+    assert store.curves("roof", ["battery.soc"], NOON, NOON + MINUTE, MINUTE)
+
+
+async def test_question_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.db"
+    store = await write(path, [(NOON + n, "battery.soc", 0.5) for n in range(20_000)])
+    monkeypatch.setattr(store_module, "_PATIENCE", -1.0)
+    assert one_line(store) == f"{path}: gave no answer within -1 s; ask for less"
+
+
+async def test_it_is_read_while_another_writes(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    sink = SqliteSink(path)
+    soc = registry["battery.soc"]
+    for number in range(20):
+        await sink.write([Reading(NOON + number, "roof", soc, 0.5)])
+        assert Store(path).curves("roof", ["battery.soc"], NOON, NOON + MINUTE, MINUTE)
+    await sink.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything")
+async def test_file_that_may_not_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    store = await write(path, [])
+    path.chmod(0)
+    assert "cannot be opened" in one_line(store)
