@@ -19,6 +19,7 @@ from rct_tools.client import connect
 from rct_tools.collector import Collector
 from rct_tools.config import parse_config
 from rct_tools.errors import WriteRefused
+from rct_tools.homeassistant.inverter import Inverter
 from rct_tools.modes import kept
 from rct_tools.objects import registry
 from rct_tools.plan import Expected, Source, Steerable
@@ -100,6 +101,35 @@ def test_what_is_no_order(topic: str, payload: bytes, text: str) -> None:
         Commands("a/b", [SOURCE]).read(f"a/b/roof/{topic}", payload)
     assert text in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_home_assistant_is_told_is_what_is_listened_to() -> None:
+    """Also of what the sink calls otherwise."""
+    names = {MIN: "battery.least", "control.power": "battery.wanted", "control.mode": "battery.mode"}
+    text = "".join([
+        '[[inverter]]\nname = "roof"\nhost = "192.0.2.7"\n[[sink]]\nurl = "mqtt://192.0.2.9"\nhome_assistant = true\n',
+        f"names = {{ {', '.join(f'{json.dumps(name)} = {json.dumps(called)}' for name, called in names.items())} }}\n",
+        f'[control]\nenabled = true\nobjects = ["{MIN}"]\nmodes = ["hold", "charge"]\n',
+    ])  # fmt: skip
+    setup = parse_config(text, "rct.toml", {}).setup
+    (source,) = setup.sinks[0].sources(setup.inverters)
+    told = {
+        entity.config["command_topic"]
+        for live in Inverter(source, "rct").lives
+        for entity in live.state.entities
+        if "command_topic" in entity.config
+    }
+    wished = {
+        "battery/least": "20%",
+        "battery/wanted": "1kW",
+        "control/soc": "80%",
+        "control/duration": "30m",
+        "mode": "hold",
+    }
+    assert told == {f"rct/roof/{levels}/set" for levels in wished}
+    commands = Commands("rct", [source])
+    for levels, payload in wished.items():
+        commands.read(f"rct/roof/{levels}/set", payload.encode())
 
 
 def test_only_what_is_named_has_topics() -> None:

@@ -86,3 +86,7 @@ class Source:
     zone: str  # the time zone of its clock, "Europe/Berlin"
     expects: Mapping[str, Expected]  # by the name of the object
     steerable: Steerable | None = None  # None for nothing
+
+    def called(self, name: str) -> str:
+        """Return what the sink calls an object."""
+        return self.expects[name].name if name in self.expects else name

@@ -143,8 +143,7 @@ class Inverter:
         """Return where it is ordered to set an object."""
         if name == MODE.name:
             return f"{self.topic}/mode/set"
-        called = self.source.expects[name].name if name in self.source.expects else name
-        return "/".join([self.topic, *map(topic_level, object_levels(called)), "set"])
+        return "/".join([self.topic, *map(topic_level, object_levels(self.source.called(name))), "set"])
 
     def config_of(self, entity: Entity) -> Mapping[str, Any] | None:
         """Return what is said of an entity, with how far it goes; None while nobody knows that."""

@@ -84,11 +84,10 @@ def _readers(source: Source) -> Mapping[tuple[str, ...], Read]:
         return {}
     readers: dict[tuple[str, ...], Read] = {}
     for name in source.steerable.objects:
-        called = source.expects[name].name if name in source.expects else name
-        readers[object_levels(called)] = partial(_set, WRITABLE[name])
+        readers[object_levels(source.called(name))] = partial(_set, WRITABLE[name])
     if source.steerable.modes:
         readers[("mode",)] = _mode
-        readers |= {object_levels(name): partial(_prepare, info) for name, info in SETTINGS.items()}
+        readers |= {object_levels(source.called(name)): partial(_prepare, info) for name, info in SETTINGS.items()}
     return readers
 
 
