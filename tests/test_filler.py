@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from rct_tools.backfill import KEPT
 from rct_tools.capture import Chunk
 from rct_tools.client import Client, connect
 from rct_tools.clock import Clock
@@ -313,6 +314,32 @@ def test_with_a_wrong_zone_nothing_is_filled_and_that_is_said(caplog: pytest.Log
     (message,) = [message for message in caplog.messages if "gaps" in message]
     assert "gaps of archive are filled later: " in message
     assert "its clock is 420 minutes behind" in message
+
+
+def test_a_clock_that_is_set_late_leads_no_further_back_than_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of a machine without a battery, which begins in 1970."""
+    asked: list[int] = []  # how far back
+
+    class Asking(Archive):
+        async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
+            asked.append(late() - since)
+            return await super().times(inverter, name, since, until, step)
+
+    def late() -> int:
+        passed = round(asyncio.get_running_loop().time() * SECOND)
+        return passed + (NOW if passed > 400 * SECOND else 0)
+
+    async def main() -> None:
+        archive = Asking()
+        archive.readings += before(3, until=1)
+        async with house() as simulated, collecting(inverter(simulated), to=[archive.setup()]):
+            await asyncio.sleep(1200)
+        assert any(reading.time < HOUR for reading in archive.readings)
+        assert sorted(t for t in gaps(archive)["battery.soc"] if t < NOW) == rows(1, 0)
+
+    monkeypatch.setitem(globals(), "wall_clock", late)
+    warp(main(), StillLoop)
+    assert max(asked) < KEPT + HOUR
 
 
 def test_what_happened_while_nobody_looked_is_filled_in_once() -> None:

@@ -125,6 +125,7 @@ class Filler:
 
     async def _fill(self, target: Target, since: int) -> Filling:
         until = self._now() - SETTLED
+        since = max(since, until - KEPT)  # the clock may have been set, or it has waited for long
         gaps = await find_lacking(target.store, target.source, self._plan, since, until, only_behind=True)
 
         async def put(readings: Sequence[Reading]) -> None:
