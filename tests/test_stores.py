@@ -6,7 +6,8 @@ import asyncio
 import gzip
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -202,6 +203,26 @@ async def test_file_that_is_put_aside_meanwhile_is_not_missed(tmp_path: Path, mo
             await sink.write([reading])
     monkeypatch.setattr("rct_tools.sinks.lines.files_aside", listed_too_early)
     assert await sink.times("roof", "battery.soc", NOON, NOON + 2) == {NOON, NOON + 1}
+    await sink.close()
+
+
+async def test_what_nobody_waits_for_is_not_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread cannot be cancelled, and the end of a program waits for it: gigabytes are not read to the end."""
+    reads = threading.Event()
+
+    def endless(_path: Path, _begin: bytes, _mark: bytes, is_over: Callable[[], bool]) -> Iterator[bytes]:
+        reads.set()
+        while not is_over():
+            yield b"no time"
+
+    monkeypatch.setattr("rct_tools.sinks.lines.line_heads", endless)
+    sink = LinesSink(FORMATS["jsonl"], tmp_path / "x.jsonl")
+    asked = asyncio.create_task(sink.times("roof", "battery.soc", 0, NOON))
+    await asyncio.to_thread(reads.wait)
+    asked.cancel()
+    await asyncio.wait([asked])
+    assert asked.cancelled()
+    await asyncio.get_running_loop().shutdown_default_executor()
     await sink.close()
 
 

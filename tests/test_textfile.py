@@ -112,6 +112,7 @@ def test_lines_are_found_whole_whatever_the_pieces(piece: int, tmp_path: Path, m
     assert list(line_heads(path, b"t", b",a,")) == [b"1", b"4"]
     assert list(line_heads(compress(path), b"t", b",a,")) == [b"1", b"4"]
     assert list(line_heads(tmp_path / "nowhere", b"t", b",a,")) == []
+    assert list(line_heads(path, b"t", b",a,", lambda: True)) == []
 
 
 def test_folder_that_does_not_exist_is_said(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -139,15 +139,15 @@ def files_aside(path: Path, since: int) -> list[Path]:
     return sorted(beside for match, beside in names if match[1] >= first)
 
 
-def line_heads(path: Path, begin: bytes, mark: bytes) -> Iterator[bytes]:
+def line_heads(path: Path, begin: bytes, mark: bytes, is_over: Callable[[], bool] = lambda: False) -> Iterator[bytes]:
     """Yield what stands between ``begin`` and the first ``mark`` of each line that has both; ``begin`` begins it.
 
-    A compressed file is unpacked on the way, also one that was just compressed. One that is gone has no lines. Raises
-    SinkError.
+    A compressed file is unpacked on the way, also one that was just compressed. One that is gone has no lines. The rest
+    is not read when it ``is_over``. Raises SinkError.
     """
     try:
         with _open_to_read(path) as file:
-            while piece := file.read(_PIECE):
+            while not is_over() and (piece := file.read(_PIECE)):
                 piece += file.readline()
                 at = piece.find(mark)
                 while at >= 0:

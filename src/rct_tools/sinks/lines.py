@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -107,24 +108,28 @@ class LinesSink:
         if not isinstance(self._file, TextFile):
             raise SinkError("standard output: what was written there cannot be read back", permanent=True)
         mark = self._form.mark(inverter, name).encode()
-        heads = self._heads(self._file.path, mark, since)
-        return await asyncio.to_thread(
-            lambda: {
-                time - time % step
-                for head in heads
-                if (time := parse_iso_time(head.decode(errors="replace"))) is not None and since <= time < until
-            }
-        )
+        over = threading.Event()
+        heads = self._heads(self._file.path, mark, since, over.is_set)
+        try:
+            return await asyncio.to_thread(
+                lambda: {
+                    time - time % step
+                    for head in heads
+                    if (time := parse_iso_time(head.decode(errors="replace"))) is not None and since <= time < until
+                }
+            )
+        finally:
+            over.set()  # nobody waits any more; the end of the program would, for the thread
 
-    def _heads(self, path: Path, mark: bytes, since: int) -> Iterator[bytes]:
+    def _heads(self, path: Path, mark: bytes, since: int, is_over: Callable[[], bool]) -> Iterator[bytes]:
         """Yield the times of an object, as they are written, and whatever else stands before its mark."""
-        yield from line_heads(path, self._form.begin, mark)  # first: it may be put aside meanwhile
+        yield from line_heads(path, self._form.begin, mark, is_over)  # first: it may be put aside meanwhile
         try:
             files = files_aside(path, since)
         except OSError as exc:
             raise SinkError(f"{path.parent}: cannot be read: {exc.strerror}") from exc
         for file in files:
-            yield from line_heads(file, self._form.begin, mark)
+            yield from line_heads(file, self._form.begin, mark, is_over)
 
     async def close(self) -> None:
         """Close the file."""
