@@ -29,7 +29,7 @@ from rct_tools.simulator import Simulator
 from rct_tools.simulator.faults import parse_faults
 from rct_tools.sinks.sqlite import query
 from rct_tools.times import SECOND
-from rct_tools.values import Event, LoggedEvent
+from rct_tools.values import PARAMETER_CHANGED, Event, LoggedEvent
 
 from answering import Answering
 from logbook import Page, from_there_on, logbook, older
@@ -178,6 +178,26 @@ async def following(client: Client, **options: Any) -> AsyncIterator[list[Readin
             await job
 
 
+def test_a_log_that_is_full_of_changes_is_read_far_back_once_an_hour() -> None:
+    async def main() -> None:
+        changes = [Event(PARAMETER_CHANGED, NOON - ago, (0, 1, 2)) for ago in range(86_400 * 8, 0, -30)]
+        async with (
+            logbook({LOG: changes}, older) as port,
+            connect("127.0.0.1", port, name="roof") as client,
+            following(client) as found,
+        ):
+            await asyncio.sleep(50)
+            far = client.counters.requests
+            await asyncio.sleep(600)
+            assert client.counters.requests - far <= 10 * 10
+            assert far > 400
+            await asyncio.sleep(3600)
+            assert client.counters.requests - far > 100
+        assert found == []
+
+    warp(main(), StillLoop)
+
+
 def test_only_what_is_new_is_told_and_each_once() -> None:
     async def main() -> None:
         old = [Event(0x59, NOON - 7000, (NOON - 6990, 1, 0)), Event(0x5A, NOON - 2 * 86_400, (0, 1, 0))]
@@ -198,6 +218,8 @@ def test_only_what_is_new_is_told_and_each_once() -> None:
             logs[LOG][0] = Event(0x5A, NOON - 2 * 86_400, (NOON + 160, 1, 0))
             logs[LOG].insert(2, Event(0x76, NOON - 900, (NOON + 161, 0, 0)))
             await asyncio.sleep(200)
+            assert told(found, END.name) == Counter([logs[LOG][-1]])
+            await asyncio.sleep(3600)
         assert told(found, END.name) == Counter([logs[LOG][-1], logs[LOG][0], logs[LOG][2]])
         assert told(found, BEGIN.name) == Counter([*[Event(0x59, NOON + 100, (0, 1, 0))] * 2, logs[LOG][2]])
         assert set(keys(found).values()) == {1}

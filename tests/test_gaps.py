@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rct_tools.gaps import PAGE, Gaps, find_gaps, reach, stretches
@@ -28,6 +28,7 @@ def slots(*numbers: int) -> set[int]:
     return {BEGIN + number * SLOT for number in numbers}
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 60)), st.integers(0, 60), st.integers(0, 60))
 def test_what_is_read_often_lacks_where_nothing_is(known: set[int], since: int, length: int) -> None:
     begin, end = BEGIN + since * SLOT, BEGIN + (since + length) * SLOT
@@ -39,6 +40,7 @@ def test_what_is_read_often_lacks_where_nothing_is(known: set[int], since: int, 
             assert gaps.lacks(time) == (since <= at < since + length and at not in known)
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 60)), st.integers(1, 12))
 def test_what_is_read_rarely_is_known_for_its_interval(known: set[int], lasts: int) -> None:
     each = told(interval=lasts * SLOT + SLOT // 3)
@@ -48,6 +50,7 @@ def test_what_is_read_rarely_is_known_for_its_interval(known: set[int], lasts: i
     assert [12 + at for at in lacking(gaps)] == expected
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 60)))
 def test_of_what_is_there_what_lies_behind_the_first(known: set[int]) -> None:
     gaps = find_gaps(told(), slots(*known), BEGIN, BEGIN + 50 * SLOT, only_behind=True)
@@ -74,6 +77,7 @@ NAMES = ("battery.soc", "battery.voltage", "g_sync.p_ac_grid_sum_lp")
 holes = st.sets(st.integers(0, 500), max_size=40)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), st.tuples(st.integers(0, 100), holes), min_size=1))
 def test_all_that_is_lacking_is_asked_for_once(every: dict[str, tuple[int, set[int]]]) -> None:
     found = [

@@ -290,7 +290,12 @@ def some_readings() -> list[Reading]:
     ]
 
 
-SPANS = [(NOON - DAY, NOON + DAY), (NOON + 500 * SECOND, NOON + 1500 * SECOND), (NOON, NOON), (0, 2**63 - 1)]
+SPANS = [
+    (NOON - DAY, NOON + DAY),
+    (NOON + 500 * SECOND, NOON + 1500 * SECOND),
+    (NOON, NOON),
+    (NOON - 40 * DAY, NOON + 40 * DAY),
+]
 
 
 @pytest.mark.parametrize("schema", ["pv", "groups"])

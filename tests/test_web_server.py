@@ -394,10 +394,13 @@ async def test_a_thousand_wrong_passwords(
             return is_right(tried)
 
         monkeypatch.setattr(password, "is_right", look)
+        began = time.monotonic()
         statuses = [(await login(web, shown, f"wrong {n}"))[0] for n in range(4)]
         statuses += [s for s, *_ in await asyncio.gather(*(login(web, shown, f"bad {n}") for n in range(996)))]
         assert set(statuses) <= {403, 429, 503}
-        assert statuses.count(403) == len(looked) <= 5
+        # One more after two seconds, after four more, and so on: on a machine that is busy it takes so long.
+        later = sum(2.0 * (2.0 ** (n + 1) - 1) <= time.monotonic() - began for n in range(10))
+        assert statuses.count(403) == len(looked) <= 5 + later
         status, document, response = await login(web, shown, PASSWORD)
         assert (status, document["error"]) == (429, "too many wrong passwords; wait")
         assert int(response.headers["Retry-After"]) >= 1

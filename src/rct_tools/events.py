@@ -125,6 +125,8 @@ async def follow_events(
 
 _DAY: Final = 86_400 * SECOND
 _WEEK: Final = 7 * _DAY
+_HOUR: Final = 3600 * SECOND
+_NEAR: Final = 900 * SECOND
 _PER_SECOND: Final = 31  # ns for each second that it lasted: of the longest, all together are less than a second
 
 
@@ -215,6 +217,7 @@ class EventWatch:
         self._now = now
         self._told: set[tuple[str, int]] | None = None  # what is not new; None before the first look
         self._open: list[int] = []  # when that began which has no end yet
+        self._looked_far = 0  # when it was looked far back last
         self._said = False
 
     async def run(self) -> None:
@@ -240,19 +243,33 @@ class EventWatch:
 
     async def _look(self) -> None:
         began = self._now()
-        # A clock that is slow shows what is new as if it were old; and a restart is logged as of when it went down.
-        back = _WEEK if self._told is None else _DAY
-        since = min(max(min([self.looked - back, *self._open]), self._since - _WEEK), began - _DAY)
+        is_far = began - self._looked_far >= _HOUR
+        since = self._far(began) if is_far else min([self.looked - _NEAR, *self._lately_open(began)])
         found = await event_readings(self._client, since=since, zone=self._zone, lasts=0, now=self._now, asker=self)
         told = self._told
         kept = {key for key in told or () if key[1] >= began - 2 * _WEEK}  # no look goes back so far
         self._told = kept | {_key(reading) for reading in found}
         self.looked = began
-        self._open = [e.begin for e in map(_event, found) if e.lasts and e.end is None and e.begin > began - _WEEK]
+        if is_far:
+            self._looked_far = began
+        unseen = [begin for begin in self._open if begin < since]
+        lasting = [event.begin for event in map(_event, found) if event.lasts and event.end is None]
+        self._open = unseen + [begin for begin in lasting if begin > began - _WEEK]
         # Of the first look, what is older is not new; later on, what was not there before is, whatever its time.
         new = [r for r in found if (r.time >= self._since if told is None else _key(r) not in told)]
         if new:
             self._deliver(new)
+
+    def _far(self, now: int) -> int:
+        """Return how far back to look once an hour: there may be a lot to read, if somebody writes all the time.
+
+        A clock that is slow shows what is new as if it were old; and a restart is logged as of when it went down.
+        """
+        back = _WEEK if self._told is None else _DAY
+        return min(max(min([self.looked - back, *self._open]), self._since - _WEEK), now - _DAY)
+
+    def _lately_open(self, now: int) -> list[int]:
+        return [begin for begin in self._open if begin > now - _HOUR]
 
     def _say_silent(self) -> None:
         """Say that there seems to be no log; that one is silent which was there before, is said of the inverter."""

@@ -26,7 +26,7 @@ from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.settings import Secret, Table, Tls
 from rct_tools.sinks.answer import Answer, same_again
-from rct_tools.sinks.past import MILLISECOND, PAGE, influx_times, influxql, victoria_questions, victoria_times
+from rct_tools.sinks.past import MILLISECOND, PAGE, SPAN, influx_times, influxql, victoria_questions, victoria_times
 
 if TYPE_CHECKING:
     import aiohttp
@@ -240,15 +240,14 @@ class InfluxSink:
         found: set[int] = set()
         database = target.parameters.get("db") or target.parameters["bucket"]  # which 2.x and 3.x take for a database
         while since < until:
-            parameters = {"db": database, "epoch": "ns", "q": influxql(place, since, until, step)}
+            end = min(since + SPAN - SPAN % step, until)
+            parameters = {"db": database, "epoch": "ns", "q": influxql(place, since, end, step)}
             answer = await self._request("GET", f"{target.prefix}/query", parameters)
             if target.database and "database not found" in answer.error:
                 break  # nothing was written yet
             page = self._read(answer, influx_times)
             found.update(page)
-            if len(page) < PAGE:
-                break
-            since = page[-1] - page[-1] % step + step
+            since = end if len(page) < PAGE else page[-1] - page[-1] % step + step
         return found
 
     async def _times_of_victoria(self, place: Place, since: int, until: int, _: int) -> set[int]:

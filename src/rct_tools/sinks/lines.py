@@ -245,7 +245,7 @@ def _json_mark(inverter: str, name: str) -> str:
 
 def _csv_mark(inverter: str, name: str) -> str:
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator=",").writerow(["", _one_line(inverter), _one_line(name)])
+    csv.writer(text, lineterminator="").writerow(["", _one_line(inverter), _one_line(name), ""])
     return text.getvalue()
 
 

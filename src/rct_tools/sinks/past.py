@@ -14,7 +14,7 @@ PAGE: Final = 10_000
 """Rows in an answer: as many as any InfluxDB gives by default."""
 
 SPAN: Final = 7 * 86_400 * SECOND
-"""What VictoriaMetrics is asked about at once: a week is some 600,000 times, of one object each second."""
+"""What a database is asked about at once: a week is some 600,000 times, of one object each second."""
 
 MILLISECOND: Final = SECOND // 1000
 """VictoriaMetrics keeps nothing shorter."""
