@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -86,8 +86,12 @@ class Archive(Shelf):
         kept = {(reading.inverter, reading.object.name, reading.time) for reading in self.readings}
         await Shelf.write(self, [r for r in readings if (r.inverter, r.object.name, r.time) not in kept])
 
-    async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
+    async def times(
+        self, inverter: str, names: Collection[str], since: int, until: int, step: int = 1
+    ) -> dict[str, set[int]]:
         await asyncio.sleep(0)
         if (error := self.fails(0)) is not None:
             raise error
-        return {r.time // step * step for r in self.of(name, inverter) if since <= r.time < until}
+        return {
+            name: {r.time // step * step for r in self.of(name, inverter) if since <= r.time < until} for name in names
+        }

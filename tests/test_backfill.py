@@ -203,8 +203,8 @@ async def test_every_kind_of_file_is_filled_once(form: str, tmp_path: Path) -> N
             each = Filling(url, "roof", gaps, store.write)
             await fill(client, [each], "Europe/Berlin", now=lambda: NOW)
             found.append((each.given, each.lacking))
-            times = await store.times("roof", "sun", NOW - DAY * 2 * SECOND, NOW)
-            assert times == set(range(NOW - hours * 3600 * SECOND, NOW, SLOT))
+            times = await store.times("roof", ["sun"], NOW - DAY * 2 * SECOND, NOW)
+            assert times["sun"] == set(range(NOW - hours * 3600 * SECOND, NOW, SLOT))
             await store.close()
     assert found == [(3 * 36, 0), (3 * 27 * 12, 0), (0, 0)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -321,9 +321,11 @@ def test_a_clock_that_is_set_late_leads_no_further_back_than_the_log(monkeypatch
     asked: list[int] = []  # how far back
 
     class Asking(Archive):
-        async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
+        async def times(
+            self, inverter: str, names: Collection[str], since: int, until: int, step: int = 1
+        ) -> dict[str, set[int]]:
             asked.append(late() - since)
-            return await super().times(inverter, name, since, until, step)
+            return await super().times(inverter, names, since, until, step)
 
     def late() -> int:
         passed = round(asyncio.get_running_loop().time() * SECOND)

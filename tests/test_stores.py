@@ -7,7 +7,7 @@ import gzip
 import json
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,11 +68,19 @@ def expected(given: Sequence[Reading], inverter: str, name: str, since: int, unt
     }
 
 
+async def times(store: Store, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
+    """Return what a store says of one object; beside it, it is asked for one that it never had."""
+    found = await store.times(inverter, [name, "no such object"], since, until, step)
+    assert found.keys() == {name, "no such object"}
+    assert found["no such object"] == set()
+    return found[name]
+
+
 async def compare(store: Store, given: Sequence[Reading], since: int, until: int, step: int) -> None:
     for inverter in INVERTERS:
         for info in INFOS:
             asked = (inverter, info.name, since, until, step)
-            assert await store.times(*asked) == expected(given, *asked)
+            assert await times(store, *asked) == expected(given, *asked)
 
 
 # --- which they are ---------------------------------------------------------------------------------------------------
@@ -93,7 +101,7 @@ async def test_standard_output_is_no_store(scheme: str) -> None:
     assert not is_store(url)
     assert isinstance(sink, LinesSink)
     with pytest.raises(SinkError, match="standard output: what was written there cannot be read back") as caught:
-        await sink.times("roof", "battery.soc", 0, NOON)
+        await times(sink, "roof", "battery.soc", 0, NOON)
     assert caught.value.permanent
     await sink.close()
 
@@ -160,14 +168,14 @@ async def test_only_what_was_written_since_is_read(scheme: str, tmp_path: Path) 
     sink = LinesSink(FORMATS[scheme], path)
     damaged = tmp_path / f"x-20260621T120000Z.{scheme}.gz"
     with pytest.raises(SinkError) as caught:
-        await sink.times("roof", "battery.soc", NOON, NOON + 1)
+        await times(sink, "roof", "battery.soc", NOON, NOON + 1)
     assert str(caught.value).startswith(f"{damaged}: cannot be read: damaged: Not a gzipped file")
-    assert await sink.times("roof", "battery.soc", NOON + SECOND, NOON + 2 * SECOND) == set()
+    assert await times(sink, "roof", "battery.soc", NOON + SECOND, NOON + 2 * SECOND) == set()
     damaged.write_bytes(gzip.compress((line + "\n").encode() * 1000)[:-20])
     with pytest.raises(SinkError, match="cannot be read: damaged: Compressed file ended before"):
-        await sink.times("roof", "battery.soc", NOON, NOON + 1)
+        await times(sink, "roof", "battery.soc", NOON, NOON + 1)
     damaged.write_bytes(gzip.compress(line.encode()))  # half a line, which is cut off when it is written to
-    assert await sink.times("roof", "battery.soc", NOON, NOON + 1) == {NOON}
+    assert await times(sink, "roof", "battery.soc", NOON, NOON + 1) == {NOON}
     await sink.close()
 
 
@@ -178,8 +186,8 @@ async def test_texts_that_look_like_lines_are_none(scheme: str, tmp_path: Path) 
     text = FORMATS[scheme].begin.decode() + time + FORMATS[scheme].mark("roof", "battery.soc")
     given = [Reading(NOON, "roof", registry["svnversion"], value) for value in (text, f"x\n{text}", f'"\n{text}"')]
     await sink.write(given)
-    assert await sink.times("roof", "battery.soc", 0, 2 * NOON) == set()
-    assert await sink.times("roof", "svnversion", 0, 2 * NOON) == {NOON}
+    assert await times(sink, "roof", "battery.soc", 0, 2 * NOON) == set()
+    assert await times(sink, "roof", "svnversion", 0, 2 * NOON) == {NOON}
     await sink.close()
 
 
@@ -189,7 +197,7 @@ async def test_file_that_somebody_deleted_has_nothing(tmp_path: Path) -> None:
         sink = LinesSink(FORMATS[scheme], path)
         await sink.write([Reading(NOON, "roof", INFOS[0], 0.5)])
         path.unlink()
-        assert await sink.times("roof", "battery.soc", NOON, NOON + 1) == set()
+        assert await times(sink, "roof", "battery.soc", NOON, NOON + 1) == set()
         await sink.close()
 
 
@@ -202,7 +210,7 @@ async def test_file_that_is_put_aside_meanwhile_is_not_missed(tmp_path: Path, mo
         for reading in given:
             await sink.write([reading])
     monkeypatch.setattr("rct_tools.sinks.lines.files_aside", listed_too_early)
-    assert await sink.times("roof", "battery.soc", NOON, NOON + 2) == {NOON, NOON + 1}
+    assert await times(sink, "roof", "battery.soc", NOON, NOON + 2) == {NOON, NOON + 1}
     await sink.close()
 
 
@@ -210,14 +218,16 @@ async def test_what_nobody_waits_for_is_not_read_on(tmp_path: Path, monkeypatch:
     """A thread cannot be cancelled, and the end of a program waits for it: gigabytes are not read to the end."""
     reads = threading.Event()
 
-    def endless(_path: Path, _begin: bytes, _mark: bytes, is_over: Callable[[], bool]) -> Iterator[bytes]:
+    def endless(
+        _path: Path, _begin: bytes, marks: Mapping[bytes, str], is_over: Callable[[], bool]
+    ) -> Iterator[tuple[bytes, bytes]]:
         reads.set()
         while not is_over():
-            yield b"no time"
+            yield from ((mark, b"no time") for mark in marks)
 
     monkeypatch.setattr("rct_tools.sinks.lines.line_heads", endless)
     sink = LinesSink(FORMATS["jsonl"], tmp_path / "x.jsonl")
-    asked = asyncio.create_task(sink.times("roof", "battery.soc", 0, NOON))
+    asked = asyncio.create_task(times(sink, "roof", "battery.soc", 0, NOON))
     await asyncio.to_thread(reads.wait)
     asked.cancel()
     await asyncio.wait([asked])
@@ -240,16 +250,16 @@ async def test_files_that_cannot_be_read_are_said(tmp_path: Path) -> None:
     damaged = tmp_path / "readings-2026-06-21.parquet"
     damaged.write_bytes(b"PAR1 and no more")
     with pytest.raises(SinkError) as caught:
-        await parquet.times("roof", "battery.soc", NOON, NOON + 1)
+        await times(parquet, "roof", "battery.soc", NOON, NOON + 1)
     assert str(caught.value).startswith(f"{damaged}: cannot be read: ")
     assert "\n" not in str(caught.value)
-    assert await parquet.times("roof", "battery.soc", NOON + DAY, NOON + 2 * DAY) == set()
+    assert await times(parquet, "roof", "battery.soc", NOON + DAY, NOON + 2 * DAY) == set()
     await parquet.close()
     sqlite = SqliteSink(tmp_path / "x.db")
     with closing(sqlite3.connect(tmp_path / "x.db")) as database:
         database.execute("DROP TABLE reading")
     with pytest.raises(SinkError, match=r"x\.db: no such table"):
-        await sqlite.times("roof", "battery.soc", NOON, NOON + 1)
+        await times(sqlite, "roof", "battery.soc", NOON, NOON + 1)
     await sqlite.close()
 
 
@@ -257,7 +267,7 @@ async def test_damaged_lines_of_parquet_are_none(tmp_path: Path) -> None:
     mark = b', "inverter": "roof", "object": "battery.soc", '
     (tmp_path / "_readings-2026-06-21.jsonl").write_bytes(b'{"time": 17x%s}\n{"time": %d%s}\n' % (mark, NOON, mark))
     sink = ParquetSink(tmp_path)
-    assert await sink.times("roof", "battery.soc", 0, 2 * NOON) == {NOON}
+    assert await times(sink, "roof", "battery.soc", 0, 2 * NOON) == {NOON}
     await sink.close()
 
 
@@ -307,7 +317,7 @@ async def test_influx_says_what_a_set_says(
     monkeypatch.setattr(influx, "PAGE", page)
     sink = open_sink(settings_for(f"influx://{server.address}/solar", schema=schema), SOURCES)
     assert isinstance(sink, InfluxSink)
-    assert await sink.times("roof", "battery.soc", 0, NOON) == set()  # there is no database yet
+    assert await times(sink, "roof", "battery.soc", 0, NOON) == set()  # there is no database yet
     given = some_readings()
     await sink.write(given)
     for since, until in SPANS if page > 3 else SPANS[1:2]:
@@ -325,9 +335,9 @@ async def test_influx_says_when_what_happened(schema: str, server: InfluxServer)
     begins = [Reading(NOON + n, inverter, BEGIN, event) for n in range(2) for inverter in INVERTERS[:3]]
     await sink.write([*begins, Reading(NOON + 60 * SECOND, "roof", END, event)])
     for inverter in INVERTERS[:3]:
-        assert await sink.times(inverter, BEGIN.name, NOON - DAY, NOON + DAY) == {NOON, NOON + 1}
-    assert await sink.times("roof", END.name, NOON - DAY, NOON + DAY) == {NOON + 60 * SECOND}
-    assert await sink.times("it's", BEGIN.name, NOON - DAY, NOON + DAY) == set()
+        assert await times(sink, inverter, BEGIN.name, NOON - DAY, NOON + DAY) == {NOON, NOON + 1}
+    assert await times(sink, "roof", END.name, NOON - DAY, NOON + DAY) == {NOON + 60 * SECOND}
+    assert await times(sink, "it's", BEGIN.name, NOON - DAY, NOON + DAY) == set()
     await sink.close()
 
 
@@ -361,7 +371,7 @@ async def test_victoria_metrics_keeps_milliseconds(victoria: VictoriaServer) -> 
     sink = open_sink(settings_for(f"influx://{victoria.address}/solar"))
     assert isinstance(sink, InfluxSink)
     await sink.write([Reading(NOON + 10**6 + 7, "roof", INFOS[0], 0.5)])
-    assert await sink.times("roof", "battery.soc", NOON + 10**6 + 7, NOON + 10**7) == {NOON - 1 + 10**6}
+    assert await times(sink, "roof", "battery.soc", NOON + 10**6 + 7, NOON + 10**7) == {NOON - 1 + 10**6}
     await sink.close()
 
 
@@ -396,7 +406,7 @@ async def test_away_is_an_error(server: InfluxServer, victoria: VictoriaServer) 
         running.stop()
         for _ in range(2):
             with pytest.raises(SinkError, match="connection refused"):
-                await sink.times("roof", "battery.soc", NOON, NOON + 1)
+                await times(sink, "roof", "battery.soc", NOON, NOON + 1)
         await sink.close()
 
 
@@ -419,7 +429,8 @@ async def test_question_to_version_2() -> None:
     async with fake_server(answering(200, body, asked), method="*") as address:
         sink = open_sink(settings_for(f"influx2://{address}/proxy/solar?org=home", token="t0ken"))
         assert isinstance(sink, InfluxSink)
-        assert await sink.times("roof", "it's", NOON, NOON + DAY, MINUTES) == {time for time, _ in rows}
+        found = await sink.times("roof", ["it's"], NOON, NOON + DAY, MINUTES)
+        assert found == {"it's": {time for time, _ in rows}}
         await sink.close()
     question = (
         'SELECT count("it\'s") FROM "pv" WHERE "inverter" = \'roof\' AND '
@@ -456,7 +467,7 @@ async def test_answers_in_trouble(status: int, body: str, said: str, permanent: 
         sink = open_sink(settings_for(f"influx2://{address}/solar", token="s3cret"))
         assert isinstance(sink, InfluxSink)
         with pytest.raises(SinkError) as caught:
-            await sink.times("roof", "battery.soc", NOON, NOON + 1)
+            await sink.times("roof", ["battery.soc"], NOON, NOON + 1)
         await sink.close()
     assert str(caught.value).startswith(f"influx http://{address}: {said}")
     assert caught.value.permanent == permanent

@@ -109,10 +109,11 @@ def test_lines_are_found_whole_whatever_the_pieces(piece: int, tmp_path: Path, m
     monkeypatch.setattr("rct_tools.textfile._PIECE", piece)
     path = tmp_path / "x"
     path.write_bytes(b"t1,a,b,a,\nt2,b,\nx3,a,\n\nt4,a,\nt5,a")
-    assert list(line_heads(path, b"t", b",a,")) == [b"1", b"4"]
-    assert list(line_heads(compress(path), b"t", b",a,")) == [b"1", b"4"]
-    assert list(line_heads(tmp_path / "nowhere", b"t", b",a,")) == []
-    assert list(line_heads(path, b"t", b",a,", lambda: True)) == []
+    assert list(line_heads(path, b"t", [b",a,"])) == [(b",a,", b"1"), (b",a,", b"4")]
+    assert list(line_heads(path, b"t", [])) == []
+    assert [head for _, head in line_heads(compress(path), b"t", [b",a,", b",x,"])] == [b"1", b"4"]
+    assert list(line_heads(tmp_path / "nowhere", b"t", [b",a,"])) == []
+    assert list(line_heads(path, b"t", [b",a,"], lambda: True)) == []
 
 
 def test_folder_that_does_not_exist_is_said(tmp_path: Path) -> None:

@@ -122,11 +122,12 @@ async def find_lacking(
     With ``only_behind`` that is no more than what lies behind the first reading that it has of an object: so nothing
     in an empty store, and nothing of what an inverter does not have. Raises SinkError.
     """
-    found = []
-    for told in told_of(plan):
-        if told.info.name in source.expects:
-            known = await store.times(source.inverter, told.info.name, since - reach(told), until, SLOT)
-            found.append(find_gaps(told, known, since, until, only_behind=only_behind))
+    every = [told for told in told_of(plan) if told.info.name in source.expects]
+    if not every:
+        return []
+    names = [told.info.name for told in every]
+    known = await store.times(source.inverter, names, since - max(map(reach, every)), until, SLOT)
+    found = [find_gaps(told, known[told.info.name], since, until, only_behind=only_behind) for told in every]
     return [gaps for gaps in found if gaps.count]
 
 

@@ -183,7 +183,7 @@ async def missed_events(
     if not wanted:
         return []
     found = await event_readings(client, since=since, until=until, zone=source.zone, now=now, asker=asker)
-    known = {name: await store.times(source.inverter, name, since, until) for name in wanted}
+    known = await store.times(source.inverter, wanted, since, until)
     tick = store.precision
     return [
         each for each in found if each.object.name in known and each.time // tick * tick not in known[each.object.name]

@@ -167,8 +167,8 @@ async def _first(target: Target, since: int, until: int) -> int | None:
     names = [info.name for info in (UP, *EVENTS) if info.name in target.source.expects]
     if not target.source.expects.keys() & {info.name for info in EVENTS}:
         return None
-    known = [await target.store.times(target.source.inverter, name, since, until, SLOT) for name in names]
-    return min((min(times) for times in known if times), default=None)
+    known = await target.store.times(target.source.inverter, names, since, until, SLOT)
+    return min((min(times) for times in known.values() if times), default=None)
 
 
 def _is_behind(target: Target, now: int) -> bool:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -139,23 +139,27 @@ def files_aside(path: Path, since: int) -> list[Path]:
     return sorted(beside for match, beside in names if match[1] >= first)
 
 
-def line_heads(path: Path, begin: bytes, mark: bytes, is_over: Callable[[], bool] = lambda: False) -> Iterator[bytes]:
-    """Yield what stands between ``begin`` and the first ``mark`` of each line that has both; ``begin`` begins it.
+def line_heads(
+    path: Path, begin: bytes, marks: Collection[bytes], is_over: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the first mark of each line that has one of some, and what is between it and the ``begin`` of the line.
 
     A compressed file is unpacked on the way, also one that was just compressed. One that is gone has no lines. The rest
     is not read when it ``is_over``. Raises SinkError.
     """
+    find = re.compile(b"|".join(map(re.escape, marks)) or rb"(?!)").search
     try:
         with _open_to_read(path) as file:
             while not is_over() and (piece := file.read(_PIECE)):
                 piece += file.readline()
-                at = piece.find(mark)
-                while at >= 0:
+                found = find(piece)
+                while found:
+                    at = found.start()
                     start = piece.rfind(b"\n", 0, at) + 1
                     if piece.startswith(begin, start):
-                        yield piece[start + len(begin) : at]
+                        yield found[0], piece[start + len(begin) : at]
                     end = piece.find(b"\n", at)
-                    at = piece.find(mark, end) if end >= 0 else -1
+                    found = find(piece, end) if end >= 0 else None
     except FileNotFoundError:
         return
     except (OSError, EOFError, zlib.error) as exc:

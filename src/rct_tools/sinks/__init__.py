@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from rct_tools.errors import ConfigError
@@ -38,8 +38,10 @@ class Store(Sink, Protocol):
     def precision(self) -> int:
         """What its times are multiples of, in nanoseconds; known when ``times`` has answered."""
 
-    async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
-        """Return when it has readings of an object, live ones and others: UTC, in nanoseconds.
+    async def times(
+        self, inverter: str, names: Collection[str], since: int, until: int, step: int = 1
+    ) -> Mapping[str, set[int]]:
+        """Return when it has readings of objects, by their names, live ones and others: UTC, in nanoseconds.
 
         From ``since`` up to, and without, ``until``; each rounded down to a multiple of ``step``, so that five minutes
         with many are one. What was written before is there, or will be without being written again. Raises SinkError.

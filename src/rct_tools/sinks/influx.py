@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -193,17 +193,22 @@ class InfluxSink:
             raise
         self.left_out += self._apart
 
-    async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
-        """Return when there are readings of an object, as for every Store; VictoriaMetrics keeps milliseconds.
+    async def times(
+        self, inverter: str, names: Collection[str], since: int, until: int, step: int = 1
+    ) -> dict[str, set[int]]:
+        """Return when there are readings of objects, as for every Store; VictoriaMetrics keeps milliseconds.
 
         Raises SinkError.
         """
-        place = self._to_place(inverter, name, self._field_name(inverter, name))
+        places = {name: self._to_place(inverter, name, self._field_name(inverter, name)) for name in names}
         try:
             if self._holds_text is None:
                 await self._look()
             ask = self._times_of_influx if self._holds_text else self._times_of_victoria
-            return {time - time % step for time in await ask(place, since, until, step)}
+            return {
+                name: {time - time % step for time in await ask(place, since, until, step)}
+                for name, place in places.items()
+            }
         except SinkError:
             self._holds_text = None  # what comes back may be another server
             raise

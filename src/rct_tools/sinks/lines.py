@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -100,36 +100,43 @@ class LinesSink:
         if readings:
             await asyncio.to_thread(self._append, self._form.to_lines(readings).encode())
 
-    async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
-        """Return when there are readings of an object, as for every Store, in the file and those put aside.
+    async def times(
+        self, inverter: str, names: Collection[str], since: int, until: int, step: int = 1
+    ) -> dict[str, set[int]]:
+        """Return when there are readings of objects, as for every Store, in the file and those put aside.
 
         Raises SinkError, permanent for standard output.
         """
         if not isinstance(self._file, TextFile):
             raise SinkError("standard output: what was written there cannot be read back", permanent=True)
-        mark = self._form.mark(inverter, name).encode()
+        marks = {self._form.mark(inverter, name).encode(): name for name in names}
+        found: dict[str, set[int]] = {name: set() for name in names}
         over = threading.Event()
-        heads = self._heads(self._file.path, mark, since, over.is_set)
+        heads = self._heads(self._file.path, marks, since, over.is_set)
+
+        def search() -> None:
+            for mark, head in heads:
+                time = parse_iso_time(head.decode(errors="replace"))
+                if time is not None and since <= time < until:
+                    found[marks[mark]].add(time - time % step)
+
         try:
-            return await asyncio.to_thread(
-                lambda: {
-                    time - time % step
-                    for head in heads
-                    if (time := parse_iso_time(head.decode(errors="replace"))) is not None and since <= time < until
-                }
-            )
+            await asyncio.to_thread(search)
         finally:
             over.set()  # nobody waits any more; the end of the program would, for the thread
+        return found
 
-    def _heads(self, path: Path, mark: bytes, since: int, is_over: Callable[[], bool]) -> Iterator[bytes]:
-        """Yield the times of an object, as they are written, and whatever else stands before its mark."""
-        yield from line_heads(path, self._form.begin, mark, is_over)  # first: it may be put aside meanwhile
+    def _heads(
+        self, path: Path, marks: Collection[bytes], since: int, is_over: Callable[[], bool]
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Yield marks of objects, and the times before them, as they are written, and whatever else stands there."""
+        yield from line_heads(path, self._form.begin, marks, is_over)  # first: it may be put aside meanwhile
         try:
             files = files_aside(path, since)
         except OSError as exc:
             raise SinkError(f"{path.parent}: cannot be read: {exc.strerror}") from exc
         for file in files:
-            yield from line_heads(file, self._form.begin, mark, is_over)
+            yield from line_heads(file, self._form.begin, marks, is_over)
 
     async def close(self) -> None:
         """Close the file."""

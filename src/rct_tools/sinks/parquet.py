@@ -15,12 +15,12 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
@@ -102,13 +102,22 @@ class ParquetSink:
         """Store the readings, all or none, and finish the files of days that are over. Raises SinkError."""
         await asyncio.to_thread(self._write, readings)
 
-    async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
-        """Return when there are readings of an object, as for every Store, in finished files and others.
+    async def times(
+        self, inverter: str, names: Collection[str], since: int, until: int, step: int = 1
+    ) -> dict[str, set[int]]:
+        """Return when there are readings of objects, as for every Store, in finished files and others.
 
         Raises SinkError.
         """
-        times = self._times(inverter, name, since, until)
-        return await asyncio.to_thread(lambda: {time - time % step for time in times if since <= time < until})
+        found: dict[str, set[int]] = {name: set() for name in names}
+
+        def search() -> None:
+            for name, moment in self._times(inverter, names, since, until):
+                if since <= moment < until:
+                    found[name].add(moment - moment % step)
+
+        await asyncio.to_thread(search)
+        return found
 
     async def close(self) -> None:
         """Close the files; days that are not over are gone on with the next time."""
@@ -137,15 +146,17 @@ class ParquetSink:
             raise
         self._finish(now)
 
-    def _times(self, inverter: str, name: str, since: int, until: int) -> Iterator[int]:
-        """Yield the times of an object in all files of days that may be meant."""
-        mark = f", {json.dumps({'inverter': inverter, 'object': name})[1:-1]}, ".encode()
+    def _times(self, inverter: str, names: Collection[str], since: int, until: int) -> Iterator[tuple[str, int]]:
+        """Yield objects and times in all files of days that may be meant."""
+        marks = {f", {json.dumps({'inverter': inverter, 'object': name})[1:-1]}, ".encode(): name for name in names}
         # In this order: meanwhile, what is not finished yet may become what just is, and then a file of Parquet.
         for pattern in ("_????-??-??.jsonl", "_readings-*.jsonl"):
             for path in self._files(pattern, since, until):
-                yield from (int(head) for head in line_heads(path, _BEGINS, mark) if head.lstrip(b"-").isdigit())
+                for mark, head in line_heads(path, _BEGINS, marks):
+                    if head.lstrip(b"-").isdigit():
+                        yield marks[mark], int(head)
         for path in self._files("readings-*.parquet", since, until):
-            yield from self._times_in(path, inverter, name)
+            yield from self._times_in(path, inverter, names)
 
     def _files(self, pattern: str, since: int, until: int) -> Iterator[Path]:
         """Yield the files of days with times in a span."""
@@ -158,14 +169,15 @@ class ParquetSink:
             if day and (begin := _begin(day[0])) < until and since < begin + _DAY:
                 yield path
 
-    def _times_in(self, path: Path, inverter: str, name: str) -> list[int]:
+    def _times_in(self, path: Path, inverter: str, names: Collection[str]) -> Iterator[tuple[str, int]]:
         pa = self._pa
-        chosen = [("inverter", "=", inverter), ("object", "=", name)]
+        chosen = [("inverter", "=", inverter), ("object", "in", list(names))]
         try:
-            table = pa.parquet.read_table(path, columns=["time"], filters=chosen, partitioning=None)
+            table = pa.parquet.read_table(path, columns=["object", "time"], filters=chosen, partitioning=None)
         except (OSError, pa.ArrowException) as exc:
             raise SinkError(f"{path}: cannot be read: {' '.join(str(exc).split())}") from exc
-        return cast("list[int]", table["time"].cast(pa.int64()).to_pylist())
+        objects, times = table["object"].cast(pa.string()), table["time"].cast(pa.int64())
+        return zip(objects.to_pylist(), times.to_pylist(), strict=True)
 
     def _open(self, day: str) -> _Part:
         file = TextFile(self._folder / f"_{day}.jsonl", begins=_BEGINS)

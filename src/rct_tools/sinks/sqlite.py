@@ -9,7 +9,7 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -145,16 +145,16 @@ class SqliteSink:
         """Store the readings in one transaction. Raises SinkError when none is stored."""
         await asyncio.get_running_loop().run_in_executor(self._worker, self._insert, readings)
 
-    async def times(self, inverter: str, name: str, since: int, until: int, step: int = 1) -> set[int]:
-        """Return when there are readings of an object, as for every Store. Raises SinkError."""
-        parameters: dict[str, str | int] = {
-            "inverter": inverter,
-            "name": name,
-            "since": _bound(since),
-            "until": _bound(until),
-            "step": step,
-        }
-        return await asyncio.get_running_loop().run_in_executor(self._worker, self._times, parameters)
+    async def times(
+        self, inverter: str, names: Collection[str], since: int, until: int, step: int = 1
+    ) -> dict[str, set[int]]:
+        """Return when there are readings of objects, as for every Store. Raises SinkError."""
+        span: dict[str, str | int] = {"since": _bound(since), "until": _bound(until), "step": step}
+        found = {}
+        for name in names:  # one by one: meanwhile, readings may be written
+            asked = span | {"inverter": inverter, "name": name}
+            found[name] = await asyncio.get_running_loop().run_in_executor(self._worker, self._times, asked)
+        return found
 
     async def close(self) -> None:
         """Close the file."""
