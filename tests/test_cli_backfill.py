@@ -31,7 +31,7 @@ Row: TypeAlias = tuple[str, int, float, bool]  # object, time, value, whether it
 
 ZONE = ("--time-zone", "Europe/Berlin")
 BERLIN = Clock.of("Europe/Berlin")
-START = datetime.now(BERLIN.zone).replace(tzinfo=UTC)  # what clocks show
+START = datetime.now(BERLIN.zone).replace(tzinfo=UTC)  # what clocks show, when a test begins
 NOW = BERLIN.utc(int(START.timestamp())) * SECOND
 DAY = 86_400 * SECOND
 VALUES = sorted(told.info.name for told in told_of(load_plan()))
@@ -40,9 +40,23 @@ PAGE = (ROOT / "docs" / "backfill.md").read_text("utf-8")
 ALL_FAULTS = "cut=0.02,lost=0.02,late=0.02,length=0.01,echo=0.01,plus=0.01,doubled=0.01"  # a tenth of all frames
 
 
+@pytest.fixture(autouse=True)
+def _now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the time be that at which the test begins: commands go by the time that it is."""
+    start = datetime.now(BERLIN.zone).replace(tzinfo=UTC)
+    monkeypatch.setitem(globals(), "START", start)
+    monkeypatch.setitem(globals(), "NOW", BERLIN.utc(int(start.timestamp())) * SECOND)
+
+
 def simulator(spec: str = "", **options: Any) -> Simulator:
-    """Return an inverter whose clock shows the time of its zone when these tests began, and stands still."""
+    """Return an inverter whose clock shows the time of its zone when the test began, and stands still."""
     return Simulator(port=0, latency=0.0, broadcast=False, speed=0.0, start=START, faults=parse_faults(spec), **options)
+
+
+def here_and_now() -> Simulator:
+    """Return an inverter for commands that go by the time that it is."""
+    start = datetime.now(BERLIN.zone).replace(tzinfo=UTC)
+    return Simulator(port=0, latency=0.0, broadcast=False, speed=1.0, start=start)
 
 
 def arguments(simulated: Simulator, path: Path, *args: object) -> tuple[object, ...]:
@@ -139,7 +153,7 @@ async def test_commands_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (block,) = re.findall(r"```console\n(\$ rct backfill --host(?:.*\n)*?)```", PAGE)
     examples = re.findall(r"\$ (.*)\n(.*\n)", block)
     assert len(examples) == 2
-    async with simulator() as simulated:
+    async with here_and_now() as simulated:
         for command, output in examples:
             program, *args = shlex.split(command.replace("192.0.2.7", f"127.0.0.1 --port {simulated.port}"))
             done = await run(program, *args, "--name", "192.0.2.7")
@@ -151,7 +165,7 @@ async def test_python_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     (source,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    async with simulator() as simulated:
+    async with here_and_now() as simulated:
         source = source.replace('connect("192.0.2.7"', f'connect("127.0.0.1", {simulated.port}')
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", source, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE

@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
+from rct_tools.clock import Clock
 from rct_tools.config import load_plan
+from rct_tools.events import BEGIN, END, tell
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.paging import Dated
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.sinks import open_sink, settings_for
 from rct_tools.times import SECOND
-from rct_tools.values import Cell, DataType, Value
+from rct_tools.values import Cell, DataType, Event, Value
 from rct_tools.vitals import VITALS
 
 from programs import ROOT
@@ -56,6 +59,10 @@ def readings() -> Iterator[Reading]:
                 value = sample(info, step)
                 if value is not None:
                     yield Reading(NOON - (3 - step) * 60 * SECOND, inverter, info, value)
+    raw = Event(0x5A, NOON // SECOND - 60, (NOON // SECOND - 30, 1, 0))
+    event = tell(Clock.of("UTC"), Dated(raw, raw.time, is_sure=True))
+    yield Reading(NOON - 60 * SECOND, "roof", BEGIN, event)
+    yield Reading(NOON - 30 * SECOND, "roof", END, event)
 
 
 @pytest.fixture
@@ -81,7 +88,7 @@ async def test_every_query_gives_something(server: InfluxServer) -> None:
         await sink.write([*readings(), *(Reading(NOON, "roof", info, 1.0) for info in sums)])
         await sink.close()
     assert [title for title, query in QUERIES if not await gives_something(server, query, "groups")] == []
-    for schema, block in zip(("pv", "groups"), DOCUMENTED, strict=True):
+    for schema, block in zip(("groups", "pv", "groups"), DOCUMENTED, strict=True):
         for query in re.sub("--.*", "", block).split(";\n"):
             assert await gives_something(server, " ".join(query.split()), schema), query
 
