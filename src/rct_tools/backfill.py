@@ -18,7 +18,7 @@ from rct_tools.clock import Clock
 from rct_tools.components import COMPONENTS, component_of, proves
 from rct_tools.errors import ConfigError, NoAnswer, SinkError
 from rct_tools.gaps import Gaps, Stretch, find_gaps, reach, stretches
-from rct_tools.history import HistoryRow, Logs, read_history
+from rct_tools.history import TRIES, HistoryRow, Logs, read_history
 from rct_tools.logged import SLOT, Told, told_of
 from rct_tools.objects import registry
 from rct_tools.plan import Plan, Source
@@ -37,7 +37,6 @@ CLOCK: Final = "flash_rtc.time_stamp"
 
 _BATCH: Final = 100  # rows that are given to a store at once
 _CLOCK_OFF: Final = 600  # seconds; of more, a time zone or the clock is wrong, and nobody knows when a row was
-_TRIES: Final = 3  # of a log that never answers, as in read_history
 _OBJECTS: Final = {series.name: series.info.name for series in find_series("minutes")}
 
 
@@ -220,7 +219,7 @@ class _Log:
     @property
     def mute(self) -> set[str]:
         """The names of objects that have never answered."""
-        return {name for name, count in self.silent.items() if count >= _TRIES} - self.heard
+        return {name for name, count in self.silent.items() if count >= TRIES} - self.heard
 
 
 async def check_clock(inverter: Logs, zone: str, now: int) -> None:

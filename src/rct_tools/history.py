@@ -29,7 +29,8 @@ from rct_tools.values import EventTable, Sample, TimeSeries
 
 logger = logging.getLogger(__name__)
 
-_TRIES: Final = 3  # of a page, each with all attempts of the client
+TRIES: Final = 3
+"""How often a page is asked for, each time with all attempts of the client."""
 
 
 class Logs(Protocol):
@@ -109,7 +110,7 @@ async def ask_page(client: Logs, name: str, before: int, *, is_known: bool) -> T
     None for a log that the inverter does not know: one that has never answered. Raises NoAnswer for another that stays
     silent, LinkError.
     """
-    for left in reversed(range(_TRIES)):
+    for left in reversed(range(TRIES)):
         try:
             page = (await client.read(name, before=before)).value
         except NoAnswer:
