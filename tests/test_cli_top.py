@@ -105,7 +105,7 @@ async def test_an_inverter_is_told_every_two_seconds_and_away_is_said() -> None:
             process.send_signal(signal.SIGINT)
             done = await finish(process)
     assert done.code == 130
-    assert "closed the connection; trying again" in done.err
+    assert "trying again" in done.err  # closed, or reset where a request was under way
 
 
 ERRORS = [  # arguments, exit code, what is said
