@@ -141,10 +141,10 @@ STAIRS = {
         "chart",
     ),
     "sinks": ("topics", "broker", "account", "answer", "past"),
-    "steering": ("order", "commands"),
+    "steering": ("order", "commands", "foresight"),
     "web": (
         *("table", "picture", "browsers", "door", "password", "store", "logbook", "documents", "files", "answers"),
-        *("desk", "past"),
+        *("desk", "past", "control"),
     ),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (
