@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
+import msgspec
 from aiohttp import web
 
 from rct_tools.errors import ConfigError
@@ -21,6 +22,16 @@ def asked(request: web.Request, kind: type[Q]) -> Q:
     if len(request.query) != len(set(request.query)):
         raise ConfigError("a question says everything once")
     return decode(dict(request.query), kind)
+
+
+async def told(request: web.Request, kind: type[Q]) -> Q:
+    """Return what a request says in its body. Raises ConfigError, HTTPException for another type."""
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(reason="expected application/json")
+    try:
+        return decode(msgspec.json.decode(await request.read()), kind)
+    except (msgspec.DecodeError, RecursionError) as exc:
+        raise ConfigError("expected an object of JSON") from exc
 
 
 def answer(document: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import json
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -17,14 +16,15 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from rct_tools.address import show_address
-from rct_tools.errors import ConfigError, LinkError, NoAnswer, RctError, SinkError, UnknownObject
+from rct_tools.errors import LinkError, NoAnswer, NotNow, RctError, SinkError, UnknownObject
 from rct_tools.listening import cannot_listen
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
-from rct_tools.settings import NO_SECRET, Table, decode
+from rct_tools.settings import NO_SECRET, Table
 from rct_tools.times import SECOND
-from rct_tools.web.answers import answer, asked, error
+from rct_tools.web.answers import answer, asked, error, told
 from rct_tools.web.browsers import Browsers
+from rct_tools.web.control import Control
 from rct_tools.web.desk import Desk
 from rct_tools.web.documents import Teller, Watched
 from rct_tools.web.door import COOKIE, HEADERS, LASTS, Attempts, Sessions, refusal
@@ -78,6 +78,8 @@ class Page:
         self._desk = Desk()
         store = Store(setup.store) if setup.store else None
         self._past = Past(store, self.picture, self._named, self._absent, self._desk)
+        watched = self._teller.watched
+        self._control = Control(self.picture, watched, self._named, _who, is_guarded=setup.is_guarded)
         self._password = Password(setup.password.reveal()) if setup.password != NO_SECRET else None
         self._sessions = Sessions()
         self._attempts = Attempts()
@@ -121,7 +123,7 @@ class Page:
         app.on_shutdown.append(self._end_streams)
         app.add_routes([web.get(path, self._file) for path in self._assets])
         app.add_routes([web.get(path, handler) for path, handler in self.routes.items()])
-        app.add_routes([web.post("/api/login", self._login), web.post("/api/logout", self._logout)])
+        app.add_routes([web.post(path, handler) for path, handler in self.posts.items()])
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -175,9 +177,20 @@ class Page:
             "/api/events": self._events,
             "/api/battery": self._battery,
             "/api/inverter": self._inverter,
+            "/api/control": self._control.state,
             "/api/objects": self._objects,
             "/api/session": self._session,
             "/api/openapi.json": self._api,
+        }
+
+    @property
+    def posts(self) -> Mapping[str, Handler]:
+        """What can be sent by POST."""
+        return {
+            "/api/login": self._login,
+            "/api/logout": self._logout,
+            "/api/control/consider": self._control.consider,
+            "/api/control/order": self._control.order,
         }
 
     @web.middleware
@@ -194,6 +207,8 @@ class Page:
             return error(exc.status, exc.reason.lower(), {"Allow": exc.headers["Allow"]} if exc.status == 405 else {})
         except (SinkError, NoAnswer, LinkError) as exc:
             return error(503, str(exc))
+        except NotNow as exc:
+            return error(409, str(exc))
         except UnknownObject as exc:
             return error(404, str(exc))
         except RctError as exc:
@@ -205,15 +220,14 @@ class Page:
         return self._password is None or self._sessions.is_open(request.cookies.get(COOKIE, ""), time.monotonic())
 
     async def _session(self, request: web.Request) -> web.Response:
-        return answer({"password": self._password is not None, "open": self._is_in(request)})
+        return self._said(is_open=self._is_in(request))
+
+    def _said(self, *, is_open: bool) -> web.Response:
+        steered = self._control.steered if is_open else []
+        return answer({"password": self._password is not None, "open": is_open, "control": steered})
 
     async def _login(self, request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            return error(415, "expected JSON")
-        try:
-            tried = decode(json.loads(await request.read()), Login, "login").password
-        except (ValueError, RecursionError) as exc:
-            raise ConfigError("expected an object of JSON") from exc
+        tried = (await told(request, Login)).password
         password, host = self._password, request.remote or ""
         if password is None:
             return error(404, "there is no password here")
@@ -228,7 +242,7 @@ class Page:
                     logger.warning("%s: a wrong password for the page", host)
                     return error(403, "this is not the password")
         self._attempts.right(host)
-        response = answer({"password": True, "open": True})
+        response = self._said(is_open=True)
         response.set_cookie(
             COOKIE, self._sessions.open(time.monotonic()), max_age=int(LASTS), path="/", httponly=True,
             samesite="Strict", secure=request.secure,
@@ -237,7 +251,7 @@ class Page:
 
     async def _logout(self, request: web.Request) -> web.Response:
         self._sessions.close(request.cookies.get(COOKIE, ""))
-        response = answer({"password": self._password is not None, "open": self._password is None})
+        response = self._said(is_open=self._password is None)
         response.del_cookie(COOKIE, path="/")
         return response
 
@@ -345,6 +359,11 @@ async def _add_headers(_request: web.Request, response: web.StreamResponse) -> N
     response.headers["Server"] = "rct"  # which version of what is nobody's business
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+
+
+def _who(request: web.Request) -> str:
+    """Who asks, for the record of what is written."""
+    return f"page {request.remote}"
 
 
 def _now() -> int:

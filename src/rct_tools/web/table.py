@@ -25,6 +25,11 @@ class WebSetup:
     password: Secret  # as people type it, or its hash; NO_SECRET where none is needed
     store: Path | None  # the file of a SQLite sink
 
+    @property
+    def is_guarded(self) -> bool:
+        """Whether only those get in who are known, so that they may steer where [control] says so."""
+        return self.password != NO_SECRET
+
 
 class WebTable(Table, frozen=True):
     """A page that shows in a browser what is collected."""
