@@ -125,7 +125,7 @@ export function makeAsk(place: Place, key: string, label: string, fields: Node[]
     });
     const isNothing = foreseen.mode === null && foreseen.writes.every((write) => write.frame === null);
     panel.replaceChildren(
-      h("h4", { id: `panel-${key}` }, text(isNothing ? "nothingToDo" : "wouldHappen")),
+      h("h3", { id: `panel-${key}` }, text(isNothing ? "nothingToDo" : "wouldHappen")),
       ...describe(foreseen, place.zone()),
       h("div", { class: "steps" }, !isNothing && doIt, leave),
     );
