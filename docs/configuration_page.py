@@ -155,9 +155,9 @@ objects = ["power_mng.soc_min"]
 modes = ["hold", "charge"]
 ```
 
-Whoever may publish on the broker can then steer, and whoever knows the password of the [page](web.md#control), if there is
-a page that has one. One of the two there must be. What is named is also read once a minute, unless it is read anyway. What
-can be ordered, and how it ends: [steering](steering.md#as-a-service).
+Whoever may publish on the broker can then steer, and whoever knows the password of the [page](web.md#control), if
+there is a page that has one. One of the two there must be. What is named is also read once a minute, unless it is read
+anyway. What can be ordered, and how it ends: [steering](steering.md#as-a-service).
 """
 
 WEB = """ There is none without this table; an empty one is at

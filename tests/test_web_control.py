@@ -19,7 +19,7 @@ from rct_tools.frame import Command, Frame
 from rct_tools.modes import MODES, STEERED
 from rct_tools.objects import registry
 from rct_tools.parser import FrameParser
-from rct_tools.plan import Steerable
+from rct_tools.plan import Source, Steerable
 from rct_tools.simulator import Faults, Simulator
 from rct_tools.times import SECOND
 from rct_tools.values import Value
@@ -371,6 +371,12 @@ async def test_an_inverter_that_is_away(shown: Shown, web: aiohttp.ClientSession
     await until(lambda: not shown.page.picture.is_up("roof"))
     assert (await state(web, shown))["up"] is False
     assert record(folder) == []
+
+
+async def test_an_inverter_that_is_not_read_yet(shown: Shown, web: aiohttp.ClientSession) -> None:
+    shown.page.open([Source("shed", "UTC", {})])
+    status, document = await post(web, f"{shown.url}/api/control/consider", mode="hold")
+    assert (status, document["error"]) == (503, "shed: not read at the moment")
 
 
 async def test_another_program_has_a_mode(shown: Shown, web: aiohttp.ClientSession, folder: Path) -> None:
