@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator
 from datetime import datetime
 from importlib.resources import files
@@ -13,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 from jsonschema import Draft202012Validator
+from test_cli_web import line_of, page_of, unix
 
 from rct_tools.config import parse_plan
 from rct_tools.frame import Command, Frame
@@ -26,6 +28,7 @@ from rct_tools.values import Value
 from rct_tools.wayback import WayBacks
 from rct_tools.writable import WRITABLE
 
+from programs import finish, running
 from showing import Shown, known, showing, until
 
 PASSWORD = "correct horse battery"
@@ -393,6 +396,34 @@ async def test_a_folder_that_cannot_be_had(shown: Shown, web: aiohttp.ClientSess
     status, document = await post(web, f"{shown.url}/api/control/consider", mode="hold")
     assert status == 503
     assert document["error"].startswith("the record of writes: ")
+
+
+@unix
+async def test_a_collector_that_ends_puts_back(
+    simulator: Simulator, web: aiohttp.ClientSession, tmp_path: Path, folder: Path
+) -> None:
+    before = settings(simulator)
+    config = tmp_path / "rct.toml"
+    config.write_text(
+        f'[[inverter]]\nname = "roof"\nhost = "127.0.0.1"\nport = {simulator.port}\n[status]\nlisten = ""\n'
+        f'[[sink]]\nurl = "sqlite:{tmp_path}/r.db"\n[web]\nlisten = "127.0.0.1:0"\npassword = "{PASSWORD}"\n'
+        f'[control]\nenabled = true\nobjects = ["{MIN}"]\nmodes = ["hold"]\n'
+    )
+    async with running("rct", "collect", "--config", config) as process:
+        url = (await page_of(process)).rstrip("/")
+        said = await line_of(process, "whoever")
+        assert said.endswith(f": whoever may log in at the page may set {MIN}, mode hold")
+        assert (await post(web, f"{url}/api/login", password=PASSWORD))[1]["control"] == ["roof"]
+        async with asyncio.timeout(60):
+            while (token := await post(web, f"{url}/api/control/consider", mode="hold"))[0] != 200:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)  # the inverter of another process
+            assert (await post(web, f"{url}/api/control/order", considered=token[1]["considered"]))[0] == 202
+            await until(lambda: bool(record(folder)) and record(folder)[-1]["event"] == "end")
+        assert settings(simulator)[MIN] == pytest.approx(0.49)
+        process.send_signal(signal.SIGTERM)
+        assert (await finish(process)).code == 0
+    assert settings(simulator) == before
+    assert {it["who"] for it in record(folder)} == {"rct collect mode hold, page 127.0.0.1"}
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------

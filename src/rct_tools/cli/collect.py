@@ -100,10 +100,11 @@ def say_started(collector: Collector) -> None:
 
 
 def _who_orders(collector: Collector) -> str:
-    at_desks = [f"may publish at {', '.join(collector.desks)}"] if collector.desks else []
+    ways = [f"publish at {', '.join(collector.desks)}"] if collector.desks else []
     page = collector.lanes.get("page")
-    is_guarded = page is not None and isinstance(page.setup.settings, WebSetup) and page.setup.settings.is_guarded
-    return "whoever " + " or ".join([*at_desks, *(["knows the password of the page"] if is_guarded else [])])
+    if page is not None and isinstance(page.setup.settings, WebSetup) and page.setup.settings.is_guarded:
+        ways.append("log in at the page")
+    return f"whoever may {' or '.join(ways)}"
 
 
 def say_stored(collector: Collector) -> None:
