@@ -315,11 +315,12 @@ async def test_an_order_is_good_once_and_not_for_long(
     assert await outcome(web, shown, token, "done")
     monkeypatch.setattr("rct_tools.web.control.GOOD", 0.0)
     late = (await considered(web, shown, object=MIN, value=0.3))["considered"]
+    assert (await ordered(web, shown, late))[0] == 409
     monkeypatch.setattr("rct_tools.web.control.MOST_SHOWN", 1)
     monkeypatch.setattr("rct_tools.web.control.GOOD", 300.0)
     pushed = (await considered(web, shown, object=MIN, value=0.3))["considered"]
     good = (await considered(web, shown, object=MIN, value=0.4))["considered"]
-    for token in ("", "x" * 22, "\0", late, pushed):
+    for token in ("", "x" * 22, "\0", pushed):
         status, document = await ordered(web, shown, token)
         assert status == 409
         assert document["error"].startswith("nothing like this was considered of late")
@@ -547,9 +548,21 @@ async def test_without_a_password_nobody_steers(simulator: Simulator, web: aioht
                 assert await response.json() == {"error": said}
 
 
-async def test_without_control_nothing_is_steered(simulator: Simulator, web: aiohttp.ClientSession) -> None:
+def leave_something(folder: Path) -> None:
+    """As a mode would of another inverter, of a time when it was steered."""
+    folder.mkdir()
+    (folder / "way-back-SIM0000002.json").write_text("{}")
+
+
+@pytest.mark.parametrize("left", [False, True])
+async def test_without_control_nothing_is_steered(
+    simulator: Simulator, web: aiohttp.ClientSession, folder: Path, left: bool
+) -> None:
+    if left:
+        leave_something(folder)
     async with showing(simulator, plan=PLAN, password=PASSWORD) as shown:
         await until(known(shown, "battery.soc"))
+        assert (shown.collector.watched["roof"].steward is not None) == left
         async with web.post(f"{shown.url}/api/login", json={"password": PASSWORD}) as response:
             assert (await response.json())["control"] == []
         for method, path in PATHS[:2]:
