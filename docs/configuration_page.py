@@ -18,7 +18,7 @@ from rct_tools.proxy.table import ProxyTable
 from rct_tools.settings import Duration, Secret, Size, Tls
 from rct_tools.sinks import SINKS
 from rct_tools.steering.table import ControlTable
-from rct_tools.web.table import WebTable
+from rct_tools.web.table import ReverseProxyTable, WebTable
 
 HEAD = """\
 # Configuration
@@ -174,6 +174,19 @@ password = { file = "/etc/rct-tools/page-password" }
 It is changed by a restart only. What it shows, and who can see it: [the page](web.md).
 """
 
+REVERSE_PROXY = """ How to set one up: [the page](web.md#behind-a-reverse-proxy).
+
+```toml
+[[inverter]]
+host = "192.0.2.7"
+
+[web.reverse_proxy]
+addresses = ["127.0.0.1"]
+hosts = ["solar.example.org"]
+user_header = "Remote-User"
+```
+"""
+
 TITLES: Mapping[str, str] = {
     "sqlite": "sqlite:", "influx": "influx:// and influx2://", "lines": "jsonl: and csv:", "parquet": "parquet:",
     "mqtt": "mqtt://", "prometheus": "prometheus://", "console": "console:",
@@ -205,6 +218,8 @@ def _parts() -> Iterator[str]:
     yield f"\n## `[control]`\n\n{ControlTable.__doc__.strip()}{CONTROL}\n{_keys(ControlTable)}"
     yield f"\n## `[status]`\n\n{StatusTable.__doc__.strip()} `rct status` asks there.\n\n{_keys(StatusTable)}"
     yield f"\n## `[web]`\n\n{WebTable.__doc__.strip()}{WEB}\n{_keys(WebTable)}"
+    about = f"{ReverseProxyTable.__doc__.strip()}{REVERSE_PROXY}"
+    yield f"\n### `[web.reverse_proxy]`\n\n{about}\n{_keys(ReverseProxyTable)}"
 
 
 def _keys(table: type[msgspec.Struct], without: str = "") -> str:

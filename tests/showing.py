@@ -17,6 +17,7 @@ from rct_tools.settings import NO_SECRET, Secret
 from rct_tools.setups import InverterSetup, Setup, SinkSetup
 from rct_tools.simulator import Simulator
 from rct_tools.times import SECOND
+from rct_tools.web.door import ReverseProxy
 from rct_tools.web.server import Page
 from rct_tools.web.table import WebSetup
 
@@ -48,9 +49,10 @@ async def showing(
     host: str = "127.0.0.1",
     zone: str = ZONE,
     port: int = 0,
+    proxy: ReverseProxy | None = None,
 ) -> AsyncIterator[Shown]:
     """Collect from a simulator that runs, and show it; ``names`` are those of as many inverters, all the same."""
-    page = Page(WebSetup(host, port, Secret(password) if password else NO_SECRET, store))
+    page = Page(WebSetup(host, port, Secret(password) if password else NO_SECRET, store, proxy))
     sinks = (SinkSetup("page", page.open), *((sink_of(f"sqlite:{store}"),) if store else ()))
     inverters = tuple(InverterSetup(name, simulator.host, plan or load_plan(), simulator.port, zone) for name in names)
     collector = Collector(Setup(inverters, sinks))

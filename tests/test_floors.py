@@ -143,8 +143,8 @@ STAIRS = {
     "sinks": ("topics", "broker", "account", "answer", "past"),
     "steering": ("order", "commands"),
     "web": (
-        *("table", "picture", "browsers", "door", "password", "store", "logbook", "documents", "files", "answers"),
-        *("desk", "past"),
+        *("door", "table", "picture", "browsers", "password", "store", "logbook", "documents", "files", "answers"),
+        *("connection", "desk", "past"),
     ),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (

@@ -32,6 +32,7 @@ async function answer<T>(response: Response): Promise<T> {
 export interface Session {
   password: boolean;
   open: boolean;
+  user: string; // whom a reverse proxy has logged in
 }
 
 export interface Curves {

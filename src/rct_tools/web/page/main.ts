@@ -46,6 +46,7 @@ let view: View | undefined;
 let marked = ""; // the path that the tabs were made for; they stay, or who uses keys would lose their place
 let shown = ""; // the path and inverter of the view
 let hasSaidLost = false;
+let hasPassword = true; // or it is a reverse proxy that logs people in
 
 document.documentElement.lang = language;
 document.body.append(
@@ -200,7 +201,7 @@ function login(): void {
   view = undefined;
   shown = "";
   banner.hidden = trouble.hidden = true;
-  main.replaceChildren(makeLogin(() => begin()));
+  main.replaceChildren(hasPassword ? makeLogin(() => begin()) : h("p", { class: "wait" }, text("loginElsewhere")));
   main.querySelector<HTMLInputElement>("#password")?.focus();
 }
 
@@ -213,7 +214,7 @@ function begin(): void {
   if (live) live.connect();
   else live = new Live(changed, linked, login);
   show();
-  void get<Session>("/api/session").then((session) => (logout.hidden = !session.password));
+  void get<Session>("/api/session").then((session) => (logout.hidden = !session.password || session.user !== ""));
 }
 
 addEventListener("popstate", show);
@@ -227,6 +228,10 @@ document.addEventListener("click", (event) => {
 setInterval(refresh, 1000);
 show();
 get<Session>("/api/session").then(
-  (session) => (session.open ? begin() : login()),
+  (session) => {
+    hasPassword = session.password;
+    if (session.open) begin();
+    else login();
+  },
   () => begin(),
 );
