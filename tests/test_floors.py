@@ -144,7 +144,7 @@ STAIRS = {
     "steering": ("order", "commands"),
     "web": (
         *("table", "picture", "browsers", "door", "password", "store", "logbook", "documents", "files", "answers"),
-        *("desk", "past"),
+        *("desk", "spread", "past"),
     ),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (
