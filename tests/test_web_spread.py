@@ -63,6 +63,16 @@ async def test_modules_that_are_not_there_are_left_out(tmp_path: Path) -> None:
     assert tower.steps == [Range(3.2, 3.21, 20, 22)]
 
 
+async def test_a_module_counts_from_its_first_reading_on(tmp_path: Path) -> None:
+    found = await store(
+        tmp_path / "r.db",
+        *((n * HOUR, FIRST, cells(3.2, 3.21)) for n in (1, 2, 3)),
+        (2 * HOUR, SECOND_MODULE, cells(3.2, 3.25)),  # as one that was added
+    )
+    (tower,) = read_spread(found, "roof", BEGIN, BEGIN + 4 * HOUR, HOUR)
+    assert [step and step.voltage for step in tower.steps] == [None, 0.01, 0.05, None]
+
+
 async def test_the_second_tower_is_stored_as_it_was_sent(tmp_path: Path) -> None:
     info = registry["battery_placeholder[0].cells[3]"]
     payload = encode_value(DataType.BATTERY_MODULE_STATUS, cells(3.1, 3.15))

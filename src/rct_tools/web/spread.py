@@ -48,7 +48,7 @@ class ModuleSpread:
 
 @dataclass(frozen=True, slots=True)
 class TowerSpread:
-    """One tower over time. ``steps`` is over all its modules; None where one of them was not read."""
+    """One tower over time. ``steps`` is over all its modules; None where one was not read, once it had been."""
 
     steps: list[Range | None]
     modules: list[ModuleSpread]
@@ -110,12 +110,16 @@ def _unknown(value: Any) -> Any:
 
 
 def _together(modules: Sequence[ModuleSpread]) -> list[Range | None]:
-    return [_over(ranges) for ranges in zip(*(module.steps for module in modules), strict=True)]
+    begun = [next(n for n, each in enumerate(module.steps) if each is not None) for module in modules]
+    return [
+        _over([module.steps[n] for module, first in zip(modules, begun, strict=True) if n >= first])
+        for n in range(len(modules[0].steps))
+    ]
 
 
 def _over(ranges: Sequence[Range | None]) -> Range | None:
     known = [each for each in ranges if each is not None]
-    if len(known) < len(ranges):
+    if not known or len(known) < len(ranges):
         return None  # the rest would look like the whole
     lows, highs, colds, warms = zip(*known, strict=True)
     return Range(min(lows), max(highs), min(colds), max(warms))

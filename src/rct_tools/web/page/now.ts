@@ -98,11 +98,12 @@ export function makeNow(context: Context): View {
       h("section", { class: "card picture" }, h("h2", { class: "hidden" }, text("flowTitle")), flow.element, aloud),
       h(
         "section",
-        { class: "card" },
+        { class: "card energies" },
         h("h2", {}, text("today")),
         today,
       ),
       h("section", { class: "card course" }, h("h2", {}, text("course")), course),
+      h("p", { class: "onward" }, h("a", { href: context.path("/kiosk"), class: "more" }, text("kiosk"))),
     ),
     update,
     close: () => {
