@@ -144,7 +144,7 @@ STAIRS = {
     "steering": ("order", "commands"),
     "web": (
         *("door", "table", "picture", "browsers", "password", "store", "logbook", "documents", "files", "answers"),
-        *("connection", "desk", "past"),
+        *("connection", "desk", "spread", "past"),
     ),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (

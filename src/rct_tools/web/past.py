@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -21,6 +21,7 @@ from rct_tools.times import SECOND, parse_duration, parse_time
 from rct_tools.web.answers import answer, asked, packed
 from rct_tools.web.desk import Desk
 from rct_tools.web.picture import Picture
+from rct_tools.web.spread import Range, TowerSpread, read_spread
 from rct_tools.web.store import Curve, Slot, Store, together
 
 T = TypeVar("T")
@@ -48,6 +49,15 @@ class EnergiesQuery(Table, frozen=True):
     inverter: str = ""
     since: str = "7d"
     until: str = "0s"
+
+
+class SpreadQuery(Table, frozen=True):
+    """From when to when, and how finely."""
+
+    inverter: str = ""
+    since: str = "30d"
+    until: str = "0s"
+    step: str = "2h"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +159,32 @@ class Past:
             }
         )
 
+    async def spread(self, request: web.Request) -> web.Response:
+        query = asked(request, SpreadQuery)
+        span = self._span(query)
+        step = parse_duration(query.step)
+        if step < SECOND:
+            raise ConfigError("expected steps of 1s or more")
+        store = self._readings()
+        since = span.since // step * step
+        key = ("spread", span.inverter, since, span.until, step)
+        towers = await self._remembered(key, lambda: read_spread(store, span.inverter, since, span.until, step))
+        return answer(
+            {
+                "inverter": span.inverter,
+                "zone": span.zone.key,
+                "step": step // SECOND,
+                "begin": since // SECOND,
+                "towers": [_tower(tower) for tower in towers],
+            }
+        )
+
     def _readings(self) -> Store:
         if self.store is None:
             raise SinkError("there is no SQLite file among the sinks, so nothing is known of the past")
         return self.store
 
-    def _span(self, query: CurvesQuery | EnergiesQuery) -> Span:
+    def _span(self, query: CurvesQuery | EnergiesQuery | SpreadQuery) -> Span:
         name = self._named(query.inverter)
         zone = ZoneInfo(self._picture.inverters[name].zone)
         now = time.time_ns()
@@ -180,3 +210,15 @@ def _slot(slot: Slot) -> dict[str, Any]:
     until = None if slot.until is None else slot.until // SECOND
     times = {"begin": slot.begin // SECOND, "end": slot.end // SECOND, "until": until, "whole": slot.is_whole}
     return {**times, **as_json(slot.energies)}
+
+
+def _tower(tower: TowerSpread) -> dict[str, Any]:
+    modules = [{"number": module.number, **_steps(module.steps)} for module in tower.modules]
+    return {**_steps(tower.steps), "modules": modules}
+
+
+def _steps(steps: Sequence[Range | None]) -> dict[str, Any]:
+    return {
+        "voltage": [None if step is None else step.voltage for step in steps],
+        "temperature": [None if step is None else step.temperature for step in steps],
+    }

@@ -166,6 +166,7 @@ class Page:
             "/api/curves": self._past.curves,
             "/api/curves.csv": self._past.curves_as_csv,
             "/api/energies": self._past.energies,
+            "/api/spread": self._past.spread,
             "/api/events": self._events,
             "/api/battery": self._battery,
             "/api/inverter": self._inverter,

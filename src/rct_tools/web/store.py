@@ -79,7 +79,7 @@ class Store:
         count = -(-until // step) - first
         if not 0 < count <= MOST_POINTS:
             raise ConfigError(f"expected 1 to {MOST_POINTS} steps between since and until, these are {max(0, count)}")
-        with self._open() as database:
+        with self.open() as database:
             found = {}
             for name in names:
                 series = _series(database, inverter, name)
@@ -106,7 +106,7 @@ class Store:
         """
         nothing = {_STRINGS[component] for component in absent if component in _STRINGS}
         slots = list(_slots(by, since, until, zone))
-        with self._open() as database:
+        with self.open() as database:
             series = {
                 field: found[0]
                 for field, name in _COUNTERS.items()
@@ -115,7 +115,8 @@ class Store:
             return [_slot(database, series, nothing, begin, end, now) for begin, end in slots]
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def open(self) -> Iterator[sqlite3.Connection]:
+        """Open the file for one question, to read only. Raises SinkError for what goes wrong with it meanwhile."""
         if not self.path.exists():
             raise SinkError(f"{self.path}: there is no such file yet")
         end = time.monotonic() + _PATIENCE
