@@ -140,11 +140,11 @@ STAIRS = {
         "collect",
         "chart",
     ),
-    "sinks": ("topics", "broker", "account", "answer", "past"),
+    "sinks": ("topics", "broker", "account", "answer", "past", "hours"),
     "steering": ("order", "commands"),
     "web": (
-        *("table", "picture", "browsers", "door", "password", "store", "logbook", "documents", "files", "answers"),
-        *("desk", "past"),
+        *("tariff", "table", "picture", "browsers", "door", "password", "slots", "store", "logbook", "documents"),
+        *("files", "answers", "desk", "past"),
     ),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (

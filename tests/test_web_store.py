@@ -21,7 +21,8 @@ from rct_tools.sinks.sqlite import SqliteSink
 from rct_tools.times import SECOND
 from rct_tools.values import Value
 from rct_tools.web import store as store_module
-from rct_tools.web.store import MOST_POINTS, MOST_SLOTS, Store, together
+from rct_tools.web.slots import MOST_SLOTS, together
+from rct_tools.web.store import MOST_POINTS, Store
 
 from stored_past import POWERS, fill
 

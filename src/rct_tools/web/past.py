@@ -21,7 +21,8 @@ from rct_tools.times import SECOND, parse_duration, parse_time
 from rct_tools.web.answers import answer, asked, packed
 from rct_tools.web.desk import Desk
 from rct_tools.web.picture import Picture
-from rct_tools.web.store import Curve, Slot, Store, together
+from rct_tools.web.slots import Slot, together
+from rct_tools.web.store import Curve, Store
 
 T = TypeVar("T")
 
