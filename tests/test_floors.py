@@ -143,8 +143,8 @@ STAIRS = {
     "sinks": ("topics", "broker", "account", "answer", "past", "hours"),
     "steering": ("order", "commands"),
     "web": (
-        *("tariff", "table", "picture", "browsers", "door", "password", "slots", "store", "logbook", "documents"),
-        *("files", "answers", "desk", "past"),
+        *("tariff", "table", "picture", "browsers", "door", "password", "slots", "bill", "store", "logbook"),
+        *("documents", "files", "answers", "desk", "past"),
     ),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (

@@ -6,8 +6,8 @@ import csv
 import io
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -19,10 +19,13 @@ from rct_tools.health import as_json
 from rct_tools.settings import Table
 from rct_tools.times import SECOND, parse_duration, parse_time
 from rct_tools.web.answers import answer, asked, packed
+from rct_tools.web.bill import Money, bills
+from rct_tools.web.bill import together as money_together
 from rct_tools.web.desk import Desk
 from rct_tools.web.picture import Picture
-from rct_tools.web.slots import Slot, together
+from rct_tools.web.slots import Slot, cycled_together, together
 from rct_tools.web.store import Curve, Store
+from rct_tools.web.tariff import Tariff
 
 T = TypeVar("T")
 
@@ -51,6 +54,21 @@ class EnergiesQuery(Table, frozen=True):
     until: str = "0s"
 
 
+_DIGITS: Final[Mapping[str, int]] = {"day": 10, "month": 7}  # of a time in ISO 8601, that name it
+_MONEY: Final = ("cost", "earnings", "savings", "balance")
+_ENERGIES: Final = ("made_a", "made_b", "external", "made", "used", "imported", "fed_in")
+_VALUES: Final[Sequence[tuple[str, str, Callable[[Slot], float | None]]]] = (  # name, unit, of a slot
+    *((name, "Wh", lambda slot, name=name: getattr(slot.energies, name)) for name in _ENERGIES),
+    ("charged", "Wh", lambda slot: slot.cycled.charged),
+    ("discharged", "Wh", lambda slot: slot.cycled.discharged),
+    ("self_consumption", "", lambda slot: slot.energies.self_consumption),
+    ("autarky", "", lambda slot: slot.energies.autarky),
+    ("charge_low", "", lambda slot: None if slot.charge is None else slot.charge.low),
+    ("charge_mean", "", lambda slot: None if slot.charge is None else slot.charge.mean),
+    ("charge_high", "", lambda slot: None if slot.charge is None else slot.charge.high),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Some time of an inverter."""
@@ -75,6 +93,7 @@ class Past:
         named: Callable[[str], str],
         absent: Callable[[str], Collection[str]],
         desk: Desk,
+        tariff: Tariff | None = None,
     ) -> None:
         """``named`` gives the inverter that a question means, ``absent`` the components that it does not have."""
         self.store = store
@@ -82,6 +101,7 @@ class Past:
         self._named = named
         self._absent = absent
         self._desk = desk
+        self._tariff = tariff
         self._answers: dict[tuple[object, ...], tuple[float, Any]] = {}
 
     async def curves(self, request: web.Request) -> web.Response:
@@ -98,16 +118,11 @@ class Past:
 
     async def curves_as_csv(self, request: web.Request) -> web.Response:
         span, step, curves = await self._read_curves(request)
-        text = io.StringIO()
-        rows = csv.writer(text)
-        rows.writerow(["time", *(f"{name} [{curve.unit}]" if curve.unit else name for name, curve in curves.items())])
+        head = (f"{name} [{curve.unit}]" if curve.unit else name for name, curve in curves.items())
+        rows = zip(*(curve.values for curve in curves.values()), strict=True)
         first = span.since // step
-        for n, values in enumerate(zip(*(curve.values for curve in curves.values()), strict=True)):
-            moment = span.moment((first + n) * step)
-            rows.writerow([moment, *("" if value is None else f"{value:.6g}" for value in values)])
-        name = re.sub(r"[^A-Za-z0-9]+", "-", f"{span.inverter}-{span.moment(span.since)[:10]}").strip("-")
-        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-        return packed(web.Response(text=text.getvalue(), content_type="text/csv", charset="utf-8", headers=headers))
+        lines = ([span.moment((first + n) * step), *map(_figures, values)] for n, values in enumerate(rows))
+        return _csv(span, "curves", [["time", *head], *lines])
 
     async def _read_curves(self, request: web.Request) -> tuple[Span, int, Mapping[str, Curve]]:
         query = asked(request, CurvesQuery)
@@ -126,29 +141,55 @@ class Past:
         )
 
     async def energies(self, request: web.Request) -> web.Response:
-        query = asked(request, EnergiesQuery)
-        if query.by not in ("day", "month"):
-            raise ConfigError("by: expected day or month")
-        span = self._span(query)
-        store = self._readings()
-        key = ("energies", span.inverter, query.by, span.since, span.until)
-        slots = await self._remembered(
-            key,
-            lambda: store.energies(
-                span.inverter, query.by, span.since, span.until, span.zone, time.time_ns(), self._absent(span.inverter)
-            ),
-        )
+        span, by, slots, money = await self._read_energies(request)
         total, known = together(slots)
+        cycled, cycles_known = cycled_together(slots)
         return answer(
             {
                 "inverter": span.inverter,
                 "zone": span.zone.key,
-                "by": query.by,
-                "slots": [_slot(slot) for slot in slots],
+                "by": by,
+                "slots": [
+                    _times(slot) | {name: value(slot) for name, _, value in _VALUES} | {"money": _bill(bill)}
+                    for slot, bill in zip(slots, money, strict=True)
+                ],
                 "known": known,
                 "total": as_json(total),
+                "battery": {**asdict(cycled), "known": cycles_known},
+                "currency": self._tariff and self._tariff.currency,
+                "money": _bill(money_together([bill for bill in money if bill])) if self._tariff else None,
             }
         )
+
+    async def energies_as_csv(self, request: web.Request) -> web.Response:
+        span, by, slots, money = await self._read_energies(request)
+        head = [by, "until", *(f"{name} [{unit}]" if unit else name for name, unit, _ in _VALUES)]
+        priced = {name: f"{name} [{self._tariff.currency}]" for name in _MONEY} if self._tariff else {}
+        rows = [[*head, *priced.values()]]
+        for slot, bill in zip(slots, money, strict=True):
+            until = "" if slot.until is None else span.moment(slot.until)
+            values = [_figures(value(slot), ".1f" if unit else ".4f") for _, unit, value in _VALUES]
+            sums = [_figures(getattr(bill, name), ".2f") for name in priced]
+            rows.append([span.moment(slot.begin)[: _DIGITS[by]], until, *values, *sums])
+        return _csv(span, f"by-{by}", rows)
+
+    async def _read_energies(self, request: web.Request) -> tuple[Span, str, list[Slot], Sequence[Money | None]]:
+        query = asked(request, EnergiesQuery)
+        if query.by not in _DIGITS:
+            raise ConfigError("by: expected day or month")
+        span = self._span(query)
+        store, tariff, zone = self._readings(), self._tariff, span.zone
+        now, absent = time.time_ns(), self._absent(span.inverter)
+
+        def days(since: int, until: int) -> list[Slot]:
+            return store.energies(span.inverter, "day", since, until, zone, now, absent)
+
+        def read() -> tuple[list[Slot], Sequence[Money | None]]:
+            slots = store.energies(span.inverter, query.by, span.since, span.until, zone, now, absent)
+            return slots, bills(tariff, slots, zone, now, days) if tariff else [None] * len(slots)
+
+        key = ("energies", span.inverter, query.by, span.since, span.until)
+        return span, query.by, *await self._remembered(key, read)
 
     def _readings(self) -> Store:
         if self.store is None:
@@ -177,7 +218,23 @@ class Past:
         return found
 
 
-def _slot(slot: Slot) -> dict[str, Any]:
+def _times(slot: Slot) -> dict[str, Any]:
     until = None if slot.until is None else slot.until // SECOND
-    times = {"begin": slot.begin // SECOND, "end": slot.end // SECOND, "until": until, "whole": slot.is_whole}
-    return {**times, **as_json(slot.energies)}
+    return {"begin": slot.begin // SECOND, "end": slot.end // SECOND, "until": until, "whole": slot.is_whole}
+
+
+def _bill(money: Money | None) -> dict[str, float | None] | None:
+    return None if money is None else {name: getattr(money, name) for name in _MONEY}
+
+
+def _figures(value: float | None, form: str = ".6g") -> str:
+    return "" if value is None else format(value, form)
+
+
+def _csv(span: Span, what: str, rows: Sequence[Sequence[str]]) -> web.Response:
+    """Return rows as a file that is named after what it holds."""
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    name = re.sub(r"[^A-Za-z0-9]+", "-", f"{span.inverter}-{span.moment(span.since)[:10]}-{what}").strip("-")
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return packed(web.Response(text=text.getvalue(), content_type="text/csv", charset="utf-8", headers=headers))

@@ -29,8 +29,7 @@ _COUNTERS: Final[Mapping[str, str]] = {  # as in health.Energies; {} is day or m
     "fed_in": "energy.e_grid_feed_{}",
 }
 _STRINGS: Final[Mapping[str, str]] = {"string A": "made_a", "string B": "made_b"}
-_TOWERS: Final = ("battery", "battery_placeholder[0]")
-_STORED, _GIVEN = "{}.stored_energy", "{}.used_energy"  # since the tower was installed
+_STORED, _GIVEN = "battery.stored_energy", "battery.used_energy"  # since it was installed
 _CHARGE: Final = "battery.soc"
 _SOME: Final = f"""
 SELECT value, time FROM reading WHERE series = ?1 AND time >= ?2 AND time < ?3 AND {NUMBER} ORDER BY time
@@ -47,7 +46,7 @@ Find: TypeAlias = Callable[[str], int | None]
 
 @dataclass(frozen=True, slots=True)
 class Cycled:
-    """What went through the battery, in Wh; None where it is not known."""
+    """What went through the battery, in Wh; None where it is not known. Of a second tower, there are no counters."""
 
     charged: float | None
     discharged: float | None
@@ -69,8 +68,8 @@ class Slot:
 def together(slots: Sequence[Slot]) -> tuple[Energies, int]:
     """Return the energies of those slots of which all is known, added up, and how many these are."""
     known = [slot.energies for slot in slots if None not in astuple(slot.energies)]
-    sums = {name: sum(getattr(each, name) for each in known) if known else None for name in _COUNTERS}
-    return Energies(**sums), len(known)
+    totals = {name: sum(getattr(each, name) for each in known) if known else None for name in _COUNTERS}
+    return Energies(**totals), len(known)
 
 
 def cycled_together(slots: Sequence[Slot]) -> tuple[Cycled, int]:
@@ -101,7 +100,8 @@ class Counters:
     database: sqlite3.Connection
     series: Mapping[str, int]  # by the fields of Energies
     nothing: Collection[str]  # fields of what the inverter does not have
-    towers: Sequence[tuple[int, int]]  # the series of what went into each tower of the battery, and came out
+    stored: int | None  # the series of what went into the battery
+    given: int | None  # of what came out
     charge: int | None  # the series of its state of charge
 
     @classmethod
@@ -109,9 +109,7 @@ class Counters:
         """Return those that there are; ``absent`` are components that the inverter does not have."""
         series = {field: found for field, name in _COUNTERS.items() if (found := find(name.format(by))) is not None}
         nothing = {_STRINGS[component] for component in absent if component in _STRINGS} - series.keys()
-        pairs = [(find(_STORED.format(tower)), find(_GIVEN.format(tower))) for tower in _TOWERS]
-        towers = [(stored, given) for stored, given in pairs if stored is not None and given is not None]
-        return cls(database, series, nothing, towers, find(_CHARGE))
+        return cls(database, series, nothing, find(_STORED), find(_GIVEN), find(_CHARGE))
 
     def slot(self, begin: int, end: int, now: int) -> Slot:
         """Return what a day or month came to. Raises sqlite3.Error."""
@@ -126,12 +124,8 @@ class Counters:
             counted |= dict.fromkeys(self.nothing, 0.0)
         until = min(read, default=None)
         is_whole = until is not None and end <= now and end - until <= _LATE
-        cycled, charge = self._cycled(begin, end), self._charge(begin, end)
-        return Slot(begin, end, Energies(**counted), until, is_whole, cycled, charge)
-
-    def _cycled(self, begin: int, end: int) -> Cycled:
-        grown = [[self._grown(series, begin, end) for series in of_all] for of_all in zip(*self.towers, strict=True)]
-        return Cycled(*(None if None in each else sum(filter(None, each)) for each in grown or ([None], [None])))
+        cycled = Cycled(self._grown(self.stored, begin, end), self._grown(self.given, begin, end))
+        return Slot(begin, end, Energies(**counted), until, is_whole, cycled, self._charge(begin, end))
 
     def _charge(self, begin: int, end: int) -> Sum | None:
         if self.charge is None:
@@ -148,12 +142,14 @@ class Counters:
         rows: list[tuple[float, int]] = self.database.execute(_LAST, parameters).fetchall()
         return max(rows, key=lambda row: abs(row[0]), default=None)
 
-    def _grown(self, series: int, begin: int, end: int) -> float | None:
+    def _grown(self, series: int | None, begin: int, end: int) -> float | None:
         """Return by how much a counter that never begins anew grew in a slot.
 
         None where it was not read at its beginning, or did begin anew: then nobody knows.
         """
-        last = self._edge(_NEWEST, series, begin, end)
+        if series is None:
+            return None
+        last = self._edge(_NEWEST, series, begin, end + 1)  # one slot ends with what the next one begins with
         first = self._edge(_NEWEST, series, begin - _LATE, begin + 1)
         if first is None:
             first = self._edge(_OLDEST, series, begin, begin + _LATE)

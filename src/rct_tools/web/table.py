@@ -12,6 +12,7 @@ from rct_tools.address import parse_address
 from rct_tools.errors import ConfigError
 from rct_tools.loopback import is_loopback
 from rct_tools.settings import NO_SECRET, Secret, Table
+from rct_tools.web.tariff import Tariff
 
 ADDRESS: Final = "127.0.0.1:9834"
 
@@ -24,6 +25,7 @@ class WebSetup:
     port: int
     password: Secret  # as people type it, or its hash; NO_SECRET where none is needed
     store: Path | None  # the file of a SQLite sink
+    tariff: Tariff | None = None  # without, nothing is said of money
 
 
 class WebTable(Table, frozen=True):
@@ -37,7 +39,7 @@ class WebTable(Table, frozen=True):
         msgspec.Meta(description="asked for before anything is shown; or what `rct web --hash-password` printed"),
     ] = NO_SECRET
 
-    def setup(self, place: str, store: Path | None) -> WebSetup:
+    def setup(self, place: str, store: Path | None, tariff: Tariff | None = None) -> WebSetup:
         """Return what this comes to. Raises ConfigError, with ``place`` before the key."""
         try:
             host, port = parse_address(self.listen, example=ADDRESS)
@@ -47,4 +49,4 @@ class WebTable(Table, frozen=True):
             raise ConfigError(
                 f"{place}.listen: others can reach {self.listen}, so {place}.password is needed; or listen on {ADDRESS}"
             )
-        return WebSetup(host, port, self.password, store)
+        return WebSetup(host, port, self.password, store, tariff)
