@@ -46,7 +46,7 @@ class Store:
         count = -(-until // step) - first
         if not 0 < count <= MOST_POINTS:
             raise ConfigError(f"expected 1 to {MOST_POINTS} steps between since and until, these are {max(0, count)}")
-        with self._open() as database:
+        with self.open() as database:
             found = {}
             for name in names:
                 series = _series(database, inverter, name)
@@ -67,7 +67,7 @@ class Store:
         SinkError for a file that cannot be read.
         """
         places = list(spans(by, since, until, zone))
-        with self._open() as database:
+        with self.open() as database:
 
             def find(name: str) -> int | None:
                 found = _series(database, inverter, name)
@@ -77,7 +77,8 @@ class Store:
             return [counters.slot(begin, end, now) for begin, end in places]
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def open(self) -> Iterator[sqlite3.Connection]:
+        """Open the file for one question, to read only. Raises SinkError for what goes wrong with it meanwhile."""
         if not self.path.exists():
             raise SinkError(f"{self.path}: there is no such file yet")
         end = time.monotonic() + _PATIENCE

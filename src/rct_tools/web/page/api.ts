@@ -55,6 +55,19 @@ export interface Slot extends Energies {
   end: number;
   until: number | null;
   whole: boolean;
+  charged: number | null;
+  discharged: number | null;
+  charge_low: number | null; // from 0 to 1
+  charge_mean: number | null;
+  charge_high: number | null;
+  money: Money | null;
+}
+
+export interface Money {
+  cost: number | null;
+  earnings: number | null;
+  savings: number | null;
+  balance: number | null;
 }
 
 export interface Slots {
@@ -62,6 +75,9 @@ export interface Slots {
   slots: Slot[];
   known: number;
   total: Energies;
+  battery: { charged: number | null; discharged: number | null; known: number };
+  currency: string | null;
+  money: Money | null;
 }
 
 export interface Label {

@@ -127,6 +127,18 @@ const en = {
   wrongPassword: "This is not the password.",
   waitPassword: "Too many wrong passwords. Wait for {seconds} seconds.",
   failed: "This did not work: {error}",
+  charged: "Charged",
+  discharged: "Discharged",
+  cost: "Cost",
+  earnings: "Earnings",
+  savings: "Saved",
+  balance: "Balance",
+  batteryDays: "battery: {known} of {all}",
+  moneyDays: "cost: {known} of {all}",
+  barsHelp: "Point at a bar for its numbers; a click or Enter opens it.",
+  barsTap: "Tap a bar for its numbers, and again to open it.",
+  batteryBars: "Energy into the battery and out of it",
+  energiesCsv: "Energies as CSV",
 };
 
 export type Texts = Record<keyof typeof en, string>;
@@ -258,6 +270,18 @@ const de: Texts = {
   wrongPassword: "Das ist nicht das Passwort.",
   waitPassword: "Zu viele falsche Passwörter. Bitte {seconds} Sekunden warten.",
   failed: "Das ging nicht: {error}",
+  charged: "Geladen",
+  discharged: "Entladen",
+  cost: "Kosten",
+  earnings: "Vergütung",
+  savings: "Erspart",
+  balance: "Saldo",
+  batteryDays: "Batterie: {known} von {all}",
+  moneyDays: "Kosten: {known} von {all}",
+  barsHelp: "Auf einen Balken zeigen nennt seine Zahlen; Klick oder Enter öffnet ihn.",
+  barsTap: "Tippen nennt die Zahlen eines Balkens, noch einmal öffnet ihn.",
+  batteryBars: "Energie in die Batterie und aus ihr",
+  energiesCsv: "Energien als CSV",
 };
 
 export const tables = { en, de };
