@@ -30,7 +30,7 @@ def at(*day: int) -> int:
 def slots(by: str, since: int, until: int, used: float | None = 9000, *, imported: float | None = 2000) -> list[Slot]:
     energies = Energies(5000, 0, 0, used, imported, -4000)
     places = spans(by, since, until, BERLIN)
-    return [Slot(begin, end, energies, end, True, Cycled(None, None), None) for begin, end in places]
+    return [Slot(begin, end, energies, end, True, Cycled(None, None)) for begin, end in places]
 
 
 def no_days(since: int, until: int) -> Sequence[Slot]:

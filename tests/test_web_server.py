@@ -89,6 +89,8 @@ QUESTIONS = [  # path, query
     ("/api/now", "inverter=roof"),
     ("/api/curves", f"names={NAMES}&since=1h&step=1m"),
     ("/api/energies", ""),
+    ("/api/ranges", f"names={NAMES}"),
+    ("/api/ranges", "names=battery.soc&by=month&since=2026-01-01"),
     ("/api/energies", "by=month&since=2026-01-01"),
     ("/api/events", "inverter=roof"),
     ("/api/battery", ""),
@@ -142,6 +144,10 @@ WRONG = [  # path and query, what is said about it
     ("/api/curves?names=battery.soc&since=30d&step=1s", "expected 1 to 3000 steps"),
     (f"/api/curves?names={','.join(map(str, range(17)))}", "at most 16 names"),
     ("/api/energies?by=hour", "by: expected day or month"),
+    ("/api/ranges?names=battery.soc&by=hour", "by: expected day or month"),
+    ("/api/ranges?by=day", "names: missing"),
+    (f"/api/ranges?names={','.join(map(str, range(17)))}", "at most 16 names"),
+    ("/api/ranges?names=battery.soc&since=20000d", "expected at most 400 of day"),
     ("/api/energies?since=20000d", "expected at most 400 of day"),
 ]
 

@@ -23,7 +23,7 @@ from rct_tools.sinks.sqlite import SqliteSink
 from rct_tools.times import SECOND
 from rct_tools.values import Value
 from rct_tools.web import store as store_module
-from rct_tools.web.slots import MOST_SLOTS, Cycled, cycled_together, together
+from rct_tools.web.slots import MOST_SLOTS, Cycled, cycled_together, spans, together
 from rct_tools.web.store import MOST_POINTS, Store
 
 from stored_past import POWERS, fill
@@ -93,8 +93,6 @@ def test_energies_are_those_of_the_house_in_every_slot(tmp_path: Path) -> None:
     for slot, before, after in zip(slots[1:], cycled[1:-1], cycled[2:], strict=True):  # the first minute is not stored
         assert slot.cycled.charged == pytest.approx(after[0] - before[0], abs=1)
         assert slot.cycled.discharged == pytest.approx(after[1] - before[1], abs=1)
-        assert slot.charge is not None
-        assert 0 <= slot.charge.low < slot.charge.mean < slot.charge.high <= 1
     total, known = together(slots)
     assert known == 4
     assert total.used == pytest.approx(sum(truth["load"] for truth in shown.values()), rel=1e-6)
@@ -176,12 +174,17 @@ async def test_charge_of_days_that_begin_when_the_clocks_say(tmp_path: Path) -> 
     begin = round(datetime(2026, 6, 21, tzinfo=zone).timestamp()) * SECOND
     rows = [(begin + minute * MINUTE, "battery.soc", minute / 4096) for minute in range(-60, 3000)]
     store = await write(tmp_path / "r.db", rows)
-    slots = store.energies("roof", "day", begin, begin + 2 * DAY, zone, begin + DAY)
-    assert [slot.charge for slot in slots] == [
+    soc = ["battery.soc"]
+    assert store.ranges("roof", soc, list(spans("day", begin, begin + 2 * DAY, zone)))["battery.soc"].values == [
         Sum(1440, sum(range(d * 1440, (d + 1) * 1440)) / 4096, d * 1440 / 4096, ((d + 1) * 1440 - 1) / 4096)
         for d in range(2)
     ]
-    assert Store(tmp_path / "r.db").energies("barn", "day", begin, begin + 1, zone, begin)[0].charge is None
+    assert store.ranges("roof", soc, [(begin - DAY, begin - MINUTE)])["battery.soc"] == (
+        "ratio",
+        [Sum(59, -59 * 31 / 4096, -60 / 4096, -2 / 4096)],
+    )
+    assert store.ranges("roof", soc, [(begin - 2 * DAY, begin - DAY)])["battery.soc"].values == [None]
+    assert store.ranges("barn", soc, [(begin, begin + DAY)]) == {}
 
 
 async def test_backfilled_readings_are_in_the_curves(tmp_path: Path) -> None:
@@ -263,9 +266,11 @@ async def test_writer_in_the_middle_of_a_long_transaction_holds_up_nobody(tmp_pa
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     other.execute("UPDATE reading SET value = 1")
-    slots = store.energies("roof", "day", at(2026, 1, 1), at(2027, 1, 1), BERLIN, NOON)
-    assert len(slots) == 365
-    assert {slot.charge.mean for slot in slots if slot.charge} == {0.5}
+    places = list(spans("day", at(2026, 1, 1), at(2027, 1, 1), BERLIN))
+    values = store.ranges("roof", ["battery.soc"], places)["battery.soc"].values
+    assert len(values) == 365
+    assert {value.mean for value in values if value} == {0.5}
+    assert len(store.energies("roof", "day", at(2026, 1, 1), at(2027, 1, 1), BERLIN, NOON)) == 365
     other.close()
 
 

@@ -23,7 +23,7 @@ from rct_tools.web.bill import Money, bills
 from rct_tools.web.bill import together as money_together
 from rct_tools.web.desk import Desk
 from rct_tools.web.picture import Picture
-from rct_tools.web.slots import Slot, cycled_together, together
+from rct_tools.web.slots import Slot, cycled_together, spans, together
 from rct_tools.web.store import Curve, Store
 from rct_tools.web.tariff import Tariff
 
@@ -55,6 +55,7 @@ class EnergiesQuery(Table, frozen=True):
 
 
 _DIGITS: Final[Mapping[str, int]] = {"day": 10, "month": 7}  # of a time in ISO 8601, that name it
+_PARTS: Final = ("low", "mean", "high")
 _MONEY: Final = ("cost", "earnings", "savings", "balance")
 _ENERGIES: Final = ("made_a", "made_b", "external", "made", "used", "imported", "fed_in")
 _VALUES: Final[Sequence[tuple[str, str, Callable[[Slot], float | None]]]] = (  # name, unit, of a slot
@@ -63,10 +64,17 @@ _VALUES: Final[Sequence[tuple[str, str, Callable[[Slot], float | None]]]] = (  #
     ("discharged", "Wh", lambda slot: slot.cycled.discharged),
     ("self_consumption", "", lambda slot: slot.energies.self_consumption),
     ("autarky", "", lambda slot: slot.energies.autarky),
-    ("charge_low", "", lambda slot: None if slot.charge is None else slot.charge.low),
-    ("charge_mean", "", lambda slot: None if slot.charge is None else slot.charge.mean),
-    ("charge_high", "", lambda slot: None if slot.charge is None else slot.charge.high),
 )
+
+
+class RangesQuery(Table, frozen=True):
+    """Of which objects, and from when to when."""
+
+    names: str
+    by: str = "day"
+    inverter: str = ""
+    since: str = "7d"
+    until: str = "0s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +136,9 @@ class Past:
         query = asked(request, CurvesQuery)
         span = self._span(query)
         step = parse_duration(query.step)
-        names = tuple(dict.fromkeys(query.names.split(",")))
-        if step < SECOND or len(names) > MOST_NAMES:
-            raise ConfigError(f"expected steps of 1s or more, and at most {MOST_NAMES} names")
+        names = _names(query.names)
+        if step < SECOND:
+            raise ConfigError("expected steps of 1s or more")
         store = self._readings()
         key = ("curves", span.inverter, names, span.since, span.until, step)
         since = span.since // step * step
@@ -138,6 +146,30 @@ class Past:
             span,
             step,
             await self._remembered(key, lambda: store.curves(span.inverter, names, since, span.until, step)),
+        )
+
+    async def ranges(self, request: web.Request) -> web.Response:
+        query = asked(request, RangesQuery)
+        span = self._span(query)
+        names = _names(query.names)
+        places = list(spans(_by(query), span.since, span.until, span.zone))
+        store = self._readings()
+        key = ("ranges", span.inverter, names, query.by, span.since, span.until)
+        found = await self._remembered(key, lambda: store.ranges(span.inverter, names, places))
+        return answer(
+            {
+                "inverter": span.inverter,
+                "zone": span.zone.key,
+                "by": query.by,
+                "begins": [begin // SECOND for begin, _ in places],
+                "ranges": {
+                    name: {
+                        "unit": each.unit,
+                        **{part: [some and getattr(some, part) for some in each.values] for part in _PARTS},
+                    }
+                    for name, each in found.items()
+                },
+            }
         )
 
     async def energies(self, request: web.Request) -> web.Response:
@@ -175,8 +207,7 @@ class Past:
 
     async def _read_energies(self, request: web.Request) -> tuple[Span, str, list[Slot], Sequence[Money | None]]:
         query = asked(request, EnergiesQuery)
-        if query.by not in _DIGITS:
-            raise ConfigError("by: expected day or month")
+        by = _by(query)
         span = self._span(query)
         store, tariff, zone = self._readings(), self._tariff, span.zone
         now, absent = time.time_ns(), self._absent(span.inverter)
@@ -185,18 +216,18 @@ class Past:
             return store.energies(span.inverter, "day", since, until, zone, now, absent)
 
         def read() -> tuple[list[Slot], Sequence[Money | None]]:
-            slots = store.energies(span.inverter, query.by, span.since, span.until, zone, now, absent)
+            slots = store.energies(span.inverter, by, span.since, span.until, zone, now, absent)
             return slots, bills(tariff, slots, zone, now, days) if tariff else [None] * len(slots)
 
-        key = ("energies", span.inverter, query.by, span.since, span.until)
-        return span, query.by, *await self._remembered(key, read)
+        key = ("energies", span.inverter, by, span.since, span.until)
+        return span, by, *await self._remembered(key, read)
 
     def _readings(self) -> Store:
         if self.store is None:
             raise SinkError("there is no SQLite file among the sinks, so nothing is known of the past")
         return self.store
 
-    def _span(self, query: CurvesQuery | EnergiesQuery) -> Span:
+    def _span(self, query: CurvesQuery | EnergiesQuery | RangesQuery) -> Span:
         name = self._named(query.inverter)
         zone = ZoneInfo(self._picture.inverters[name].zone)
         now = time.time_ns()
@@ -216,6 +247,19 @@ class Past:
             found = await self._desk.do(read)
         self._answers = dict(list(self._answers.items())[-_MOST_KEPT:]) | {key: (time.monotonic() + _MEMORY, found)}
         return found
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(text.split(",")))
+    if len(names) > MOST_NAMES:
+        raise ConfigError(f"expected at most {MOST_NAMES} names")
+    return names
+
+
+def _by(query: EnergiesQuery | RangesQuery) -> str:
+    if query.by not in _DIGITS:
+        raise ConfigError("by: expected day or month")
+    return query.by
 
 
 def _times(slot: Slot) -> dict[str, Any]:

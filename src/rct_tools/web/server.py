@@ -171,6 +171,7 @@ class Page:
             "/api/live": self._live,
             "/api/curves": self._past.curves,
             "/api/curves.csv": self._past.curves_as_csv,
+            "/api/ranges": self._past.ranges,
             "/api/energies": self._past.energies,
             "/api/energies.csv": self._past.energies_as_csv,
             "/api/events": self._events,

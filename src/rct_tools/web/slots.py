@@ -6,13 +6,12 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
-from functools import reduce
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from rct_tools.errors import ConfigError
 from rct_tools.health import Energies
-from rct_tools.sinks.hours import EVER, NUMBER, Sum, sums
+from rct_tools.sinks.hours import NUMBER
 from rct_tools.times import SECOND
 
 MOST_SLOTS: Final = 400  # days or months
@@ -30,7 +29,6 @@ _COUNTERS: Final[Mapping[str, str]] = {  # as in health.Energies; {} is day or m
 }
 _STRINGS: Final[Mapping[str, str]] = {"string A": "made_a", "string B": "made_b"}
 _STORED, _GIVEN = "battery.stored_energy", "battery.used_energy"  # since it was installed
-_CHARGE: Final = "battery.soc"
 _SOME: Final = f"""
 SELECT value, time FROM reading WHERE series = ?1 AND time >= ?2 AND time < ?3 AND {NUMBER} ORDER BY time
 """  # noqa: S608  # a constant
@@ -62,7 +60,6 @@ class Slot:
     until: int | None  # when they were read; None where they were not
     is_whole: bool  # whether that was at the end
     cycled: Cycled
-    charge: Sum | None  # the state of charge, from 0 to 1
 
 
 def together(slots: Sequence[Slot]) -> tuple[Energies, int]:
@@ -102,14 +99,13 @@ class Counters:
     nothing: Collection[str]  # fields of what the inverter does not have
     stored: int | None  # the series of what went into the battery
     given: int | None  # of what came out
-    charge: int | None  # the series of its state of charge
 
     @classmethod
     def of(cls, database: sqlite3.Connection, by: str, find: Find, absent: Collection[str]) -> Counters:
         """Return those that there are; ``absent`` are components that the inverter does not have."""
         series = {field: found for field, name in _COUNTERS.items() if (found := find(name.format(by))) is not None}
         nothing = {_STRINGS[component] for component in absent if component in _STRINGS} - series.keys()
-        return cls(database, series, nothing, find(_STORED), find(_GIVEN), find(_CHARGE))
+        return cls(database, series, nothing, find(_STORED), find(_GIVEN))
 
     def slot(self, begin: int, end: int, now: int) -> Slot:
         """Return what a day or month came to. Raises sqlite3.Error."""
@@ -125,13 +121,7 @@ class Counters:
         until = min(read, default=None)
         is_whole = until is not None and end <= now and end - until <= _LATE
         cycled = Cycled(self._grown(self.stored, begin, end), self._grown(self.given, begin, end))
-        return Slot(begin, end, Energies(**counted), until, is_whole, cycled, self._charge(begin, end))
-
-    def _charge(self, begin: int, end: int) -> Sum | None:
-        if self.charge is None:
-            return None
-        found = sums(self.database, self.charge, begin, end, EVER)
-        return reduce(Sum.plus, found.values()) if found else None
+        return Slot(begin, end, Energies(**counted), until, is_whole, cycled)
 
     def _last(self, series: int, begin: int, end: int) -> tuple[float, int] | None:
         """Return what a counter showed last in a slot, and when.

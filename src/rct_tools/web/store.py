@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from rct_tools.database import file_error, schema_of
 from rct_tools.errors import ConfigError, SinkError
-from rct_tools.sinks.hours import sums
+from rct_tools.sinks.hours import EVER, Sum, sums
 from rct_tools.sinks.sqlite import APPLICATION_ID, SCHEMA_VERSION
 from rct_tools.web.slots import Counters, Slot, spans
 
@@ -28,6 +28,13 @@ class Curve(NamedTuple):
 
     unit: str
     values: list[float | None]  # the mean of each step; None where nobody has read it
+
+
+class Range(NamedTuple):
+    """One object by days or months."""
+
+    unit: str
+    values: list[Sum | None]  # None where nobody has read it
 
 
 class Store:
@@ -57,6 +64,18 @@ class Store:
                 values = [means[slot].mean if slot in means else None for slot in range(first, first + count)]
                 found[name] = Curve(unit, values)
         return found
+
+    def ranges(self, inverter: str, names: Sequence[str], places: Sequence[tuple[int, int]]) -> dict[str, Range]:
+        """Return what is known of the numbers from each beginning up to an end, in nanoseconds, by object.
+
+        An object that nobody has read is left out. Raises SinkError for a file that cannot be read.
+        """
+        with self.open() as database:
+            return {
+                name: Range(found[1], [sums(database, found[0], *place, EVER).get(0) for place in places])
+                for name in names
+                if (found := _series(database, inverter, name))
+            }
 
     def energies(
         self, inverter: str, by: str, since: int, until: int, zone: ZoneInfo, now: int, absent: Collection[str] = ()

@@ -57,9 +57,6 @@ export interface Slot extends Energies {
   whole: boolean;
   charged: number | null;
   discharged: number | null;
-  charge_low: number | null; // from 0 to 1
-  charge_mean: number | null;
-  charge_high: number | null;
   money: Money | null;
 }
 
@@ -78,6 +75,12 @@ export interface Slots {
   battery: { charged: number | null; discharged: number | null; known: number };
   currency: string | null;
   money: Money | null;
+}
+
+export interface Ranges {
+  zone: string;
+  begins: number[]; // UTC, seconds
+  ranges: Record<string, { unit: string; low: (number | null)[]; mean: (number | null)[]; high: (number | null)[] }>;
 }
 
 export interface Label {

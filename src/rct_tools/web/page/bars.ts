@@ -73,9 +73,13 @@ export function makeBars(kind: Kind, slots: Slot[], zone: string, forms: Forms, 
     );
   }
   const every = Math.ceil(slots.length / 12);
+  const middleOf = (n: number) => LEFT + room * (n + 0.5);
+  const ticks = slots.map((slot, n) =>
+    n % every ? null : s("text", { class: "tick", x: middleOf(n), y: HEIGHT - 8, "text-anchor": "middle" }, moment(slot.begin * 1000, zone, forms.short)),
+  );
   let tapped: Slot | undefined;
   const groups = slots.map((slot, n) => {
-    const middle = LEFT + room * (n + 0.5);
+    const middle = middleOf(n);
     const told = `${moment(slot.begin * 1000, zone, forms.long)}: ${isEmpty(piles[n]!) ? text("noReadings") : kind.tell(slot).join(", ")}`;
     const show = () => say(readout, told);
     const click = (event: PointerEvent) => {
@@ -89,7 +93,6 @@ export function makeBars(kind: Kind, slots: Slot[], zone: string, forms: Forms, 
       isAhead ? {} : link,
       s("rect", { class: "touch", x: middle - room / 2, y: TOP, width: room, height: HEIGHT - TOP }),
       ...piles[n]!.flatMap((parts, side) => pile(side ? middle + 1 : middle - wide - 1, wide, y, parts ?? [])),
-      n % every === 0 && s("text", { class: "tick", x: middle, y: HEIGHT - 8, "text-anchor": "middle" }, moment(slot.begin * 1000, zone, forms.short)),
     );
   });
   return h(
@@ -98,7 +101,7 @@ export function makeBars(kind: Kind, slots: Slot[], zone: string, forms: Forms, 
     h("ul", { class: "keys" }, ...kind.keys.map(([key, label]) => h("li", { class: key }, text(label)))),
     readout,
     h("div", { class: "scroll", role: "group", "aria-label": text(kind.name) },
-      s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "bar-chart" }, s("text", { class: "tick", x: 0, y: 12 }, "kWh"), ...lines, ...groups)),
+      s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "bar-chart" }, s("text", { class: "tick", x: 0, y: 12 }, "kWh"), ...lines, ...groups, ...ticks)),
   );
 }
 

@@ -181,7 +181,6 @@ const ALWAYS: Column[] = [
 const WITH_BATTERY: Column[] = [
   ["charged", (slot) => energy(slot.charged)],
   ["discharged", (slot) => energy(slot.discharged)],
-  ["charge", (slot) => percent(slot.charge_mean)],
 ];
 
 /** Return what a table of days or months tells. */

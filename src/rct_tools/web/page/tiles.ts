@@ -49,7 +49,7 @@ export function totalTiles(slots: Slots): HTMLElement[] {
 
 /** Return whether anything is known of a battery. */
 export function hasBattery(slots: Slots): boolean {
-  return slots.battery.known > 0 || slots.slots.some((slot) => slot.charge_mean !== null);
+  return slots.slots.some((slot) => slot.charged !== null);
 }
 
 /** Return a list, of texts in a language. */
