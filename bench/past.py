@@ -63,7 +63,6 @@ VIEWS: Final = (
     View("a week", 7, (f"{CURVES}&step=30m&{{}}", "energies?{}")),
     View("a month", 31, ("energies?{}", "ranges?names=battery.soc&{}")),
     View("a year", DAYS, ("energies?by=month&{}", "ranges?names=battery.soc&{}")),
-    View("energies of a year, by the day", DAYS, ("energies?{}",)),
     View("curves of a year, by the day", DAYS, (f"{CURVES}&step=1d&{{}}",)),
 )
 

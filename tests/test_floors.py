@@ -144,7 +144,7 @@ STAIRS = {
     "steering": ("order", "commands"),
     "web": (
         *("tariff", "table", "picture", "browsers", "door", "password", "slots", "bill", "store", "logbook"),
-        *("documents", "files", "answers", "desk", "past"),
+        *("documents", "files", "answers", "desk", "spread", "past"),
     ),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (

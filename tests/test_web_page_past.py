@@ -12,13 +12,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from browsing import SIZES, launched, opened, reads, ready, violations
 from playwright.async_api import Browser, Page
 
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.inverter import Inverter
 from rct_tools.web.tariff import Tariff, TariffTable
 
+from browsing import SIZES, launched, opened, reads, ready, violations
 from showing import QUICK, ZONE, Shown, known, showing, until
 from stored_past import fill
 

@@ -92,6 +92,7 @@ QUESTIONS = [  # path, query
     ("/api/ranges", f"names={NAMES}"),
     ("/api/ranges", "names=battery.soc&by=month&since=2026-01-01"),
     ("/api/energies", "by=month&since=2026-01-01"),
+    ("/api/spread", "since=1h&step=1m"),
     ("/api/events", "inverter=roof"),
     ("/api/battery", ""),
     ("/api/inverter", ""),
@@ -149,6 +150,8 @@ WRONG = [  # path and query, what is said about it
     (f"/api/ranges?names={','.join(map(str, range(17)))}", "at most 16 names"),
     ("/api/ranges?names=battery.soc&since=20000d", "expected at most 400 of day"),
     ("/api/energies?since=20000d", "expected at most 400 of day"),
+    ("/api/spread?step=1ms", "expected steps of 1s or more"),
+    ("/api/spread?since=30d&step=1m", "expected 1 to 1000 steps"),
 ]
 
 

@@ -24,6 +24,7 @@ from rct_tools.web.bill import together as money_together
 from rct_tools.web.desk import Desk
 from rct_tools.web.picture import Picture
 from rct_tools.web.slots import Slot, cycled_together, spans, together
+from rct_tools.web.spread import Range, TowerSpread, read_spread
 from rct_tools.web.store import Curve, Store
 from rct_tools.web.tariff import Tariff
 
@@ -54,6 +55,25 @@ class EnergiesQuery(Table, frozen=True):
     until: str = "0s"
 
 
+class RangesQuery(Table, frozen=True):
+    """Of which objects, and from when to when."""
+
+    names: str
+    by: str = "day"
+    inverter: str = ""
+    since: str = "7d"
+    until: str = "0s"
+
+
+class SpreadQuery(Table, frozen=True):
+    """From when to when, and how finely."""
+
+    inverter: str = ""
+    since: str = "30d"
+    until: str = "0s"
+    step: str = "2h"
+
+
 _DIGITS: Final[Mapping[str, int]] = {"day": 10, "month": 7}  # of a time in ISO 8601, that name it
 _PARTS: Final = ("low", "mean", "high")
 _MONEY: Final = ("cost", "earnings", "savings", "balance")
@@ -65,16 +85,6 @@ _VALUES: Final[Sequence[tuple[str, str, Callable[[Slot], float | None]]]] = (  #
     ("self_consumption", "", lambda slot: slot.energies.self_consumption),
     ("autarky", "", lambda slot: slot.energies.autarky),
 )
-
-
-class RangesQuery(Table, frozen=True):
-    """Of which objects, and from when to when."""
-
-    names: str
-    by: str = "day"
-    inverter: str = ""
-    since: str = "7d"
-    until: str = "0s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +232,32 @@ class Past:
         key = ("energies", span.inverter, by, span.since, span.until)
         return span, by, *await self._remembered(key, read)
 
+    async def spread(self, request: web.Request) -> web.Response:
+        query = asked(request, SpreadQuery)
+        span = self._span(query)
+        step = parse_duration(query.step)
+        if step < SECOND:
+            raise ConfigError("expected steps of 1s or more")
+        store = self._readings()
+        since = span.since // step * step
+        key = ("spread", span.inverter, since, span.until, step)
+        towers = await self._remembered(key, lambda: read_spread(store, span.inverter, since, span.until, step))
+        return answer(
+            {
+                "inverter": span.inverter,
+                "zone": span.zone.key,
+                "step": step // SECOND,
+                "begin": since // SECOND,
+                "towers": [_tower(tower) for tower in towers],
+            }
+        )
+
     def _readings(self) -> Store:
         if self.store is None:
             raise SinkError("there is no SQLite file among the sinks, so nothing is known of the past")
         return self.store
 
-    def _span(self, query: CurvesQuery | EnergiesQuery | RangesQuery) -> Span:
+    def _span(self, query: CurvesQuery | EnergiesQuery | RangesQuery | SpreadQuery) -> Span:
         name = self._named(query.inverter)
         zone = ZoneInfo(self._picture.inverters[name].zone)
         now = time.time_ns()
@@ -282,3 +312,15 @@ def _csv(span: Span, what: str, rows: Sequence[Sequence[str]]) -> web.Response:
     name = re.sub(r"[^A-Za-z0-9]+", "-", f"{span.inverter}-{span.moment(span.since)[:10]}-{what}").strip("-")
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     return packed(web.Response(text=text.getvalue(), content_type="text/csv", charset="utf-8", headers=headers))
+
+
+def _tower(tower: TowerSpread) -> dict[str, Any]:
+    modules = [{"number": module.number, **_steps(module.steps)} for module in tower.modules]
+    return {**_steps(tower.steps), "modules": modules}
+
+
+def _steps(steps: Sequence[Range | None]) -> dict[str, Any]:
+    return {
+        "voltage": [None if step is None else step.voltage for step in steps],
+        "temperature": [None if step is None else step.temperature for step in steps],
+    }

@@ -174,6 +174,7 @@ class Page:
             "/api/ranges": self._past.ranges,
             "/api/energies": self._past.energies,
             "/api/energies.csv": self._past.energies_as_csv,
+            "/api/spread": self._past.spread,
             "/api/events": self._events,
             "/api/battery": self._battery,
             "/api/inverter": self._inverter,

@@ -30,7 +30,7 @@ class Curve(NamedTuple):
     values: list[float | None]  # the mean of each step; None where nobody has read it
 
 
-class Range(NamedTuple):
+class Ranges(NamedTuple):
     """One object by days or months."""
 
     unit: str
@@ -65,14 +65,14 @@ class Store:
                 found[name] = Curve(unit, values)
         return found
 
-    def ranges(self, inverter: str, names: Sequence[str], places: Sequence[tuple[int, int]]) -> dict[str, Range]:
+    def ranges(self, inverter: str, names: Sequence[str], places: Sequence[tuple[int, int]]) -> dict[str, Ranges]:
         """Return what is known of the numbers from each beginning up to an end, in nanoseconds, by object.
 
         An object that nobody has read is left out. Raises SinkError for a file that cannot be read.
         """
         with self.open() as database:
             return {
-                name: Range(found[1], [sums(database, found[0], *place, EVER).get(0) for place in places])
+                name: Ranges(found[1], [sums(database, found[0], *place, EVER).get(0) for place in places])
                 for name in names
                 if (found := _series(database, inverter, name))
             }

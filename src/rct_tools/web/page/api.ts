@@ -111,6 +111,7 @@ export interface InverterState {
 }
 
 export interface Tower {
+  status: Label | null;
   serial: string | null;
   soc: number | null;
   soh: number | null;
@@ -136,6 +137,18 @@ export interface BatteryState {
   up: boolean;
   age: number | null; // milliseconds
   towers: Tower[];
+}
+
+export interface Apart {
+  voltage: (number | null)[]; // V, from the lowest cell to the highest, by step
+  temperature: (number | null)[]; // °C
+}
+
+export interface Spread {
+  zone: string;
+  step: number; // seconds
+  begin: number; // UTC, seconds
+  towers: (Apart & { modules: (Apart & { number: number })[] })[];
 }
 
 export interface LoggedEvent {

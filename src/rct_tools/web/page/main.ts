@@ -6,6 +6,7 @@ import { h, say } from "./elements";
 import { makeEvents } from "./events";
 import { TIME, age, moment } from "./format";
 import { makeInverter } from "./inverter";
+import { makeKiosk } from "./kiosk";
 import { type Inverter, type Link, Live, isHere } from "./live";
 import { makeLogin } from "./login";
 import { makeNow } from "./now";
@@ -22,6 +23,7 @@ const VIEWS: Record<string, { make: (context: Context) => View; name: keyof Text
   "/battery": { make: makeBattery, name: "battery", tab: "/battery" },
   "/events": { make: makeEvents, name: "events", tab: "/events" },
   "/inverter": { make: makeInverter, name: "inverter", tab: "/inverter" },
+  "/kiosk": { make: makeKiosk, name: "kiosk", tab: "/" },
 };
 const TABS: [string, keyof Texts][] = [
   ["/", "now"],
@@ -46,6 +48,7 @@ let view: View | undefined;
 let marked = ""; // the path that the tabs were made for; they stay, or who uses keys would lose their place
 let shown = ""; // the path and inverter of the view
 let hasSaidLost = false;
+let heardAt: number | undefined; // UTC, milliseconds: how old what is shown is, while there is no connection
 
 document.documentElement.lang = language;
 document.body.append(
@@ -89,6 +92,7 @@ function show(): void {
   const found = VIEWS[location.pathname] ?? VIEWS["/"]!;
   if (marked !== location.pathname + location.search) {
     marked = location.pathname + location.search;
+    document.body.classList.toggle("kiosk", found.make === makeKiosk);
     document.title = `${text(found.name)} – ${text("title")}`;
     for (const [path, label] of TABS) {
       const tab = tabs.querySelector(`.tab-${label}`) ?? tabs.appendChild(h("a", { class: `tab-${label}` }, text(label)));
@@ -139,7 +143,7 @@ function tell(): void {
   document.body.classList.toggle("away", !inverter || !isHere(inverter, link));
   if (link === "lost") {
     warn(text("lost"));
-    say(freshness, "");
+    say(freshness, heardAt === undefined ? "" : text("heardAt", { time: moment(heardAt, inverter?.zone ?? "UTC", TIME) }));
     return;
   }
   if (!inverter || !name) {
@@ -147,6 +151,7 @@ function tell(): void {
     return;
   }
   const old = inverter.age === null ? null : inverter.age + performance.now() - inverter.told;
+  heardAt = old === null ? undefined : Date.now() - old;
   say(freshness, old === null ? "" : text("updated", { age: age(old) })); // no live region: it would be read each second
   if (inverter.up) {
     if (!hasSaidLost) banner.hidden = true;
