@@ -115,6 +115,7 @@ function show(): void {
     link: () => source.link,
     query: query(),
     path: pathOf,
+    go,
     fail,
   });
   main.replaceChildren(view.element);

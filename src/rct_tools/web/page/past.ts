@@ -1,7 +1,8 @@
 // The views of what was: a day and a week as curves, a month and a year as bars, each with its totals.
 
-import { type Curves, type Slot, type Slots, get } from "./api";
+import { type Curves, type Ranges, type Slot, type Slots, get } from "./api";
 import { BATTERY, ENERGIES, type Forms, makeBars } from "./bars";
+import { CHARGE, makeCharge } from "./charge";
 import { Chart } from "./chart";
 import { NAMES, linesOf, readCurves } from "./curves";
 import { h } from "./elements";
@@ -58,12 +59,16 @@ export function makePast(period: Period, context: Context): View {
 
   async function look(): Promise<void> {
     try {
-      const slots = await get<Slots>("/api/energies", { ...span, by }, leaving.signal);
-      const curves = period === "day" || period === "week" ? await readCurves(context.name, span.since, span.until, step, leaving.signal) : undefined;
+      const isShort = period === "day" || period === "week";
+      const [slots, curves, charge] = await Promise.all([
+        get<Slots>("/api/energies", { ...span, by }, leaving.signal),
+        isShort ? readCurves(context.name, span.since, span.until, step, leaving.signal) : undefined,
+        isShort ? undefined : get<Ranges>("/api/ranges", { ...span, names: CHARGE }, leaving.signal),
+      ]);
       showTotals(slots);
       if (body.contains(document.activeElement)) return; // somebody is reading it
       if (curves) showCurves(curves);
-      else showBars(slots);
+      else showBars(slots, charge);
       body.removeAttribute("aria-busy");
     } catch (error) {
       if (leaving.signal.aborted) return;
@@ -116,16 +121,20 @@ export function makePast(period: Period, context: Context): View {
     return h("a", { href: `/api/energies.csv?${new URLSearchParams({ ...span, by })}`, download: true }, text("energiesCsv"));
   }
 
-  function showBars(slots: Slots): void {
+  function showBars(slots: Slots, charge: Ranges | undefined): void {
     const forms: Forms = {
       short: period === "year" ? { month: "short" } : { day: "numeric" },
       long: period === "year" ? { month: "long", year: "numeric" } : DATE,
     };
-    const path = (slot: Slot) => context.path(period === "year" ? "/month" : "/day", { date: isoDate(slot.begin * 1000, zone) });
+    const dayOf = (seconds: number) => ({ date: isoDate(seconds * 1000, zone) });
+    const path = (slot: Slot) => context.path(period === "year" ? "/month" : "/day", dayOf(slot.begin));
+    chart?.close();
+    chart = charge && makeCharge(charge, (seconds) => context.go(context.path("/day", dayOf(seconds))));
     const columns = columnsOf(slots);
     body.replaceChildren(
       makeBars(ENERGIES, slots.slots, zone, forms, path),
       ...(hasBattery(slots) ? [h("h3", {}, text("battery")), makeBars(BATTERY, slots.slots, zone, forms, path)] : []),
+      ...(chart ? [h("h3", {}, text("charge")), chart.element] : []),
       h("p", { class: "links" }, energiesLink()),
       asTable([text("time"), ...columns.map(([name]) => text(name))], () =>
         slots.slots.map((slot) => [moment(slot.begin * 1000, zone, forms.long), ...columns.map(([, show]) => show(slot))]),
