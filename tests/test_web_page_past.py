@@ -80,7 +80,10 @@ async def test_totals_tell_of_the_battery_and_of_money(shown: Shown, browser: Br
             document = await answered(page, url, "/api/energies")
             for name in ("charged", "discharged"):
                 value = document["battery"][name]
-                await reads(page, f".tile.{name} dd", "–" if value is None else kilo(value))
+                if value is None:  # of a month that began without us
+                    assert await page.locator(f".tile.{name}").count() == 0
+                else:
+                    await reads(page, f".tile.{name} dd", kilo(value))
             for name, value in document["money"].items():
                 sign = "−" if value is not None and value < -0.005 else ""
                 await reads(page, f".tile.{name} dd", "–" if value is None else f"{sign}€{abs(value):,.2f}")
@@ -175,6 +178,26 @@ async def test_energies_as_csv(shown: Shown, browser: Browser) -> None:
             column = head.index("used [Wh]")
             shown_there = [slot["used"] for slot in document["slots"]]
             assert [row[column] for row in rows] == ["" if used is None else f"{used:.1f}" for used in shown_there]
+
+
+async def test_charge_of_days(shown: Shown, browser: Browser) -> None:
+    async with opened(browser, "about:blank") as (page, watch):
+        for view in ("month", "year"):
+            document = await answered(page, f"{shown.url}/{view}?date={YESTERDAY}", "/api/ranges")
+            soc = document["ranges"]["battery.soc"]
+            last = max(n for n, share in enumerate(soc["mean"]) if share is not None)
+            await page.focus(".stage")
+            await page.keyboard.press("ArrowLeft")
+            for _ in range(len(soc["mean"]) - 1 - last):
+                await page.keyboard.press("ArrowLeft")
+            for name, key in (("low", "low"), ("charge", "mean"), ("high", "high")):
+                await reads(page, f".legend .{name} output", f"{soc[key][last] * 100:.0f} %")
+            await page.keyboard.press("+")
+            await page.keyboard.press("Enter")
+            day = datetime.fromtimestamp(document["begins"][last], ZoneInfo(ZONE)).date()
+            await page.wait_for_url(f"**/day?date={day}")
+            await page.wait_for_selector(".tabs [aria-current]:text-is('Day')")
+    assert (watch.errors, watch.elsewhere) == ([], [])
 
 
 LOOKS = [("phone", "dark", "de-DE"), ("desktop", "light", "en-GB")]
