@@ -20,6 +20,7 @@ from rct_tools.times import SECOND
 from rct_tools.web.door import ReverseProxy
 from rct_tools.web.server import Page
 from rct_tools.web.table import WebSetup
+from rct_tools.web.tariff import Tariff
 
 ZONE = f"Etc/GMT{max(datetime.now(UTC).hour - 15, -14):+d}"
 """A time zone in which it is afternoon now, whenever that is: so the day that is shown has much to show."""
@@ -50,9 +51,10 @@ async def showing(
     zone: str = ZONE,
     port: int = 0,
     proxy: ReverseProxy | None = None,
+    tariff: Tariff | None = None,
 ) -> AsyncIterator[Shown]:
     """Collect from a simulator that runs, and show it; ``names`` are those of as many inverters, all the same."""
-    page = Page(WebSetup(host, port, Secret(password) if password else NO_SECRET, store, proxy))
+    page = Page(WebSetup(host, port, Secret(password) if password else NO_SECRET, store, proxy, tariff))
     sinks = (SinkSetup("page", page.open), *((sink_of(f"sqlite:{store}"),) if store else ()))
     inverters = tuple(InverterSetup(name, simulator.host, plan or load_plan(), simulator.port, zone) for name in names)
     collector = Collector(Setup(inverters, sinks))

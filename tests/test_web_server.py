@@ -15,6 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import pytest
@@ -39,9 +40,10 @@ from rct_tools.web.password import hash_password
 from rct_tools.web.server import Page
 from rct_tools.web.store import Store
 from rct_tools.web.table import WebSetup
+from rct_tools.web.tariff import Tariff, TariffTable
 
 from servers import free_ports
-from showing import Shown, known, showing, until
+from showing import ZONE, Shown, known, showing, until
 
 OPENAPI = json.loads((files("rct_tools.web") / "openapi.json").read_text("utf-8"))
 NAMES = "battery.soc,g_sync.p_ac_load_sum_lp"
@@ -73,6 +75,8 @@ QUESTIONS = [  # path, query
     ("/api/now", "inverter=roof"),
     ("/api/curves", f"names={NAMES}&since=1h&step=1m"),
     ("/api/energies", ""),
+    ("/api/ranges", f"names={NAMES}"),
+    ("/api/ranges", "names=battery.soc&by=month&since=2026-01-01"),
     ("/api/energies", "by=month&since=2026-01-01"),
     ("/api/spread", "since=1h&step=1m"),
     ("/api/events", "inverter=roof"),
@@ -105,7 +109,7 @@ def test_every_route_is_in_the_contract_and_no_other() -> None:
     assert gets == page.routes.keys()
     assert posts == {"/api/login", "/api/logout"}
     asked = {path for path, _ in QUESTIONS}
-    assert gets - asked == {"/api/live", "/api/curves.csv"}  # which are no JSON
+    assert gets - asked == {"/api/live", "/api/curves.csv", "/api/energies.csv"}  # which are no JSON
 
 
 def test_the_contract_is_one() -> None:
@@ -127,6 +131,10 @@ WRONG = [  # path and query, what is said about it
     ("/api/curves?names=battery.soc&since=30d&step=1s", "expected 1 to 3000 steps"),
     (f"/api/curves?names={','.join(map(str, range(17)))}", "at most 16 names"),
     ("/api/energies?by=hour", "by: expected day or month"),
+    ("/api/ranges?names=battery.soc&by=hour", "by: expected day or month"),
+    ("/api/ranges?by=day", "names: missing"),
+    (f"/api/ranges?names={','.join(map(str, range(17)))}", "at most 16 names"),
+    ("/api/ranges?names=battery.soc&since=20000d", "expected at most 400 of day"),
     ("/api/energies?since=20000d", "expected at most 400 of day"),
     ("/api/spread?step=1ms", "expected steps of 1s or more"),
     ("/api/spread?since=30d&step=1m", "expected 1 to 1000 steps"),
@@ -201,6 +209,45 @@ async def test_curves_as_csv(shown: Shown, web: aiohttp.ClientSession, tmp_path:
     assert head == ["time", "battery.voltage [V]"]
     assert [value for _, value in rows][:5] == ["", "404", "", "402", "401"]
     assert datetime.fromisoformat(rows[1][0]).timestamp() == now // SECOND - 240
+
+
+async def test_energies_as_csv_and_what_they_cost(
+    simulator: Simulator, web: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    prices = Tariff("EUR", (TariffTable(imported=0.3, fed_in=0.1),))
+    noon = int(datetime(2026, 6, 21, 12, tzinfo=ZoneInfo(ZONE)).timestamp()) * SECOND
+    values = {"e_dc_{}[0]": 7000.0, "e_dc_{}[1]": 0.0, "e_ext_{}": 0.0, "e_load_{}": 5000.0, "e_grid_load_{}": 1000.0}
+    values |= {"e_grid_feed_{}": -2_000_000.0}
+    sink = SqliteSink(tmp_path / "r.db")
+    await sink.write(
+        [
+            Reading(noon, "roof", registry[f"energy.{name.format(by)}"], value)
+            for name, value in values.items()
+            for by in ("day", "month")
+        ]
+    )
+    await sink.close()
+    async with showing(simulator, store=tmp_path / "r.db", plan=PLAN, tariff=prices) as shown:
+        await until(known(shown, "battery.soc"))
+        span = "since=2026-06-20T00:00&until=2026-06-22T00:00"
+        for by, first in (("day", ["2026-06-20", "2026-06-21"]), ("month", ["2026-06"])):
+            status, document = await answer(web, f"{shown.url}/api/energies?by={by}&{span}")
+            assert status == 200
+            check(document, {"$ref": "#/components/schemas/Slots"})
+            assert document["currency"] == "EUR"
+            expected = {"cost": 0.3, "earnings": 200.0, "savings": 1.2, "balance": 199.7}
+            assert document["money"] == pytest.approx(expected)
+            assert document["slots"][-1]["money"] == pytest.approx(expected)
+            async with web.get(URL(f"{shown.url}/api/energies.csv?by={by}&{span}", encoded=True)) as response:
+                head, *rows = csv.reader(io.StringIO(await response.text()))
+                assert response.content_type == "text/csv"
+                assert f'filename="roof-2026-06-20-by-{by}.csv"' in response.headers["Content-Disposition"]
+            assert [row[0] for row in rows] == first
+            assert by == "month" or set(rows[0][1:]) == {""}  # nothing is known of that day
+            found = dict(zip(head, rows[-1], strict=True))
+            assert datetime.fromisoformat(found["until"]).timestamp() == noon // SECOND
+            assert (found["made [Wh]"], found["fed_in [Wh]"], found["autarky"]) == ("7000.0", "-2000000.0", "0.8000")
+            assert (found["cost [EUR]"], found["balance [EUR]"], found["charged [Wh]"]) == ("0.30", "199.70", "")
 
 
 async def test_without_a_store_the_past_is_said_to_be_unknown(simulator: Simulator, web: aiohttp.ClientSession) -> None:

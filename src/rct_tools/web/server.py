@@ -78,7 +78,7 @@ class Page:
         self._teller = Teller(self.picture, lambda: self._watched())  # noqa: PLW0108  # as it is then
         self._desk = Desk()
         store = Store(setup.store) if setup.store else None
-        self._past = Past(store, self.picture, self._named, self._absent, self._desk)
+        self._past = Past(store, self.picture, self._named, self._absent, self._desk, setup.tariff)
         self._password = Password(setup.password.reveal()) if setup.password != NO_SECRET else None
         self._sessions = Sessions()
         self._attempts = Attempts()
@@ -165,7 +165,9 @@ class Page:
             "/api/live": self._live,
             "/api/curves": self._past.curves,
             "/api/curves.csv": self._past.curves_as_csv,
+            "/api/ranges": self._past.ranges,
             "/api/energies": self._past.energies,
+            "/api/energies.csv": self._past.energies_as_csv,
             "/api/spread": self._past.spread,
             "/api/events": self._events,
             "/api/battery": self._battery,

@@ -15,6 +15,7 @@ from rct_tools.errors import ConfigError
 from rct_tools.loopback import is_loopback
 from rct_tools.settings import NO_SECRET, Secret, Table
 from rct_tools.web.door import ReverseProxy
+from rct_tools.web.tariff import Tariff
 
 ADDRESS: Final = "127.0.0.1:9834"
 
@@ -36,6 +37,7 @@ class WebSetup:
     password: Secret  # as people type it, or its hash; NO_SECRET where none is needed
     store: Path | None  # the file of a SQLite sink
     proxy: ReverseProxy | None = None  # that browsers come through
+    tariff: Tariff | None = None  # without, nothing is said of money
 
     @property
     def is_guarded(self) -> bool:
@@ -98,7 +100,7 @@ class WebTable(Table, frozen=True):
         ReverseProxyTable | None, msgspec.Meta(description="what browsers come through, a table of its own")
     ] = None
 
-    def setup(self, place: str, store: Path | None) -> WebSetup:
+    def setup(self, place: str, store: Path | None, tariff: Tariff | None = None) -> WebSetup:
         """Return what this comes to. Raises ConfigError, with ``place`` before the key."""
         try:
             host, port = parse_address(self.listen, example=ADDRESS)
@@ -116,4 +118,4 @@ class WebTable(Table, frozen=True):
                     f"{place}.listen: others can reach {self.listen}, so {place}.password is needed, or"
                     f" {place}.reverse_proxy; or listen on {ADDRESS}"
                 )
-        return WebSetup(host, port, self.password, store, proxy)
+        return WebSetup(host, port, self.password, store, proxy, tariff)

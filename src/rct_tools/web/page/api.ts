@@ -56,6 +56,16 @@ export interface Slot extends Energies {
   end: number;
   until: number | null;
   whole: boolean;
+  charged: number | null;
+  discharged: number | null;
+  money: Money | null;
+}
+
+export interface Money {
+  cost: number | null;
+  earnings: number | null;
+  savings: number | null;
+  balance: number | null;
 }
 
 export interface Slots {
@@ -63,6 +73,15 @@ export interface Slots {
   slots: Slot[];
   known: number;
   total: Energies;
+  battery: { charged: number | null; discharged: number | null; known: number };
+  currency: string | null;
+  money: Money | null;
+}
+
+export interface Ranges {
+  zone: string;
+  begins: number[]; // UTC, seconds
+  ranges: Record<string, { unit: string; low: (number | null)[]; mean: (number | null)[]; high: (number | null)[] }>;
 }
 
 export interface Label {

@@ -116,6 +116,7 @@ function show(): void {
     link: () => source.link,
     query: query(),
     path: pathOf,
+    go,
     fail,
   });
   main.replaceChildren(view.element);
@@ -226,9 +227,11 @@ addEventListener("popstate", show);
 document.addEventListener("click", (event) => {
   const link = event.target instanceof Element ? event.target.closest("a") : null;
   const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-  if (!link || !isPlain || link.origin !== location.origin || !(link.pathname in VIEWS) || link.hash) return;
+  if (!link || !isPlain || event.defaultPrevented) return;
+  const to = new URL(link.getAttribute("href") ?? "", location.href); // a link in a picture has no parts of its own
+  if (to.origin !== location.origin || !(to.pathname in VIEWS) || to.hash) return;
   event.preventDefault();
-  go(link.pathname + link.search);
+  go(to.pathname + to.search);
 });
 setInterval(refresh, 1000);
 show();
