@@ -64,4 +64,5 @@ def _document(event: LoggedEvent) -> dict[str, Any]:
         "new": None if event.new is None else plain(event.new),
         "value": None if event.value is None else plain(event.value),
         "unit": event.unit,
+        "raw": list(event.raw.values),
     }
