@@ -134,7 +134,13 @@ class Past:
         slots = await self._remembered(
             key,
             lambda: store.energies(
-                span.inverter, query.by, span.since, span.until, span.zone, time.time_ns(), self._absent(span.inverter)
+                span.inverter,
+                query.by,
+                span.since,
+                span.until,
+                span.zone,
+                self._picture.wall_clock(),
+                self._absent(span.inverter),
             ),
         )
         total, known = together(slots)
@@ -157,7 +163,7 @@ class Past:
     def _span(self, query: CurvesQuery | EnergiesQuery) -> Span:
         name = self._named(query.inverter)
         zone = ZoneInfo(self._picture.inverters[name].zone)
-        now = time.time_ns()
+        now = self._picture.wall_clock()
         since, until = (parse_time(text, now, zone) for text in (query.since, query.until))
         if not 0 <= since < until < 2**62:
             raise ConfigError("expected a time for since, and a later one for until")
