@@ -24,7 +24,7 @@ $(BUILT): $(filter-out %_modules,$(wildcard $(PAGE)/*))
 	@echo "Building the page, which a change of it does again …"
 	@$(MAKE) --no-print-directory web
 
-screenshots: $(VENV)/installed web ## pictures of the page for the documents, from a simulated inverter
+screenshots: $(VENV)/installed web ## pictures of the page and the terminal for the documents, from a simulated inverter
 	@$(BIN)/python tests/screenshots.py
 
 test: $(VENV)/installed ## all tests with coverage; ARGS="tests/test_frame.py" for some, without it
