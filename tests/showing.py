@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -52,9 +53,14 @@ async def showing(
     port: int = 0,
     proxy: ReverseProxy | None = None,
     tariff: Tariff | None = None,
+    wall_clock: Callable[[], int] = time.time_ns,
 ) -> AsyncIterator[Shown]:
-    """Collect from a simulator that runs, and show it; ``names`` are those of as many inverters, all the same."""
-    page = Page(WebSetup(host, port, Secret(password) if password else NO_SECRET, store, proxy, tariff))
+    """Collect from a simulator that runs, and show it; ``names`` are those of as many inverters, all the same.
+
+    ``wall_clock`` is what the page takes for now.
+    """
+    secret = Secret(password) if password else NO_SECRET
+    page = Page(WebSetup(host, port, secret, store, proxy, tariff), wall_clock)
     sinks = (SinkSetup("page", page.open), *((sink_of(f"sqlite:{store}"),) if store else ()))
     inverters = tuple(InverterSetup(name, simulator.host, plan or load_plan(), simulator.port, zone) for name in names)
     collector = Collector(Setup(inverters, sinks))

@@ -121,7 +121,10 @@ STAIRS = {
     "spool": ("age", "row"),
     "outbox": ("lane", "settled", "trouble"),
     "health": ("answers",),
-    "top": ("inverter", "recorded", "source", "drawn", "flow", "curves", "facts", "head", "help", "objects", "today"),
+    "top": (
+        *("source", "page", "inverter", "recorded", "collected", "drawn", "flow", "curves", "facts", "head", "help"),
+        *("objects", "today"),
+    ),
     "homeassistant": ("totals", "views", "entities", "commands", "inverter"),
     "cli": (
         "run",

@@ -69,10 +69,10 @@ class Login(Table, frozen=True):
 class Page:
     """The page of a collector: a sink for readings, and a server for browsers."""
 
-    def __init__(self, setup: WebSetup) -> None:
-        """Raises ConfigError for a password that cannot be had."""
+    def __init__(self, setup: WebSetup, wall_clock: Callable[[], int] = time.time_ns) -> None:
+        """``wall_clock`` is that of the readings. Raises ConfigError for a password that cannot be had."""
         self.setup = setup
-        self.picture = Picture(self._absent)
+        self.picture = Picture(self._absent, wall_clock)
         self.browsers = Browsers(self.picture)
         self._watched: Callable[[], Mapping[str, Watched]] = dict
         self._teller = Teller(self.picture, lambda: self._watched())  # noqa: PLW0108  # as it is then
@@ -325,7 +325,8 @@ class Page:
         name = self._at_work(asked(request, InverterQuery).inverter)
         watched = self._watched()[name]
         if self._logbooks.get(name, (None,))[0] is not watched.client:
-            self._logbooks[name] = watched.client, Logbook(watched.client, self.picture.inverters[name].zone)
+            zone = self.picture.inverters[name].zone
+            self._logbooks[name] = watched.client, Logbook(watched.client, zone, self.picture.wall_clock)
         return answer({"inverter": name, "events": await self._logbooks[name][1].events()})
 
     # --- which inverter -----------------------------------------------------------------------------------------

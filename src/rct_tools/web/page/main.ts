@@ -114,6 +114,7 @@ function show(): void {
     name,
     inverter: () => source.inverters[name] ?? GONE,
     link: () => source.link,
+    now: () => source.now(),
     query: query(),
     path: pathOf,
     go,
@@ -158,7 +159,7 @@ function tell(): void {
   if (inverter.up) {
     if (!hasSaidLost) banner.hidden = true;
   } else {
-    warn(old === null ? text("neverHeard") : text("away", { time: moment(Date.now() - old, inverter.zone, TIME) }));
+    warn(old === null ? text("neverHeard") : text("away", { time: moment(live.now() - old, inverter.zone, TIME) }));
   }
 }
 
