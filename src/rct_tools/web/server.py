@@ -77,6 +77,7 @@ class Page:
         self._watched: Callable[[], Mapping[str, Watched]] = dict
         self._teller = Teller(self.picture, lambda: self._watched())  # noqa: PLW0108  # as it is then
         self._desk = Desk()
+        self._door = Desk()  # of its own: who tries passwords must not keep those away who are in
         store = Store(setup.store) if setup.store else None
         self._past = Past(store, self.picture, self._named, self._absent, self._desk, setup.tariff)
         self._password = Password(setup.password.reveal()) if setup.password != NO_SECRET else None
@@ -137,6 +138,7 @@ class Page:
             await asyncio.wait([telling])
             await runner.cleanup()
             self._desk.close()
+            self._door.close()
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         serve = runner.server
@@ -237,11 +239,11 @@ class Page:
         if wait := self._attempts.wait(visitor.host, time.monotonic()):
             return _too_soon(wait)
         # One after the other: who tries many at once must not get ahead of the count, nor of our memory.
-        with self._desk.place():
+        with self._door.place():
             async with self._turn:
                 if wait := self._attempts.wait(visitor.host, time.monotonic()):
                     return _too_soon(wait)
-                is_right = await self._desk.do(lambda: password.is_right(tried))
+                is_right = await self._door.do(lambda: password.is_right(tried))
                 if not is_right:
                     self._attempts.wrong(visitor.host, time.monotonic())
                     logger.warning("%s: a wrong password for the page", visitor.host)
