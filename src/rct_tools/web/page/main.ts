@@ -148,6 +148,7 @@ function tell(): void {
   }
   if (!inverter || !name) {
     warn(text("noInverter"));
+    if (!view) main.replaceChildren(); // there is nothing that it waits for
     return;
   }
   const old = inverter.age === null ? null : inverter.age + performance.now() - inverter.told;
@@ -185,6 +186,7 @@ function changed(): void {
   if (chooser.options.length !== names.length) {
     chooser.replaceChildren(...names.map((each) => h("option", { value: each }, each)));
     chooser.hidden = names.length < 2;
+    heading.classList.toggle("hidden", !chooser.hidden); // which says the name, too
   }
   const name = chosen();
   if (name) {
