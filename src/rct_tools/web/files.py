@@ -39,6 +39,11 @@ class Asset:
     tag: str
 
 
+def is_built() -> bool:
+    """Tell whether the page is built."""
+    return (files("rct_tools.web") / "built" / "index.html").is_file()
+
+
 def load_assets(folder: Traversable | None = None) -> Mapping[str, Asset]:
     """Return what each path of the page gives; where the page is not built, all paths of views say so."""
     folder = folder or files("rct_tools.web") / "built"

@@ -10,6 +10,7 @@ export interface Line {
   label: string;
   values: (number | null)[];
   isShare: boolean; // else it is what the chart is of
+  isEdge?: boolean; // one of two, the upper first, between which there is colour
 }
 
 /** What a chart is of, beside shares. */
@@ -19,6 +20,8 @@ export interface Subject {
   tick: (value: number, all: number[]) => string;
   /** Return where the axis begins and ends. */
   range: (low: number, high: number) => [number, number];
+  form?: Intl.DateTimeFormatOptions; // how a time is written; without, as long as the chart needs it
+  open?: (seconds: number) => void; // where a time leads
 }
 
 export const POWERS: Subject = {
@@ -47,6 +50,7 @@ export class Chart {
   private readonly hidden = new Set<string>();
   private plot: uPlot | undefined;
   private at: number | null = null;
+  private pressed = { x: 0, at: null as number | null };
   private readonly dark = matchMedia("(prefers-color-scheme: dark)");
   private readonly redraw = () => this.draw();
   private readonly sizes = new ResizeObserver(() => this.resize());
@@ -66,6 +70,8 @@ export class Chart {
       "aria-label": text(subject.name),
       "aria-describedby": help,
       keydown: (event: KeyboardEvent) => this.key(event),
+      pointerdown: (event: PointerEvent) => (this.pressed.x = event.clientX),
+      click: (event: PointerEvent) => this.click(event),
       blur: () => this.point(null),
     });
     this.readout = h("span", { class: "when" });
@@ -75,7 +81,7 @@ export class Chart {
       { class: "chart" },
       h("div", { class: "legend" }, this.readout, ...lines.map((line, index) => this.entry(line, index))),
       this.stage,
-      h("p", { class: "help", id: help }, text("chartHelp")),
+      h("p", { class: "help", id: help }, text(subject.open ? "chartOpens" : "chartHelp")),
     );
     this.dark.addEventListener("change", this.redraw);
     this.sizes.observe(this.stage);
@@ -119,6 +125,7 @@ export class Chart {
     const axis = { stroke: ink, grid: { stroke: lattice, width: 1 }, ticks: { stroke: lattice, width: 1 }, font: "12px system-ui, sans-serif" };
     const shares = this.lines.some((line) => line.isShare);
     const narrow = this.width < NARROW;
+    const edges = this.lines.flatMap((line, index) => (line.isEdge ? [index + 1] : []));
     this.plot = new uPlot(
       {
         width: this.width,
@@ -141,12 +148,13 @@ export class Chart {
             show: !this.hidden.has(line.key),
             scale: line.isShare ? "share" : "left",
             stroke: colour(line.key),
-            width: line.isShare ? 1.5 : 2,
+            width: line.isEdge ? 1 : line.isShare ? 1.5 : 2,
             ...(line.isShare ? { dash: [6, 4] } : {}),
             ...(line.key === "sun" ? { fill: colour("sun-fill") } : {}),
             points: { show: false },
           })),
         ],
+        ...(edges.length ? { bands: [{ series: edges as uPlot.Band.Bounds, fill: colour("charge-fill") }] } : {}),
         hooks: { setCursor: [(plot) => this.point(plot.cursor.idx ?? null)] },
       },
       [this.times, ...this.lines.map((line) => line.values)] as uPlot.AlignedData,
@@ -169,12 +177,24 @@ export class Chart {
   private point(index: number | null): void {
     this.at = index;
     const time = index === null ? undefined : this.times[index];
-    const form = this.isOfDays ? DATE_TIME : this.isLong ? { weekday: "short" as const, ...TIME } : TIME;
+    const form = this.subject.form ? this.subject.form : this.isOfDays ? DATE_TIME : this.isLong ? { weekday: "short" as const, ...TIME } : TIME;
     say(this.readout, time === undefined ? "" : moment(time * 1000, this.zone, form));
     this.lines.forEach((line, n) => {
       const value = index === null ? null : (line.values[index] ?? null);
       say(this.values[n]!, index === null ? "" : value === null ? NOTHING : line.isShare ? percent(value) : this.subject.show(value));
     });
+  }
+
+  /** Go where the place leads that was clicked; a finger shows its values first, and dragging only zooms. */
+  private click(event: PointerEvent): void {
+    const isTold = event.pointerType !== "touch" || this.pressed.at === this.at;
+    this.pressed.at = this.at;
+    if (isTold && Math.abs(event.clientX - this.pressed.x) < 4) this.open();
+  }
+
+  private open(): void {
+    const time = this.at === null ? undefined : this.times[this.at];
+    if (time !== undefined) this.subject.open?.(time);
   }
 
   private key(event: KeyboardEvent): void {
@@ -195,6 +215,8 @@ export class Chart {
         min: Math.max(this.times[0]!, middle - (middle - min) * factor),
         max: Math.min(this.times[last]!, middle + (max - middle) * factor),
       });
+    } else if (event.key === "Enter" && this.subject.open) {
+      this.open();
     } else if (event.key === "Escape") {
       plot.setScale("x", { min: this.times[0]!, max: this.times[last]! });
     } else return;

@@ -48,6 +48,7 @@ let view: View | undefined;
 let marked = ""; // the path that the tabs were made for; they stay, or who uses keys would lose their place
 let shown = ""; // the path and inverter of the view
 let hasSaidLost = false;
+let hasPassword = true; // or it is a reverse proxy that logs people in
 let heardAt: number | undefined; // UTC, milliseconds: how old what is shown is, while there is no connection
 
 document.documentElement.lang = language;
@@ -113,8 +114,10 @@ function show(): void {
     name,
     inverter: () => source.inverters[name] ?? GONE,
     link: () => source.link,
+    now: () => source.now(),
     query: query(),
     path: pathOf,
+    go,
     fail,
   });
   main.replaceChildren(view.element);
@@ -157,7 +160,7 @@ function tell(): void {
   if (inverter.up) {
     if (!hasSaidLost) banner.hidden = true;
   } else {
-    warn(old === null ? text("neverHeard") : text("away", { time: moment(Date.now() - old, inverter.zone, TIME) }));
+    warn(old === null ? text("neverHeard") : text("away", { time: moment(live.now() - old, inverter.zone, TIME) }));
   }
 }
 
@@ -207,7 +210,7 @@ function login(): void {
   view = undefined;
   shown = "";
   banner.hidden = trouble.hidden = true;
-  main.replaceChildren(makeLogin(() => begin()));
+  main.replaceChildren(hasPassword ? makeLogin(() => begin()) : h("p", { class: "wait" }, text("loginElsewhere")));
   main.querySelector<HTMLInputElement>("#password")?.focus();
 }
 
@@ -220,20 +223,26 @@ function begin(): void {
   if (live) live.connect();
   else live = new Live(changed, linked, login);
   show();
-  void get<Session>("/api/session").then((session) => (logout.hidden = !session.password));
+  void get<Session>("/api/session").then((session) => (logout.hidden = !session.password || session.user !== ""));
 }
 
 addEventListener("popstate", show);
 document.addEventListener("click", (event) => {
   const link = event.target instanceof Element ? event.target.closest("a") : null;
   const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-  if (!link || !isPlain || link.origin !== location.origin || !(link.pathname in VIEWS) || link.hash) return;
+  if (!link || !isPlain || event.defaultPrevented) return;
+  const to = new URL(link.getAttribute("href") ?? "", location.href); // a link in a picture has no parts of its own
+  if (to.origin !== location.origin || !(to.pathname in VIEWS) || to.hash) return;
   event.preventDefault();
-  go(link.pathname + link.search);
+  go(to.pathname + to.search);
 });
 setInterval(refresh, 1000);
 show();
 get<Session>("/api/session").then(
-  (session) => (session.open ? begin() : login()),
+  (session) => {
+    hasPassword = session.password;
+    if (session.open) begin();
+    else login();
+  },
   () => begin(),
 );
