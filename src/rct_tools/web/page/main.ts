@@ -151,10 +151,11 @@ function tell(): void {
   }
   if (!inverter || !name) {
     warn(text("noInverter"));
+    if (!view) main.replaceChildren(); // there is nothing that it waits for
     return;
   }
   const old = inverter.age === null ? null : inverter.age + performance.now() - inverter.told;
-  heardAt = old === null ? undefined : Date.now() - old;
+  heardAt = old === null ? undefined : live.now() - old;
   say(freshness, old === null ? "" : text("updated", { age: age(old) })); // no live region: it would be read each second
   if (inverter.up) {
     if (!hasSaidLost) banner.hidden = true;
@@ -188,6 +189,7 @@ function changed(): void {
   if (chooser.options.length !== names.length) {
     chooser.replaceChildren(...names.map((each) => h("option", { value: each }, each)));
     chooser.hidden = names.length < 2;
+    heading.classList.toggle("hidden", !chooser.hidden); // which says the name, too
   }
   const name = chosen();
   if (name) {
