@@ -162,7 +162,7 @@ async def test_it_comes_back_when_the_collector_does(caplog: pytest.LogCaptureFi
             await until(lambda: seen(source).health.powers.house is not None)
         await until(lambda: seen(source).up is False)
         assert seen(source).health.powers.house is None  # at once, not when it would be too old
-        assert source.title == "roof: its collector is away"
+        assert source.title == "roof: no collector"
         async with showing(simulator, plan=QUICK, port=port, password=PASSWORD):  # which knows nobody any more
             await until(lambda: seen(source).up is True)
             await until(lambda: seen(source).health.powers.house is not None)
@@ -172,7 +172,7 @@ async def test_it_comes_back_when_the_collector_does(caplog: pytest.LogCaptureFi
             await page.__aexit__(None, None, None)
     said = [record.getMessage() for record in caplog.records if record.name.startswith("rct_tools.top")]
     assert len(said) == 2, said
-    assert said[0].endswith("; trying again")
+    assert said[0] == f"http://127.0.0.1:{port}: the connection ended; trying again"
     assert said[1] == f"http://127.0.0.1:{port}: is back"
 
 
@@ -377,7 +377,8 @@ def page_error(status: int, text: str) -> web.Response:
 NO_PAGE: list[tuple[str, Any, str]] = [  # what it is asked, what it answers, what is said
     ("session", web.Response(text="<html>"), r"is no page of RCT Tools: JSON is malformed"),
     ("session", web.Response(body=b'"\xff"'), r"is no page of RCT Tools: "),
-    ("session", {"open": 7}, r"is no page of RCT Tools: Expected `bool`, got `int` - at `\$.open`"),
+    ("session", {"password": True, "open": 7}, r"is no page of RCT Tools: Expected `bool`, got `int` - at `\$.open`"),
+    ("session", {"password": False, "open": False}, r"is only for those whom its reverse proxy has logged in$"),
     ("session", web.Response(status=404, text="x"), r"answers 404 Not Found, which no page of RCT Tools does"),
     ("session", web.Response(status=302, headers={"Location": "http://x.invalid/"}), r"answers 302 Found"),
     ("session", page_error(421, "ask for it as localhost"), r": ask for it as localhost$"),
@@ -501,14 +502,14 @@ async def test_what_lies_here_when_the_machine_wakes_is_old() -> None:
 async def test_a_live_page_that_turns_away() -> None:
     full = page_error(503, "too many pages are open")
     async with scripted(live=full) as url, watching(url) as source:
-        await until(lambda: source.title == "roof: its collector is away")
+        await until(lambda: source.title == "roof: no collector")
 
 
 async def test_a_password_that_is_changed_ends_it() -> None:
     sessions = iter([True])
 
     async def session(_request: web.Request) -> web.Response:
-        return web.json_response({"open": next(sessions, False)})
+        return web.json_response({"password": True, "open": next(sessions, False)})
 
     async with scripted({"inverters": {}}, session=session) as url, collected(Page(url)) as source:
         with pytest.raises(ConfigError, match=r"asks for a password"):
