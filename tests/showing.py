@@ -18,8 +18,10 @@ from rct_tools.settings import NO_SECRET, Secret
 from rct_tools.setups import InverterSetup, Setup, SinkSetup
 from rct_tools.simulator import Simulator
 from rct_tools.times import SECOND
+from rct_tools.web.door import ReverseProxy
 from rct_tools.web.server import Page
 from rct_tools.web.table import WebSetup
+from rct_tools.web.tariff import Tariff
 
 ZONE = f"Etc/GMT{max(datetime.now(UTC).hour - 15, -14):+d}"
 """A time zone in which it is afternoon now, whenever that is: so the day that is shown has much to show."""
@@ -49,13 +51,16 @@ async def showing(
     host: str = "127.0.0.1",
     zone: str = ZONE,
     port: int = 0,
+    proxy: ReverseProxy | None = None,
+    tariff: Tariff | None = None,
     wall_clock: Callable[[], int] = time.time_ns,
 ) -> AsyncIterator[Shown]:
     """Collect from a simulator that runs, and show it; ``names`` are those of as many inverters, all the same.
 
     ``wall_clock`` is what the page takes for now.
     """
-    page = Page(WebSetup(host, port, Secret(password) if password else NO_SECRET, store), wall_clock)
+    secret = Secret(password) if password else NO_SECRET
+    page = Page(WebSetup(host, port, secret, store, proxy, tariff), wall_clock)
     sinks = (SinkSetup("page", page.open), *((sink_of(f"sqlite:{store}"),) if store else ()))
     inverters = tuple(InverterSetup(name, simulator.host, plan or load_plan(), simulator.port, zone) for name in names)
     collector = Collector(Setup(inverters, sinks))

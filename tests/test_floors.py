@@ -143,11 +143,11 @@ STAIRS = {
         "collect",
         "chart",
     ),
-    "sinks": ("topics", "broker", "account", "answer", "past"),
+    "sinks": ("topics", "broker", "account", "answer", "past", "hours"),
     "steering": ("order", "commands"),
     "web": (
-        *("table", "picture", "browsers", "door", "password", "store", "logbook", "documents", "files", "answers"),
-        *("desk", "past"),
+        *("door", "tariff", "table", "picture", "browsers", "password", "slots", "bill", "store", "logbook"),
+        *("documents", "files", "answers", "connection", "desk", "spread", "past"),
     ),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (

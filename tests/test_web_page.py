@@ -6,32 +6,26 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser
 
 from rct_tools.objects import registry
 from rct_tools.plain import plain
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.inverter import Inverter
-from rct_tools.web import files
 
-from servers import require
+from browsing import SIZES, SOURCES, as_shown, launched, opened, reads, ready, truth, violations
 from showing import QUICK, ZONE, Shown, known, showing, until
 from stored_past import fill
 
 NOON = datetime(2026, 6, 21, 12)  # noqa: DTZ001  # the clock on the wall
-SOURCES = Path(files.__file__).parent / "page"
-AXE = SOURCES / "node_modules" / "axe-core" / "axe.min.js"
 PATHS = ("/", "/day", "/week", "/month", "/year", "/battery", "/events", "/inverter")
-SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1440, "height": 900}}
 FLOWS = {
     "sun": ("dc_conv.dc_conv_struct[0].p_dc", "dc_conv.dc_conv_struct[1].p_dc"),
     "house": ("g_sync.p_ac_load_sum_lp",),
@@ -41,33 +35,10 @@ FLOWS = {
 PASSWORD = "correct horse battery"
 
 
-@dataclass
-class Watch:
-    """What a page has done that it should not."""
-
-    errors: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
-
-    def look_at(self, page: Page) -> None:
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None if re.match(r"http://127\.0\.0\.1:\d+/", request.url) else self.elsewhere.append(request.url)
-            ),
-        )
-
-
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    program = require("chromium")
-    if not (SOURCES.parent / "built" / "app.js").exists() or not AXE.exists():
-        require("the page, by `make web`,")
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield chromium
-        await chromium.close()
+    async with launched() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -94,46 +65,6 @@ async def shown(simulator: Simulator, past: bytes, tmp_path: Path) -> AsyncItera
     async with showing(simulator, store=store, plan=QUICK) as shown:
         await until(known(shown, "battery.soc", "battery.cells[4]", "energy.e_ext_day", "energy.e_grid_feed_day"))
         yield shown
-
-
-@asynccontextmanager
-async def opened(browser: Browser, url: str, **options: Any) -> AsyncIterator[tuple[Page, Watch]]:
-    """Open a page, in English on a desktop by default; at the end nothing must have gone wrong."""
-    context = await browser.new_context(**{"locale": "en-GB", "viewport": SIZES["desktop"], **options})
-    page = await context.new_page()
-    watch = Watch()
-    watch.look_at(page)
-    await page.goto(url)
-    try:
-        yield page, watch
-    finally:
-        await context.close()
-
-
-def truth(simulator: Simulator, names: Sequence[str]) -> float:
-    values = [registry[name].decode(simulator.inverter.payload(registry[name])) for name in names]
-    return sum(value for value in values if isinstance(value, float))
-
-
-def as_shown(watts: float, point: str = ".") -> str:
-    size = abs(watts)
-    text = f"{size:.0f} W" if size < 999.5 else f"{size / 1000:.2f} kW"
-    return text.replace(".", point)
-
-
-async def reads(page: Page, selector: str, text: str) -> None:
-    """Wait until an element says exactly this."""
-    await page.wait_for_function(
-        "([selector, text]) => document.querySelector(selector)?.textContent.trim() === text", arg=[selector, text]
-    )
-
-
-async def ready(page: Page) -> None:
-    """Wait until a view has all it wants."""
-    await page.wait_for_function(
-        "() => !document.querySelector('[aria-busy]') && document.querySelector('main .card, main table') !== null"
-        " && !document.body.innerText.includes('Loading') && !document.body.innerText.includes('Wird geladen')"
-    )
 
 
 # --- what is shown is true ------------------------------------------------------------------------------------------
@@ -341,9 +272,7 @@ async def test_axe_finds_nothing_and_nothing_is_cut(
             await page.goto(shown.url + path)
             await ready(page)
             assert await page.get_attribute("html", "lang") == locale[:2]
-            await page.evaluate(AXE.read_text("utf-8"))
-            result = await page.evaluate("() => axe.run()")
-            found = [(v["id"], [node["html"] for node in v["nodes"]][:3]) for v in result["violations"]]
+            found = await violations(page)
             assert found == [], (path, json.dumps(found, indent=1))
             wide = await page.evaluate(
                 "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -401,13 +330,15 @@ async def test_nothing_moves_for_those_who_want_that(shown: Shown, browser: Brow
         assert await page.evaluate("() => document.getAnimations().length") > 0
 
 
-async def test_password_is_asked_for(simulator: Simulator, browser: Browser) -> None:
-    async with showing(simulator, password=PASSWORD) as shown, opened(browser, f"{shown.url}/battery") as (page, watch):
+async def test_password_is_asked_for(simulator: Simulator, browser: Browser, tmp_path: Path) -> None:
+    async with (
+        showing(simulator, password=PASSWORD, store=tmp_path / "r.db") as shown,
+        opened(browser, f"{shown.url}/battery") as (page, watch),
+    ):
         await page.fill("#password", "wrong password")
         await page.keyboard.press("Enter")
         await reads(page, ".login [role=alert]", "This is not the password.")
-        await page.evaluate(AXE.read_text("utf-8"))
-        assert (await page.evaluate("() => axe.run()"))["violations"] == []
+        assert await violations(page) == []
         await page.fill("#password", PASSWORD)
         await page.keyboard.press("Enter")
         await page.wait_for_selector(".tower")

@@ -10,7 +10,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
 
-VIEWS: Final = ("/", "/day", "/week", "/month", "/year", "/battery", "/events", "/inverter", "/login")
+VIEWS: Final = ("/", "/day", "/week", "/month", "/year", "/battery", "/events", "/inverter", "/kiosk", "/login")
 """Paths of the one page: what it shows is up to its script."""
 
 FILES: Final[Mapping[str, tuple[str, str]]] = {  # path: file, type
@@ -18,6 +18,7 @@ FILES: Final[Mapping[str, tuple[str, str]]] = {  # path: file, type
     "/app.js": ("app.js", "text/javascript; charset=utf-8"),
     "/app.css": ("app.css", "text/css; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
+    **{f"/icon-{size}.png": (f"icon-{size}.png", "image/png") for size in (180, 192, 512)},  # by tests/icons.py
     "/uplot-licence.txt": ("uplot-licence.txt", "text/plain; charset=utf-8"),  # what app.js is in part
     "/manifest.webmanifest": ("manifest.webmanifest", "application/manifest+json"),
 }

@@ -36,6 +36,12 @@ export function energy(wattHours: number | null | undefined): string {
   return kilo < 9999.5 ? amount(kilo, "kWh", kilo < 99.95 ? 1 : 0) : amount(kilo / 1000, "MWh", 1);
 }
 
+/** Return a sum of money, to the cent. */
+export function money(sum: number | null | undefined, currency: string): string {
+  if (sum === null || sum === undefined) return NOTHING;
+  return new Intl.NumberFormat(locale, { style: "currency", currency }).format(sum).replace("-", "−");
+}
+
 /** Return a share from 0 to 1 as percent. */
 export function percent(share: number | null | undefined, decimals = 0): string {
   return share === null || share === undefined ? NOTHING : amount(share * 100, "%", decimals);

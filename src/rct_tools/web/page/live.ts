@@ -89,7 +89,8 @@ export class Live {
   /** Connect again, unless one must log in first, which an EventSource does not tell. */
   private async again(): Promise<void> {
     try {
-      const answer = await fetch("/api/session");
+      const answer = await fetch("/api/session", { redirect: "manual" });
+      if (answer.type === "opaqueredirect" || answer.status === 401) location.reload(); // a reverse proxy has its own login
       const session = (await answer.json()) as { open: boolean };
       if (session.open) this.connect();
       else this.refused();

@@ -6,6 +6,7 @@ import { h, say } from "./elements";
 import { makeEvents } from "./events";
 import { TIME, age, moment } from "./format";
 import { makeInverter } from "./inverter";
+import { makeKiosk } from "./kiosk";
 import { type Inverter, type Link, Live, isHere } from "./live";
 import { makeLogin } from "./login";
 import { makeNow } from "./now";
@@ -22,6 +23,7 @@ const VIEWS: Record<string, { make: (context: Context) => View; name: keyof Text
   "/battery": { make: makeBattery, name: "battery", tab: "/battery" },
   "/events": { make: makeEvents, name: "events", tab: "/events" },
   "/inverter": { make: makeInverter, name: "inverter", tab: "/inverter" },
+  "/kiosk": { make: makeKiosk, name: "kiosk", tab: "/" },
 };
 const TABS: [string, keyof Texts][] = [
   ["/", "now"],
@@ -46,6 +48,8 @@ let view: View | undefined;
 let marked = ""; // the path that the tabs were made for; they stay, or who uses keys would lose their place
 let shown = ""; // the path and inverter of the view
 let hasSaidLost = false;
+let hasPassword = true; // or it is a reverse proxy that logs people in
+let heardAt: number | undefined; // UTC, milliseconds: how old what is shown is, while there is no connection
 
 document.documentElement.lang = language;
 document.body.append(
@@ -89,6 +93,7 @@ function show(): void {
   const found = VIEWS[location.pathname] ?? VIEWS["/"]!;
   if (marked !== location.pathname + location.search) {
     marked = location.pathname + location.search;
+    document.body.classList.toggle("kiosk", found.make === makeKiosk);
     document.title = `${text(found.name)} – ${text("title")}`;
     for (const [path, label] of TABS) {
       const tab = tabs.querySelector(`.tab-${label}`) ?? tabs.appendChild(h("a", { class: `tab-${label}` }, text(label)));
@@ -112,6 +117,7 @@ function show(): void {
     now: () => source.now(),
     query: query(),
     path: pathOf,
+    go,
     fail,
   });
   main.replaceChildren(view.element);
@@ -140,7 +146,7 @@ function tell(): void {
   document.body.classList.toggle("away", !inverter || !isHere(inverter, link));
   if (link === "lost") {
     warn(text("lost"));
-    say(freshness, "");
+    say(freshness, heardAt === undefined ? "" : text("heardAt", { time: moment(heardAt, inverter?.zone ?? "UTC", TIME) }));
     return;
   }
   if (!inverter || !name) {
@@ -148,6 +154,7 @@ function tell(): void {
     return;
   }
   const old = inverter.age === null ? null : inverter.age + performance.now() - inverter.told;
+  heardAt = old === null ? undefined : Date.now() - old;
   say(freshness, old === null ? "" : text("updated", { age: age(old) })); // no live region: it would be read each second
   if (inverter.up) {
     if (!hasSaidLost) banner.hidden = true;
@@ -201,7 +208,7 @@ function login(): void {
   view = undefined;
   shown = "";
   banner.hidden = trouble.hidden = true;
-  main.replaceChildren(makeLogin(() => begin()));
+  main.replaceChildren(hasPassword ? makeLogin(() => begin()) : h("p", { class: "wait" }, text("loginElsewhere")));
   main.querySelector<HTMLInputElement>("#password")?.focus();
 }
 
@@ -214,20 +221,26 @@ function begin(): void {
   if (live) live.connect();
   else live = new Live(changed, linked, login);
   show();
-  void get<Session>("/api/session").then((session) => (logout.hidden = !session.password));
+  void get<Session>("/api/session").then((session) => (logout.hidden = !session.password || session.user !== ""));
 }
 
 addEventListener("popstate", show);
 document.addEventListener("click", (event) => {
   const link = event.target instanceof Element ? event.target.closest("a") : null;
   const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-  if (!link || !isPlain || link.origin !== location.origin || !(link.pathname in VIEWS) || link.hash) return;
+  if (!link || !isPlain || event.defaultPrevented) return;
+  const to = new URL(link.getAttribute("href") ?? "", location.href); // a link in a picture has no parts of its own
+  if (to.origin !== location.origin || !(to.pathname in VIEWS) || to.hash) return;
   event.preventDefault();
-  go(link.pathname + link.search);
+  go(to.pathname + to.search);
 });
 setInterval(refresh, 1000);
 show();
 get<Session>("/api/session").then(
-  (session) => (session.open ? begin() : login()),
+  (session) => {
+    hasPassword = session.password;
+    if (session.open) begin();
+    else login();
+  },
   () => begin(),
 );

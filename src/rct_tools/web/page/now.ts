@@ -8,8 +8,9 @@ import { Flow, type Powers } from "./flow";
 import { isoDate } from "./format";
 import { type Inverter, type Link, fresh } from "./live";
 import { shift } from "./past";
+import { faultList } from "./terms";
 import { text } from "./texts";
-import { energyTiles, list } from "./tiles";
+import { energyTiles } from "./tiles";
 import type { Context, View } from "./view";
 
 const EVERY = 20_000; // ms from one look at the energies to the next
@@ -71,7 +72,7 @@ export function makeNow(context: Context): View {
       const found = state.up ? (state.health?.faults ?? []) : [];
       faults.replaceChildren(
         ...(found.length
-          ? [h("section", { class: "card trouble", role: "alert" }, h("h2", {}, text("faults")), list(found.map((f) => `${f.text} (${f.number})`), "en"))]
+          ? [h("section", { class: "card trouble", role: "alert" }, h("h2", {}, text("faults")), faultList(found))]
           : []),
       );
     } catch (error) {
@@ -107,11 +108,12 @@ export function makeNow(context: Context): View {
       h("section", { class: "card picture" }, h("h2", { class: "hidden" }, text("flowTitle")), flow.element, aloud),
       h(
         "section",
-        { class: "card" },
+        { class: "card energies" },
         h("h2", {}, text("today")),
         today,
       ),
       h("section", { class: "card course" }, h("h2", {}, text("course")), course),
+      h("p", { class: "onward" }, h("a", { href: context.path("/kiosk"), class: "more" }, text("kiosk"))),
     ),
     update,
     close: () => {

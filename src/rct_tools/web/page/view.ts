@@ -10,6 +10,8 @@ export interface Context {
   query: URLSearchParams;
   /** Return the path of a view, for the inverter that is shown. */
   path: (view: string, query?: Record<string, string>) => string;
+  /** Go to a path. */
+  go: (path: string) => void;
   /** Show an error in one line. */
   fail: (error: unknown) => void;
 }
