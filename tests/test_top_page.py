@@ -85,7 +85,7 @@ async def test_it_shows_what_the_inverter_says() -> None:
         assert picture.up
         assert picture.age is not None
         assert picture.age < 30 * SECOND
-        assert picture.curves["house"][-1] == pytest.approx(truth.load)
+        assert pytest.approx(truth.load) in picture.curves["house"]
         await until(lambda: seen(source).health.quality.requests > 0)
         assert seen(source).health.quality.requests <= asked.counters.requests
         assert source.zone == ZoneInfo(ZONE)
@@ -162,7 +162,7 @@ async def test_it_comes_back_when_the_collector_does(caplog: pytest.LogCaptureFi
             await until(lambda: seen(source).health.powers.house is not None)
         await until(lambda: seen(source).up is False)
         assert seen(source).health.powers.house is None  # at once, not when it would be too old
-        assert source.title == "roof: its collector is away"
+        assert source.title == "roof: no collector"
         async with showing(simulator, plan=QUICK, port=port, password=PASSWORD):  # which knows nobody any more
             await until(lambda: seen(source).up is True)
             await until(lambda: seen(source).health.powers.house is not None)
@@ -172,7 +172,7 @@ async def test_it_comes_back_when_the_collector_does(caplog: pytest.LogCaptureFi
             await page.__aexit__(None, None, None)
     said = [record.getMessage() for record in caplog.records if record.name.startswith("rct_tools.top")]
     assert len(said) == 2, said
-    assert said[0].endswith("; trying again")
+    assert said[0] == f"http://127.0.0.1:{port}: the connection ended; trying again"
     assert said[1] == f"http://127.0.0.1:{port}: is back"
 
 
@@ -285,9 +285,9 @@ def answering(answer: Any) -> Handler:
 
 async def test_values_are_as_old_as_the_page_says() -> None:
     told = message(
+        sun_a=value(700.0, age=1000),
         house=value(500.0, age=59_000),
         grid=value(100.0, age=61_000),
-        sun_a=value(700.0, age=1000),
     )
     async with scripted(told) as url, watching(url) as source:
         await until(lambda: seen(source).health.powers.sun_a == 700.0)
@@ -300,6 +300,10 @@ async def test_values_are_as_old_as_the_page_says() -> None:
         age = seen(source).age
         assert age is not None
         assert age >= 59 * SECOND
+        heard = seen(source).heard
+        newest = source.newest(POWERS["sun_a"])
+        assert newest is not None
+        assert heard == newest.time
 
 
 ODD: dict[str, Any] = {
@@ -377,7 +381,8 @@ def page_error(status: int, text: str) -> web.Response:
 NO_PAGE: list[tuple[str, Any, str]] = [  # what it is asked, what it answers, what is said
     ("session", web.Response(text="<html>"), r"is no page of RCT Tools: JSON is malformed"),
     ("session", web.Response(body=b'"\xff"'), r"is no page of RCT Tools: "),
-    ("session", {"open": 7}, r"is no page of RCT Tools: Expected `bool`, got `int` - at `\$.open`"),
+    ("session", {"password": True, "open": 7}, r"is no page of RCT Tools: Expected `bool`, got `int` - at `\$.open`"),
+    ("session", {"password": False, "open": False}, r"is only for those whom its reverse proxy has logged in$"),
     ("session", web.Response(status=404, text="x"), r"answers 404 Not Found, which no page of RCT Tools does"),
     ("session", web.Response(status=302, headers={"Location": "http://x.invalid/"}), r"answers 302 Found"),
     ("session", page_error(421, "ask for it as localhost"), r": ask for it as localhost$"),
@@ -495,20 +500,22 @@ async def test_what_lies_here_when_the_machine_wakes_is_old() -> None:
         passed[0] += 3600 * SECOND
         hold.set()
         await until(lambda: seen(source).up is False)
-        assert seen(source).health.powers.house is None
+        reading = source.newest(POWERS["house"])
+        assert reading is not None
+        assert reading.value == 1.0  # and not what was lying here
 
 
 async def test_a_live_page_that_turns_away() -> None:
     full = page_error(503, "too many pages are open")
     async with scripted(live=full) as url, watching(url) as source:
-        await until(lambda: source.title == "roof: its collector is away")
+        await until(lambda: source.title == "roof: no collector")
 
 
 async def test_a_password_that_is_changed_ends_it() -> None:
     sessions = iter([True])
 
     async def session(_request: web.Request) -> web.Response:
-        return web.json_response({"open": next(sessions, False)})
+        return web.json_response({"password": True, "open": next(sessions, False)})
 
     async with scripted({"inverters": {}}, session=session) as url, collected(Page(url)) as source:
         with pytest.raises(ConfigError, match=r"asks for a password"):

@@ -95,7 +95,7 @@ class Collected:
     @property
     def title(self) -> str:
         """Return which inverter of which page it is."""
-        return f"{self.name} at {self._page.peer}" if self._is_there else f"{self.name}: its collector is away"
+        return f"{self.name} at {self._page.peer}" if self._is_there else f"{self.name}: no collector"
 
     async def run(self) -> None:
         """Take what the page tells, until cancelled; where it is away, try again. Raises ConfigError."""

@@ -113,7 +113,8 @@ class Curves(msgspec.Struct, frozen=True):
 
 
 class _Session(msgspec.Struct, frozen=True):
-    open: bool
+    password: bool  # whether there is one
+    open: bool  # whether all may be seen
 
 
 class Page:
@@ -148,8 +149,11 @@ class Page:
 
     async def log_in(self) -> None:
         """Log in, unless that has been done, or is not needed. Raises as __aenter__."""
-        if (await self.get("session", _Session)).open:
+        session = await self.get("session", _Session)
+        if session.open:
             return
+        if not session.password:
+            raise ConfigError(f"{self.url}: is only for those whom its reverse proxy has logged in")
         if not self._password:
             raise ConfigError(f"{self.url}: asks for a password: give the file that holds it, --password-file")
         async with self._asked("POST", "login", json={"password": self._password}) as response:
@@ -193,8 +197,10 @@ class Page:
             raise LinkError(f"{self.url}: cannot connect: {reason}") from exc
         except TimeoutError as exc:
             raise LinkError(f"{self.url}: says nothing") from exc
-        except (aiohttp.ClientError, OSError) as exc:
-            raise LinkError(f"{self.url}: {_line(str(exc)) or 'the connection ended'}") from exc
+        except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, OSError) as exc:
+            raise LinkError(f"{self.url}: the connection ended") from exc
+        except aiohttp.ClientError as exc:
+            raise LinkError(f"{self.url}: {_line(str(exc))}") from exc
 
     async def _decoded(self, response: aiohttp.ClientResponse, kind: type[T]) -> T:
         if response.status != HTTPStatus.OK:
