@@ -180,7 +180,7 @@ async def test_reverse_proxy_that_logs_in(
         assert (await asked(it, "/api/now", {}))[0] == 401  # by the reverse proxy
         status, document = await asked(it, "/api/now", ANNA | origin)
         assert (status, document["inverters"]["roof"]["up"]) == (200, True)
-        session = {"password": False, "open": True, "user": "anna"}
+        session = {"password": False, "open": True, "user": "anna", "control": []}
         assert await asked(it, "/api/session") == (200, session)
         # What browsers say of themselves counts for nothing.
         for name in ("Remote-User", "remote-user", "Remote_User", "X-Forwarded-For", "Forwarded"):

@@ -107,9 +107,14 @@ def test_every_route_is_in_the_contract_and_no_other() -> None:
     gets = {path for path, methods in OPENAPI["paths"].items() if "get" in methods}
     posts = {path for path, methods in OPENAPI["paths"].items() if "post" in methods}
     assert gets == page.routes.keys()
-    assert posts == {"/api/login", "/api/logout"}
+    assert posts == page.posts.keys()
     asked = {path for path, _ in QUESTIONS}
-    assert gets - asked == {"/api/live", "/api/curves.csv", "/api/energies.csv"}  # which are no JSON
+    assert gets - asked == {
+        "/api/live",
+        "/api/curves.csv",
+        "/api/energies.csv",
+        "/api/control",
+    }  # no JSON, or closed
 
 
 def test_the_contract_is_one() -> None:
@@ -370,10 +375,11 @@ async def test_nothing_without_the_password(simulator: Simulator, web: aiohttp.C
         for path in OPENAPI["paths"]:
             if path not in ("/api/session", "/api/openapi.json", "/api/login", "/api/logout"):
                 assert (await answer(web, shown.url + path))[0] == 401, path
-        assert (await answer(web, f"{shown.url}/api/session"))[1] == {"password": True, "open": False, "user": ""}
+        closed = {"password": True, "open": False, "user": "", "control": []}
+        assert (await answer(web, f"{shown.url}/api/session"))[1] == closed
         assert (await answer(web, shown.url))[0] == 200  # the page itself, which holds nothing
         status, document, response = await login(web, shown, PASSWORD)
-        assert (status, document) == (200, {"password": True, "open": True, "user": ""})
+        assert (status, document) == (200, closed | {"open": True})
         cookie = response.headers["Set-Cookie"].lower()
         assert all(part in cookie for part in ("httponly", "samesite=strict", "path=/"))
         assert (await answer(web, f"{shown.url}/api/now"))[0] == 200
@@ -431,7 +437,8 @@ async def test_a_thousand_wrong_passwords(
 
 async def test_login_where_there_is_no_password(shown: Shown, web: aiohttp.ClientSession) -> None:
     assert (await login(web, shown, PASSWORD))[0] == 404
-    assert (await answer(web, f"{shown.url}/api/session"))[1] == {"password": False, "open": True, "user": ""}
+    said = {"password": False, "open": True, "user": "", "control": []}
+    assert (await answer(web, f"{shown.url}/api/session"))[1] == said
 
 
 def test_password_that_cannot_be_had(tmp_path: Path) -> None:

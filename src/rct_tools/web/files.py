@@ -10,7 +10,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
 
-VIEWS: Final = ("/", "/day", "/week", "/month", "/year", "/battery", "/events", "/inverter", "/kiosk", "/login")
+VIEWS: Final = (
+    "/", "/day", "/week", "/month", "/year", "/battery", "/events", "/inverter", "/control", "/kiosk", "/login",
+)  # fmt: skip
 """Paths of the one page: what it shows is up to its script."""
 
 FILES: Final[Mapping[str, tuple[str, str]]] = {  # path: file, type
