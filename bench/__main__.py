@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import bulk, collecting, memory, parsing, reading, recall, sharing, sinks, spool, starting
+from bench import browsers, bulk, collecting, memory, parsing, past, reading, recall, sharing, sinks, spool, starting
 
 # Memory first: what the others leave behind would hide what it looks for.
 PARTS = {
@@ -24,6 +24,8 @@ PARTS = {
     "spool": spool,
     "sinks": sinks,
     "collecting": collecting,
+    "past": past,
+    "browsers": browsers,
     "starting": starting,
 }
 

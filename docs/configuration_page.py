@@ -6,6 +6,7 @@ import importlib
 import types
 import typing
 from collections.abc import Iterator, Mapping
+from datetime import date
 from itertools import groupby
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,8 @@ from rct_tools.proxy.table import ProxyTable
 from rct_tools.settings import Duration, Secret, Size, Tls
 from rct_tools.sinks import SINKS
 from rct_tools.steering.table import ControlTable
-from rct_tools.web.table import WebTable
+from rct_tools.web.table import ReverseProxyTable, WebTable
+from rct_tools.web.tariff import TariffTable
 
 HEAD = """\
 # Configuration
@@ -175,6 +177,43 @@ password = { file = "/etc/rct-tools/page-password" }
 It is changed by a restart only. What it shows, and who can see it: [the page](web.md).
 """
 
+REVERSE_PROXY = """ How to set one up: [the page](web.md#behind-a-reverse-proxy).
+
+```toml
+[[inverter]]
+host = "192.0.2.7"
+
+[web.reverse_proxy]
+addresses = ["127.0.0.1"]
+hosts = ["solar.example.org"]
+user_header = "Remote-User"
+```
+"""
+
+TARIFF = """ The [page](web.md) then shows what a day, a month or a
+year cost and earned; without, it says nothing of money. Prices that change are one table each:
+
+```toml
+[[inverter]]
+host = "192.0.2.7"
+
+[web]
+
+[[tariff]]
+imported = 0.31
+fed_in = 0.0811
+
+[[tariff]]
+from = 2026-01-01
+imported = 0.34
+fed_in = 0.0811
+base = 12.9
+```
+
+What a day before the first prices came to is not known. Prices that change with the hour cannot be had: the inverter
+counts energies by the day.
+"""
+
 TITLES: Mapping[str, str] = {
     "sqlite": "sqlite:", "influx": "influx:// and influx2://", "lines": "jsonl: and csv:", "parquet": "parquet:",
     "mqtt": "mqtt://", "prometheus": "prometheus://", "console": "console:",
@@ -206,6 +245,9 @@ def _parts() -> Iterator[str]:
     yield f"\n## `[control]`\n\n{ControlTable.__doc__.strip()}{CONTROL}\n{_keys(ControlTable)}"
     yield f"\n## `[status]`\n\n{StatusTable.__doc__.strip()} `rct status` asks there.\n\n{_keys(StatusTable)}"
     yield f"\n## `[web]`\n\n{WebTable.__doc__.strip()}{WEB}\n{_keys(WebTable)}"
+    about = f"{ReverseProxyTable.__doc__.strip()}{REVERSE_PROXY}"
+    yield f"\n### `[web.reverse_proxy]`\n\n{about}\n{_keys(ReverseProxyTable)}"
+    yield f"\n## `[[tariff]]`\n\n{TariffTable.__doc__.strip()}{TARIFF}\n{_keys(TariffTable)}"
 
 
 def _keys(table: type[msgspec.Struct], without: str = "") -> str:
@@ -228,7 +270,7 @@ def _kind(hint: Any) -> str:
     if typing.get_origin(hint) is Annotated:
         hint = typing.get_args(hint)[0]
     words = {str: "text", int: "number", float: "number", bool: "true, false", Duration: "duration", Size: "size",
-             Secret: "secret", Tls: "table"}  # fmt: skip
+             Secret: "secret", Tls: "table", date: "date"}  # fmt: skip
     if hint in words:
         return words[hint]
     origin, args = typing.get_origin(hint), typing.get_args(hint)

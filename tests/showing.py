@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,8 +19,10 @@ from rct_tools.setups import InverterSetup, Setup, SinkSetup
 from rct_tools.simulator import Simulator
 from rct_tools.steering.table import watched
 from rct_tools.times import SECOND
+from rct_tools.web.door import ReverseProxy
 from rct_tools.web.server import Page
 from rct_tools.web.table import WebSetup
+from rct_tools.web.tariff import Tariff
 
 ZONE = f"Etc/GMT{max(datetime.now(UTC).hour - 15, -14):+d}"
 """A time zone in which it is afternoon now, whenever that is: so the day that is shown has much to show."""
@@ -49,13 +52,17 @@ async def showing(
     host: str = "127.0.0.1",
     zone: str = ZONE,
     port: int = 0,
+    proxy: ReverseProxy | None = None,
+    tariff: Tariff | None = None,
+    wall_clock: Callable[[], int] = time.time_ns,
     steerable: Steerable | None = None,
 ) -> AsyncIterator[Shown]:
     """Collect from a simulator that runs, and show it; ``names`` are those of as many inverters, all the same.
 
-    What is ``steerable`` may be ordered of the first of them.
+    ``wall_clock`` is what the page takes for now. What is ``steerable`` may be ordered of the first of them.
     """
-    page = Page(WebSetup(host, port, Secret(password) if password else NO_SECRET, store))
+    secret = Secret(password) if password else NO_SECRET
+    page = Page(WebSetup(host, port, secret, store, proxy, tariff), wall_clock)
     sinks = (SinkSetup("page", page.open), *((sink_of(f"sqlite:{store}"),) if store else ()))
     inverters = [InverterSetup(name, simulator.host, plan or load_plan(), simulator.port, zone) for name in names]
     if steerable:

@@ -25,10 +25,13 @@ COUNTERS = tuple(
 )
 
 
+BATTERY = ("battery.stored_energy", "battery.used_energy")
+
+
 def past(inverter: Inverter, name: str, zone: ZoneInfo, seconds: int, step: int = 60) -> Iterator[list[Reading]]:
     """Yield what is read each ``step`` seconds while the house lives on for so many, then a part of it every hour."""
     house = inverter.house
-    infos = [registry[each] for each in POWERS + COUNTERS]
+    infos = [registry[each] for each in POWERS + COUNTERS + BATTERY]
     begin = house.time
     while house.time < begin + seconds:
         house.advance(house.time + step, min(step, 60))

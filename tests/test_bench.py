@@ -26,7 +26,7 @@ def test_every_part_gives_its_lines() -> None:
         *("parse 3,000 frames, one chunk", "2 MB to columns", "clean: find 200 intact frames", "read 20 objects"),
         *("5 clients through the proxy, ", "5 loops of rctclient read-value", "one client, 30 % lost or late"),
         *("firmware 2.3.5673, ", "50 clients through the proxy, ", "delay of a read at 60 ms"),
-        *("through the spool", "drain ", "SQLite, 1 a write", "Prometheus, an answer", "rct --help"),
+        *("through the spool", "drain ", "SQLite, 1 a write", "a year, of", "Prometheus, an answer", "rct --help"),
     )
     on_linux = ("rct collect, 30 objects/s into SQLite", "rct collect, until its first value is stored")
     served = {"influxd": "InfluxDB 1.6, ", "victoria-metrics": "VictoriaMetrics, ", "mosquitto": "MQTT, on change, "}

@@ -121,7 +121,10 @@ STAIRS = {
     "spool": ("age", "row"),
     "outbox": ("lane", "settled", "trouble"),
     "health": ("answers",),
-    "top": ("inverter", "recorded", "source", "drawn", "flow", "curves", "facts", "head", "help", "objects", "today"),
+    "top": (
+        *("source", "page", "inverter", "recorded", "collected", "drawn", "flow", "curves", "facts", "head", "help"),
+        *("objects", "today"),
+    ),
     "homeassistant": ("totals", "views", "entities", "commands", "inverter"),
     "cli": (
         "run",
@@ -140,11 +143,11 @@ STAIRS = {
         "collect",
         "chart",
     ),
-    "sinks": ("topics", "broker", "account", "answer", "past"),
+    "sinks": ("topics", "broker", "account", "answer", "past", "hours"),
     "steering": ("order", "commands", "foresight"),
     "web": (
-        *("table", "picture", "browsers", "door", "password", "store", "logbook", "documents", "files", "answers"),
-        *("desk", "past", "control"),
+        *("door", "tariff", "table", "picture", "browsers", "password", "slots", "bill", "store", "logbook"),
+        *("documents", "files", "answers", "connection", "desk", "spread", "past", "control"),
     ),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (

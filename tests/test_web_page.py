@@ -330,8 +330,11 @@ async def test_nothing_moves_for_those_who_want_that(shown: Shown, browser: Brow
         assert await page.evaluate("() => document.getAnimations().length") > 0
 
 
-async def test_password_is_asked_for(simulator: Simulator, browser: Browser) -> None:
-    async with showing(simulator, password=PASSWORD) as shown, opened(browser, f"{shown.url}/battery") as (page, watch):
+async def test_password_is_asked_for(simulator: Simulator, browser: Browser, tmp_path: Path) -> None:
+    async with (
+        showing(simulator, password=PASSWORD, store=tmp_path / "r.db") as shown,
+        opened(browser, f"{shown.url}/battery") as (page, watch),
+    ):
         await page.fill("#password", "wrong password")
         await page.keyboard.press("Enter")
         await reads(page, ".login [role=alert]", "This is not the password.")

@@ -15,13 +15,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import pytest
+from asking import NOON, PASSWORD, PLAN, answer, login, messages, raw
 from jsonschema import Draft202012Validator
 from yarl import URL
 
-from rct_tools.config import parse_plan
 from rct_tools.errors import ConfigError, RctError
 from rct_tools.frame import Command, Frame
 from rct_tools.objects import registry
@@ -39,18 +40,11 @@ from rct_tools.web.password import hash_password
 from rct_tools.web.server import Page
 from rct_tools.web.store import Store
 from rct_tools.web.table import WebSetup
+from rct_tools.web.tariff import Tariff, TariffTable
 
 from servers import free_ports
-from showing import Shown, known, showing, until
+from showing import ZONE, Shown, known, showing, until
 
-NOON = datetime(2026, 6, 21, 12)  # noqa: DTZ001  # the clock on the wall
-PASSWORD = "correct horse battery"
-PLAN = parse_plan(
-    '[[group]]\nname = "a"\ninterval = "1s"\nobjects = ["battery.soc", "prim_sm.state", "battery.bms_sn",'
-    ' "battery.module_sn[*]", "battery.cells[*]", "energy.e_dc_day[*]", "energy.e_load_day", "energy.e_ext_day",'
-    ' "energy.e_grid_*_day", "dc_conv.dc_conv_struct[*].p_dc", "inverter_sn", "g_sync.p_ac_load_sum_lp"]',
-    "test",
-)
 OPENAPI = json.loads((files("rct_tools.web") / "openapi.json").read_text("utf-8"))
 NAMES = "battery.soc,g_sync.p_ac_load_sum_lp"
 
@@ -74,12 +68,6 @@ async def web() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def answer(web: aiohttp.ClientSession, url: str, **headers: str) -> tuple[int, Any]:
-    async with web.get(URL(url, encoded=True), headers=headers) as response:
-        body = await response.text()
-        return response.status, json.loads(body) if response.content_type == "application/json" else body
-
-
 # --- the contract ---------------------------------------------------------------------------------------------------
 
 QUESTIONS = [  # path, query
@@ -87,7 +75,10 @@ QUESTIONS = [  # path, query
     ("/api/now", "inverter=roof"),
     ("/api/curves", f"names={NAMES}&since=1h&step=1m"),
     ("/api/energies", ""),
+    ("/api/ranges", f"names={NAMES}"),
+    ("/api/ranges", "names=battery.soc&by=month&since=2026-01-01"),
     ("/api/energies", "by=month&since=2026-01-01"),
+    ("/api/spread", "since=1h&step=1m"),
     ("/api/events", "inverter=roof"),
     ("/api/battery", ""),
     ("/api/inverter", ""),
@@ -118,7 +109,12 @@ def test_every_route_is_in_the_contract_and_no_other() -> None:
     assert gets == page.routes.keys()
     assert posts == page.posts.keys()
     asked = {path for path, _ in QUESTIONS}
-    assert gets - asked == {"/api/live", "/api/curves.csv", "/api/control"}  # no JSON; none where nobody is known
+    assert gets - asked == {
+        "/api/live",
+        "/api/curves.csv",
+        "/api/energies.csv",
+        "/api/control",
+    }  # no JSON, or closed
 
 
 def test_the_contract_is_one() -> None:
@@ -140,7 +136,13 @@ WRONG = [  # path and query, what is said about it
     ("/api/curves?names=battery.soc&since=30d&step=1s", "expected 1 to 3000 steps"),
     (f"/api/curves?names={','.join(map(str, range(17)))}", "at most 16 names"),
     ("/api/energies?by=hour", "by: expected day or month"),
+    ("/api/ranges?names=battery.soc&by=hour", "by: expected day or month"),
+    ("/api/ranges?by=day", "names: missing"),
+    (f"/api/ranges?names={','.join(map(str, range(17)))}", "at most 16 names"),
+    ("/api/ranges?names=battery.soc&since=20000d", "expected at most 400 of day"),
     ("/api/energies?since=20000d", "expected at most 400 of day"),
+    ("/api/spread?step=1ms", "expected steps of 1s or more"),
+    ("/api/spread?since=30d&step=1m", "expected 1 to 1000 steps"),
 ]
 
 
@@ -214,6 +216,45 @@ async def test_curves_as_csv(shown: Shown, web: aiohttp.ClientSession, tmp_path:
     assert datetime.fromisoformat(rows[1][0]).timestamp() == now // SECOND - 240
 
 
+async def test_energies_as_csv_and_what_they_cost(
+    simulator: Simulator, web: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    prices = Tariff("EUR", (TariffTable(imported=0.3, fed_in=0.1),))
+    noon = int(datetime(2026, 6, 21, 12, tzinfo=ZoneInfo(ZONE)).timestamp()) * SECOND
+    values = {"e_dc_{}[0]": 7000.0, "e_dc_{}[1]": 0.0, "e_ext_{}": 0.0, "e_load_{}": 5000.0, "e_grid_load_{}": 1000.0}
+    values |= {"e_grid_feed_{}": -2_000_000.0}
+    sink = SqliteSink(tmp_path / "r.db")
+    await sink.write(
+        [
+            Reading(noon, "roof", registry[f"energy.{name.format(by)}"], value)
+            for name, value in values.items()
+            for by in ("day", "month")
+        ]
+    )
+    await sink.close()
+    async with showing(simulator, store=tmp_path / "r.db", plan=PLAN, tariff=prices) as shown:
+        await until(known(shown, "battery.soc"))
+        span = "since=2026-06-20T00:00&until=2026-06-22T00:00"
+        for by, first in (("day", ["2026-06-20", "2026-06-21"]), ("month", ["2026-06"])):
+            status, document = await answer(web, f"{shown.url}/api/energies?by={by}&{span}")
+            assert status == 200
+            check(document, {"$ref": "#/components/schemas/Slots"})
+            assert document["currency"] == "EUR"
+            expected = {"cost": 0.3, "earnings": 200.0, "savings": 1.2, "balance": 199.7}
+            assert document["money"] == pytest.approx(expected)
+            assert document["slots"][-1]["money"] == pytest.approx(expected)
+            async with web.get(URL(f"{shown.url}/api/energies.csv?by={by}&{span}", encoded=True)) as response:
+                head, *rows = csv.reader(io.StringIO(await response.text()))
+                assert response.content_type == "text/csv"
+                assert f'filename="roof-2026-06-20-by-{by}.csv"' in response.headers["Content-Disposition"]
+            assert [row[0] for row in rows] == first
+            assert by == "month" or set(rows[0][1:]) == {""}  # nothing is known of that day
+            found = dict(zip(head, rows[-1], strict=True))
+            assert datetime.fromisoformat(found["until"]).timestamp() == noon // SECOND
+            assert (found["made [Wh]"], found["fed_in [Wh]"], found["autarky"]) == ("7000.0", "-2000000.0", "0.8000")
+            assert (found["cost [EUR]"], found["balance [EUR]"], found["charged [Wh]"]) == ("0.30", "199.70", "")
+
+
 async def test_without_a_store_the_past_is_said_to_be_unknown(simulator: Simulator, web: aiohttp.ClientSession) -> None:
     async with showing(simulator, plan=PLAN) as shown:
         status, document = await answer(web, f"{shown.url}/api/curves?names=battery.soc")
@@ -246,7 +287,7 @@ async def test_inverters_may_come_and_go(shown: Shown, web: aiohttp.ClientSessio
     await shown.collector.change(Setup((), shown.collector.setup.sinks))
     status, document = await answer(web, f"{shown.url}/api/inverter")
     assert (status, document["error"]) == (503, "there is no inverter yet")
-    assert (await answer(web, f"{shown.url}/api/now"))[1] == {"inverters": {}}
+    assert (await answer(web, f"{shown.url}/api/now"))[1]["inverters"] == {}
 
 
 # --- who is refused -------------------------------------------------------------------------------------------------
@@ -262,17 +303,6 @@ async def test_no_path_leaves_the_table(shown: Shown) -> None:
             assert status in (400, 404), (path, status)
             assert b"import" not in body
             assert b"root:" not in body
-
-
-async def raw(shown: Shown, request: str) -> tuple[int, bytes]:
-    """Return the status and the rest of what a request gets, as no client would write it."""
-    url = URL(shown.url)
-    reader, writer = await asyncio.open_connection(url.host, url.port)
-    writer.write(request.encode("latin-1"))
-    data = await reader.read()
-    writer.close()
-    head, _, rest = data.partition(b"\r\n")
-    return int(head.split()[1]), rest
 
 
 async def test_every_answer_says_what_browsers_may_do(shown: Shown, web: aiohttp.ClientSession) -> None:
@@ -340,20 +370,16 @@ NO_LOGINS = [  # body, its type, status
 ]
 
 
-async def login(web: aiohttp.ClientSession, shown: Shown, password: object, **headers: str) -> tuple[int, Any, Any]:
-    async with web.post(f"{shown.url}/api/login", json={"password": password}, headers=headers) as response:
-        return response.status, await response.json(), response
-
-
 async def test_nothing_without_the_password(simulator: Simulator, web: aiohttp.ClientSession) -> None:
     async with showing(simulator, plan=PLAN, password=PASSWORD) as shown:
         for path in OPENAPI["paths"]:
             if path not in ("/api/session", "/api/openapi.json", "/api/login", "/api/logout"):
                 assert (await answer(web, shown.url + path))[0] == 401, path
-        assert (await answer(web, f"{shown.url}/api/session"))[1] == {"password": True, "open": False, "control": []}
+        closed = {"password": True, "open": False, "user": "", "control": []}
+        assert (await answer(web, f"{shown.url}/api/session"))[1] == closed
         assert (await answer(web, shown.url))[0] == 200  # the page itself, which holds nothing
         status, document, response = await login(web, shown, PASSWORD)
-        assert (status, document) == (200, {"password": True, "open": True, "control": []})
+        assert (status, document) == (200, closed | {"open": True})
         cookie = response.headers["Set-Cookie"].lower()
         assert all(part in cookie for part in ("httponly", "samesite=strict", "path=/"))
         assert (await answer(web, f"{shown.url}/api/now"))[0] == 200
@@ -411,7 +437,8 @@ async def test_a_thousand_wrong_passwords(
 
 async def test_login_where_there_is_no_password(shown: Shown, web: aiohttp.ClientSession) -> None:
     assert (await login(web, shown, PASSWORD))[0] == 404
-    assert (await answer(web, f"{shown.url}/api/session"))[1] == {"password": False, "open": True, "control": []}
+    said = {"password": False, "open": True, "user": "", "control": []}
+    assert (await answer(web, f"{shown.url}/api/session"))[1] == said
 
 
 def test_password_that_cannot_be_had(tmp_path: Path) -> None:
@@ -420,12 +447,6 @@ def test_password_that_cannot_be_had(tmp_path: Path) -> None:
 
 
 # --- browsers -------------------------------------------------------------------------------------------------------
-
-
-async def messages(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
-    async for line in response.content:
-        if line.startswith(b"data: "):
-            yield json.loads(line[6:])
 
 
 async def test_what_is_read_is_told_at_once(shown: Shown, web: aiohttp.ClientSession) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import math
 import os
 import sqlite3
 import sys
@@ -17,11 +18,13 @@ from rct_tools.errors import ConfigError, SinkError
 from rct_tools.objects import registry
 from rct_tools.reading import Reading
 from rct_tools.simulator.inverter import Inverter
+from rct_tools.sinks.hours import Sum
 from rct_tools.sinks.sqlite import SqliteSink
 from rct_tools.times import SECOND
 from rct_tools.values import Value
 from rct_tools.web import store as store_module
-from rct_tools.web.store import MOST_POINTS, MOST_SLOTS, Store, together
+from rct_tools.web.slots import MOST_SLOTS, Cycled, cycled_together, spans, together
+from rct_tools.web.store import MOST_POINTS, Store
 
 from stored_past import POWERS, fill
 
@@ -69,11 +72,14 @@ def test_energies_are_those_of_the_house_in_every_slot(tmp_path: Path) -> None:
     begin = calendar.timegm((2026, 6, 28, 0, 0, 0))
     inverter = Inverter.with_past(0, begin)
     shown: dict[int, dict[str, float]] = {}
+    tower = inverter.house.battery
+    cycled = [(tower.stored_energy, tower.used_energy)]
     path = tmp_path / "r.db"
     for day in range(4):
         fill(path, inverter, "roof", BERLIN, 86_400 - 60, 60)
         shown[28 + day] = {name: meter.day for name, meter in inverter.house.energy.items()}
         fill(path, inverter, "roof", BERLIN, 60, 60)
+        cycled.append((tower.stored_energy, tower.used_energy))
     month_end = at(2026, 7, 1)
     slots = Store(path).energies("roof", "day", at(2026, 6, 28), at(2026, 7, 2), BERLIN, at(2026, 7, 2))
     assert [slot.begin for slot in slots] == [at(2026, 6, 28), at(2026, 6, 29), at(2026, 6, 30), month_end]
@@ -84,6 +90,9 @@ def test_energies_are_those_of_the_house_in_every_slot(tmp_path: Path) -> None:
         assert found.used == pytest.approx(truth["load"], rel=1e-6)
         assert found.fed_in == pytest.approx(truth["grid_feed"], rel=1e-6)
         assert found.autarky == pytest.approx(1 - truth["grid_load"] / truth["load"], abs=1e-6)
+    for slot, before, after in zip(slots[1:], cycled[1:-1], cycled[2:], strict=True):  # the first minute is not stored
+        assert slot.cycled.charged == pytest.approx(after[0] - before[0], abs=1)
+        assert slot.cycled.discharged == pytest.approx(after[1] - before[1], abs=1)
     total, known = together(slots)
     assert known == 4
     assert total.used == pytest.approx(sum(truth["load"] for truth in shown.values()), rel=1e-6)
@@ -128,6 +137,71 @@ async def test_days_of_a_change_of_the_clock(tmp_path: Path) -> None:
     assert [datetime.fromtimestamp(m.begin // SECOND, BERLIN).month for m in months] == list(range(1, 13))
     with pytest.raises(ConfigError, match=f"at most {MOST_SLOTS} of day"):
         store.energies("roof", "day", 0, NOON, BERLIN, NOON)
+
+
+# --- the battery ----------------------------------------------------------------------------------------------------
+
+STORED, GIVEN = "battery.stored_energy", "battery.used_energy"
+GROWN = [  # minutes before or after the beginning of a day, what the counter showed; what it grew by in this day
+    ([(-1, 100.0), (60, 130.0), (23 * 60, 150.0)], 50.0),
+    ([(-29, 100.0), (60, 130.0), (1440, 131.0), (1441, 999.0)], 31.0),  # the rest is of the next day
+    ([(0, 100.0), (60, 130.0)], 30.0),
+    ([(29, 100.0), (60, 130.0)], 30.0),  # nobody looked at the beginning, but soon
+    ([(-31, 100.0), (31, 110.0), (60, 130.0)], None),  # who knows how much of it was of this day
+    ([(-1, 100.0), (60, 3.0)], None),  # it began anew
+    ([(-1, 100.0), (60, math.nan)], None),
+    ([(-1, 100.0)], None),
+    ([], None),
+]
+
+
+@pytest.mark.parametrize(("rows", "grown"), GROWN)
+async def test_what_went_through_the_battery(
+    tmp_path: Path, rows: list[tuple[int, float]], grown: float | None
+) -> None:
+    begin = at(2026, 6, 21)
+    readings = [(begin + minute * MINUTE, STORED, value) for minute, value in rows]
+    store = await write(tmp_path / "r.db", [*readings, (begin, GIVEN, 7.0), (begin + 1, GIVEN, 9.0)])
+    (slot,) = store.energies("roof", "day", begin, begin + 1, BERLIN, begin + DAY)
+    assert slot.cycled == Cycled(grown, 2.0)
+    total, known = cycled_together([slot, slot])
+    assert (total, known) == ((Cycled(2 * grown, 4.0), 2) if grown is not None else (Cycled(None, None), 0))
+
+
+async def test_charge_of_days_that_begin_when_the_clocks_say(tmp_path: Path) -> None:
+    """Some zones are half an hour off: their days are no whole hours."""
+    zone = ZoneInfo("Asia/Kolkata")
+    begin = round(datetime(2026, 6, 21, tzinfo=zone).timestamp()) * SECOND
+    rows = [(begin + minute * MINUTE, "battery.soc", minute / 4096) for minute in range(-60, 3000)]
+    store = await write(tmp_path / "r.db", rows)
+    soc = ["battery.soc"]
+    assert store.ranges("roof", soc, list(spans("day", begin, begin + 2 * DAY, zone)))["battery.soc"].values == [
+        Sum(1440, sum(range(d * 1440, (d + 1) * 1440)) / 4096, d * 1440 / 4096, ((d + 1) * 1440 - 1) / 4096)
+        for d in range(2)
+    ]
+    assert store.ranges("roof", soc, [(begin - DAY, begin - MINUTE)])["battery.soc"] == (
+        "ratio",
+        [Sum(59, -59 * 31 / 4096, -60 / 4096, -2 / 4096)],
+    )
+    assert store.ranges("roof", soc, [(begin - 2 * DAY, begin - DAY)])["battery.soc"].values == [None]
+    assert store.ranges("barn", soc, [(begin, begin + DAY)]) == {}
+
+
+async def test_backfilled_readings_are_in_the_curves(tmp_path: Path) -> None:
+    """A gap of a day, filled from the log afterwards, is none."""
+    soc = registry["battery.soc"]
+    sink = SqliteSink(tmp_path / "r.db")
+    live = [Reading(NOON + n * MINUTE, "roof", soc, 0.25) for n in (*range(60), *range(600, 720))]
+    log = [Reading(NOON + n * MINUTE, "roof", soc, 0.5, backfilled=True) for n in range(60, 600, 5)]
+    store = Store(tmp_path / "r.db")
+    for batch, filled in ((live, False), (log, True)):
+        await sink.write(batch)
+        for step in (5 * MINUTE, 60 * MINUTE, 180 * MINUTE):
+            values = store.curves("roof", ["battery.soc"], NOON, NOON + 720 * MINUTE, step)["battery.soc"].values
+            assert (None not in values) == filled
+            assert values[-1] == 0.25
+        assert (0.5 in values) == filled
+    await sink.close()
 
 
 # --- trouble --------------------------------------------------------------------------------------------------------
@@ -184,6 +258,20 @@ async def test_locked_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert one_line(store) == f"{path}: locked by another program"
     other.close()
     assert store.curves("roof", ["battery.soc"], NOON, NOON + MINUTE, MINUTE)
+
+
+async def test_writer_in_the_middle_of_a_long_transaction_holds_up_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    store = await write(path, [(NOON + n * MINUTE, "battery.soc", 0.5) for n in range(200)])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("UPDATE reading SET value = 1")
+    places = list(spans("day", at(2026, 1, 1), at(2027, 1, 1), BERLIN))
+    values = store.ranges("roof", ["battery.soc"], places)["battery.soc"].values
+    assert len(values) == 365
+    assert {value.mean for value in values if value} == {0.5}
+    assert len(store.energies("roof", "day", at(2026, 1, 1), at(2027, 1, 1), BERLIN, NOON)) == 365
+    other.close()
 
 
 async def test_question_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT
 from rct_tools.steering.table import ControlTable, watched
 from rct_tools.times import local_zone
 from rct_tools.web.table import WebSetup, WebTable
+from rct_tools.web.tariff import TariffTable, tariff_of
 
 T = TypeVar("T")
 
@@ -106,6 +107,10 @@ class File(Table, frozen=True):
     control: ControlTable = ControlTable()
     status: StatusTable = StatusTable()
     web: Annotated[WebTable | None, msgspec.Meta(description="a page for browsers; there is none without")] = None
+    tariff: Annotated[
+        tuple[TariffTable, ...],
+        msgspec.Meta(description="what energy costs, for the page; nothing is said of it without"),
+    ] = ()
     data: Annotated[
         str,
         msgspec.Meta(
@@ -232,7 +237,8 @@ def parse_config(text: str, source: str, environment: Mapping[str, str], keeper:
     sinks, settings = _sinks(file, some, source, keeper)
     inverters = tuple(_steered(inverter, steerable.get(inverter.name)) for inverter in inverters)
     stores = (path_in_url(each.url) for each in settings if each.url.startswith("sqlite:"))
-    page = None if file.web is None else file.web.setup(f"{source}: web", next(stores, None))
+    tariff = tariff_of(file.tariff, f"{source}: tariff")
+    page = None if file.web is None else file.web.setup(f"{source}: web", next(stores, None), tariff)
     has_broker = any(kind_of(sink.url).module == "mqtt" for sink in settings)
     if steerable and not has_broker and not (page and page.is_guarded):
         raise ConfigError(
@@ -244,7 +250,7 @@ def parse_config(text: str, source: str, environment: Mapping[str, str], keeper:
 def _check_layout(tree: Mapping[str, Any], source: str) -> None:
     """Find what TOML takes for something else than was meant."""
     for name, node in tree.items():
-        if name in ("inverter", "sink", "group") and isinstance(node, dict):
+        if name in ("inverter", "sink", "group", "tariff") and isinstance(node, dict):
             raise ConfigError(f"{source}: {name}: write [[{name}]] in place of [{name}], since there may be several")
         places = _numbered(name, node) if isinstance(node, list) else {name: node}
         for place, table in places.items():

@@ -55,7 +55,7 @@ def show(config: Path, output_format: str) -> None:
     if output_format == "json":
         import json
 
-        click.echo(json.dumps(tree, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(tree, indent=1, ensure_ascii=False, default=str))  # dates are text in JSON
     else:
         import tomli_w
 

@@ -24,6 +24,7 @@ from rct_tools.plain import plain
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
 from rct_tools.settings import Table
+from rct_tools.sinks.hours import Hours, prepare
 from rct_tools.values import DataType, Value
 
 APPLICATION_ID: Final = 0x52435450  # "RCTP", in the header of the file
@@ -139,6 +140,7 @@ class SqliteSink:
         except SinkError:
             self._database.close()
             raise
+        self._hours = Hours(path, self._database)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
 
     async def write(self, readings: Sequence[Reading]) -> None:
@@ -168,6 +170,7 @@ class SqliteSink:
             self._database.executescript(_SCHEMA)  # harmless when somebody else was quicker
         elif version < SCHEMA_VERSION:
             upgrade(self._database, _UPGRADES)
+        prepare(self._database)
         # Safe against our own end at any moment; a power cut may cost the last seconds, never the file.
         self._database.execute("PRAGMA synchronous = NORMAL")
 
@@ -188,6 +191,8 @@ class SqliteSink:
             if self._database.in_transaction:
                 self._database.rollback()
             raise file_error(self.path, exc) from exc
+        if readings:
+            self._hours.keep(max(reading.time for reading in readings))
 
     def _times(self, parameters: Mapping[str, str | int]) -> set[int]:
         try:

@@ -6,8 +6,8 @@ import csv
 import io
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -19,9 +19,14 @@ from rct_tools.health import as_json
 from rct_tools.settings import Table
 from rct_tools.times import SECOND, parse_duration, parse_time
 from rct_tools.web.answers import answer, asked, packed
+from rct_tools.web.bill import Money, bills
+from rct_tools.web.bill import together as money_together
 from rct_tools.web.desk import Desk
 from rct_tools.web.picture import Picture
-from rct_tools.web.store import Curve, Slot, Store, together
+from rct_tools.web.slots import Slot, cycled_together, spans, together
+from rct_tools.web.spread import Range, TowerSpread, read_spread
+from rct_tools.web.store import Curve, Store
+from rct_tools.web.tariff import Tariff
 
 T = TypeVar("T")
 
@@ -50,6 +55,38 @@ class EnergiesQuery(Table, frozen=True):
     until: str = "0s"
 
 
+class RangesQuery(Table, frozen=True):
+    """Of which objects, and from when to when."""
+
+    names: str
+    by: str = "day"
+    inverter: str = ""
+    since: str = "7d"
+    until: str = "0s"
+
+
+class SpreadQuery(Table, frozen=True):
+    """From when to when, and how finely."""
+
+    inverter: str = ""
+    since: str = "30d"
+    until: str = "0s"
+    step: str = "2h"
+
+
+_DIGITS: Final[Mapping[str, int]] = {"day": 10, "month": 7}  # of a time in ISO 8601, that name it
+_PARTS: Final = ("low", "mean", "high")
+_MONEY: Final = ("cost", "earnings", "savings", "balance")
+_ENERGIES: Final = ("made_a", "made_b", "external", "made", "used", "imported", "fed_in")
+_VALUES: Final[Sequence[tuple[str, str, Callable[[Slot], float | None]]]] = (  # name, unit, of a slot
+    *((name, "Wh", lambda slot, name=name: getattr(slot.energies, name)) for name in _ENERGIES),
+    ("charged", "Wh", lambda slot: slot.cycled.charged),
+    ("discharged", "Wh", lambda slot: slot.cycled.discharged),
+    ("self_consumption", "", lambda slot: slot.energies.self_consumption),
+    ("autarky", "", lambda slot: slot.energies.autarky),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Some time of an inverter."""
@@ -74,6 +111,7 @@ class Past:
         named: Callable[[str], str],
         absent: Callable[[str], Collection[str]],
         desk: Desk,
+        tariff: Tariff | None = None,
     ) -> None:
         """``named`` gives the inverter that a question means, ``absent`` the components that it does not have."""
         self.store = store
@@ -81,6 +119,7 @@ class Past:
         self._named = named
         self._absent = absent
         self._desk = desk
+        self._tariff = tariff
         self._answers: dict[tuple[object, ...], tuple[float, Any]] = {}
 
     async def curves(self, request: web.Request) -> web.Response:
@@ -97,24 +136,19 @@ class Past:
 
     async def curves_as_csv(self, request: web.Request) -> web.Response:
         span, step, curves = await self._read_curves(request)
-        text = io.StringIO()
-        rows = csv.writer(text)
-        rows.writerow(["time", *(f"{name} [{curve.unit}]" if curve.unit else name for name, curve in curves.items())])
+        head = (f"{name} [{curve.unit}]" if curve.unit else name for name, curve in curves.items())
+        rows = zip(*(curve.values for curve in curves.values()), strict=True)
         first = span.since // step
-        for n, values in enumerate(zip(*(curve.values for curve in curves.values()), strict=True)):
-            moment = span.moment((first + n) * step)
-            rows.writerow([moment, *("" if value is None else f"{value:.6g}" for value in values)])
-        name = re.sub(r"[^A-Za-z0-9]+", "-", f"{span.inverter}-{span.moment(span.since)[:10]}").strip("-")
-        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-        return packed(web.Response(text=text.getvalue(), content_type="text/csv", charset="utf-8", headers=headers))
+        lines = ([span.moment((first + n) * step), *map(_figures, values)] for n, values in enumerate(rows))
+        return _csv(span, "curves", [["time", *head], *lines])
 
     async def _read_curves(self, request: web.Request) -> tuple[Span, int, Mapping[str, Curve]]:
         query = asked(request, CurvesQuery)
         span = self._span(query)
         step = parse_duration(query.step)
-        names = tuple(dict.fromkeys(query.names.split(",")))
-        if step < SECOND or len(names) > MOST_NAMES:
-            raise ConfigError(f"expected steps of 1s or more, and at most {MOST_NAMES} names")
+        names = _names(query.names)
+        if step < SECOND:
+            raise ConfigError("expected steps of 1s or more")
         store = self._readings()
         key = ("curves", span.inverter, names, span.since, span.until, step)
         since = span.since // step * step
@@ -124,28 +158,97 @@ class Past:
             await self._remembered(key, lambda: store.curves(span.inverter, names, since, span.until, step)),
         )
 
-    async def energies(self, request: web.Request) -> web.Response:
-        query = asked(request, EnergiesQuery)
-        if query.by not in ("day", "month"):
-            raise ConfigError("by: expected day or month")
+    async def ranges(self, request: web.Request) -> web.Response:
+        query = asked(request, RangesQuery)
         span = self._span(query)
+        names = _names(query.names)
+        places = list(spans(_by(query), span.since, span.until, span.zone))
         store = self._readings()
-        key = ("energies", span.inverter, query.by, span.since, span.until)
-        slots = await self._remembered(
-            key,
-            lambda: store.energies(
-                span.inverter, query.by, span.since, span.until, span.zone, time.time_ns(), self._absent(span.inverter)
-            ),
-        )
-        total, known = together(slots)
+        key = ("ranges", span.inverter, names, query.by, span.since, span.until)
+        found = await self._remembered(key, lambda: store.ranges(span.inverter, names, places))
         return answer(
             {
                 "inverter": span.inverter,
                 "zone": span.zone.key,
                 "by": query.by,
-                "slots": [_slot(slot) for slot in slots],
+                "begins": [begin // SECOND for begin, _ in places],
+                "ranges": {
+                    name: {
+                        "unit": each.unit,
+                        **{part: [some and getattr(some, part) for some in each.values] for part in _PARTS},
+                    }
+                    for name, each in found.items()
+                },
+            }
+        )
+
+    async def energies(self, request: web.Request) -> web.Response:
+        span, by, slots, money = await self._read_energies(request)
+        total, known = together(slots)
+        cycled, cycles_known = cycled_together(slots)
+        return answer(
+            {
+                "inverter": span.inverter,
+                "zone": span.zone.key,
+                "by": by,
+                "slots": [
+                    _times(slot) | {name: value(slot) for name, _, value in _VALUES} | {"money": _bill(bill)}
+                    for slot, bill in zip(slots, money, strict=True)
+                ],
                 "known": known,
                 "total": as_json(total),
+                "battery": {**asdict(cycled), "known": cycles_known},
+                "currency": self._tariff and self._tariff.currency,
+                "money": _bill(money_together([bill for bill in money if bill])) if self._tariff else None,
+            }
+        )
+
+    async def energies_as_csv(self, request: web.Request) -> web.Response:
+        span, by, slots, money = await self._read_energies(request)
+        head = [by, "until", *(f"{name} [{unit}]" if unit else name for name, unit, _ in _VALUES)]
+        priced = {name: f"{name} [{self._tariff.currency}]" for name in _MONEY} if self._tariff else {}
+        rows = [[*head, *priced.values()]]
+        for slot, bill in zip(slots, money, strict=True):
+            until = "" if slot.until is None else span.moment(slot.until)
+            values = [_figures(value(slot), ".1f" if unit else ".4f") for _, unit, value in _VALUES]
+            sums = [_figures(getattr(bill, name), ".2f") for name in priced]
+            rows.append([span.moment(slot.begin)[: _DIGITS[by]], until, *values, *sums])
+        return _csv(span, f"by-{by}", rows)
+
+    async def _read_energies(self, request: web.Request) -> tuple[Span, str, list[Slot], Sequence[Money | None]]:
+        query = asked(request, EnergiesQuery)
+        by = _by(query)
+        span = self._span(query)
+        store, tariff, zone = self._readings(), self._tariff, span.zone
+        now, absent = self._picture.wall_clock(), self._absent(span.inverter)
+
+        def days(since: int, until: int) -> list[Slot]:
+            return store.energies(span.inverter, "day", since, until, zone, now, absent)
+
+        def read() -> tuple[list[Slot], Sequence[Money | None]]:
+            slots = store.energies(span.inverter, by, span.since, span.until, zone, now, absent)
+            return slots, bills(tariff, slots, zone, now, days) if tariff else [None] * len(slots)
+
+        key = ("energies", span.inverter, by, span.since, span.until)
+        return span, by, *await self._remembered(key, read)
+
+    async def spread(self, request: web.Request) -> web.Response:
+        query = asked(request, SpreadQuery)
+        span = self._span(query)
+        step = parse_duration(query.step)
+        if step < SECOND:
+            raise ConfigError("expected steps of 1s or more")
+        store = self._readings()
+        since = span.since // step * step
+        key = ("spread", span.inverter, since, span.until, step)
+        towers = await self._remembered(key, lambda: read_spread(store, span.inverter, since, span.until, step))
+        return answer(
+            {
+                "inverter": span.inverter,
+                "zone": span.zone.key,
+                "step": step // SECOND,
+                "begin": since // SECOND,
+                "towers": [_tower(tower) for tower in towers],
             }
         )
 
@@ -154,10 +257,10 @@ class Past:
             raise SinkError("there is no SQLite file among the sinks, so nothing is known of the past")
         return self.store
 
-    def _span(self, query: CurvesQuery | EnergiesQuery) -> Span:
+    def _span(self, query: CurvesQuery | EnergiesQuery | RangesQuery | SpreadQuery) -> Span:
         name = self._named(query.inverter)
         zone = ZoneInfo(self._picture.inverters[name].zone)
-        now = time.time_ns()
+        now = self._picture.wall_clock()
         since, until = (parse_time(text, now, zone) for text in (query.since, query.until))
         if not 0 <= since < until < 2**62:
             raise ConfigError("expected a time for since, and a later one for until")
@@ -176,7 +279,48 @@ class Past:
         return found
 
 
-def _slot(slot: Slot) -> dict[str, Any]:
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(text.split(",")))
+    if len(names) > MOST_NAMES:
+        raise ConfigError(f"expected at most {MOST_NAMES} names")
+    return names
+
+
+def _by(query: EnergiesQuery | RangesQuery) -> str:
+    if query.by not in _DIGITS:
+        raise ConfigError("by: expected day or month")
+    return query.by
+
+
+def _times(slot: Slot) -> dict[str, Any]:
     until = None if slot.until is None else slot.until // SECOND
-    times = {"begin": slot.begin // SECOND, "end": slot.end // SECOND, "until": until, "whole": slot.is_whole}
-    return {**times, **as_json(slot.energies)}
+    return {"begin": slot.begin // SECOND, "end": slot.end // SECOND, "until": until, "whole": slot.is_whole}
+
+
+def _bill(money: Money | None) -> dict[str, float | None] | None:
+    return None if money is None else {name: getattr(money, name) for name in _MONEY}
+
+
+def _figures(value: float | None, form: str = ".6g") -> str:
+    return "" if value is None else format(value, form)
+
+
+def _csv(span: Span, what: str, rows: Sequence[Sequence[str]]) -> web.Response:
+    """Return rows as a file that is named after what it holds."""
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    name = re.sub(r"[^A-Za-z0-9]+", "-", f"{span.inverter}-{span.moment(span.since)[:10]}-{what}").strip("-")
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return packed(web.Response(text=text.getvalue(), content_type="text/csv", charset="utf-8", headers=headers))
+
+
+def _tower(tower: TowerSpread) -> dict[str, Any]:
+    modules = [{"number": module.number, **_steps(module.steps)} for module in tower.modules]
+    return {**_steps(tower.steps), "modules": modules}
+
+
+def _steps(steps: Sequence[Range | None]) -> dict[str, Any]:
+    return {
+        "voltage": [None if step is None else step.voltage for step in steps],
+        "temperature": [None if step is None else step.temperature for step in steps],
+    }

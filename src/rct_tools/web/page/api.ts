@@ -32,6 +32,7 @@ async function answer<T>(response: Response): Promise<T> {
 export interface Session {
   password: boolean;
   open: boolean;
+  user: string; // whom a reverse proxy has logged in
   control: string[]; // the inverters that may be steered
 }
 
@@ -56,6 +57,16 @@ export interface Slot extends Energies {
   end: number;
   until: number | null;
   whole: boolean;
+  charged: number | null;
+  discharged: number | null;
+  money: Money | null;
+}
+
+export interface Money {
+  cost: number | null;
+  earnings: number | null;
+  savings: number | null;
+  balance: number | null;
 }
 
 export interface Slots {
@@ -63,6 +74,15 @@ export interface Slots {
   slots: Slot[];
   known: number;
   total: Energies;
+  battery: { charged: number | null; discharged: number | null; known: number };
+  currency: string | null;
+  money: Money | null;
+}
+
+export interface Ranges {
+  zone: string;
+  begins: number[]; // UTC, seconds
+  ranges: Record<string, { unit: string; low: (number | null)[]; mean: (number | null)[]; high: (number | null)[] }>;
 }
 
 export interface Label {
@@ -93,6 +113,7 @@ export interface InverterState {
 }
 
 export interface Tower {
+  status: Label | null;
   serial: string | null;
   soc: number | null;
   soh: number | null;
@@ -118,6 +139,18 @@ export interface BatteryState {
   up: boolean;
   age: number | null; // milliseconds
   towers: Tower[];
+}
+
+export interface Apart {
+  voltage: (number | null)[]; // V, from the lowest cell to the highest, by step
+  temperature: (number | null)[]; // °C
+}
+
+export interface Spread {
+  zone: string;
+  step: number; // seconds
+  begin: number; // UTC, seconds
+  towers: (Apart & { modules: (Apart & { number: number })[] })[];
 }
 
 export interface LoggedEvent {

@@ -1,22 +1,70 @@
-// Energies of days or months as bars: what the sun gave beside what the house used, and of which each is made.
+// Energies of days or months as bars, each of which leads to its day or month.
 
 import type { Slot } from "./api";
 import { h, s, say } from "./elements";
 import { energy, moment, number, percent } from "./format";
-import { text } from "./texts";
+import { type Texts, text } from "./texts";
 
-const [HEIGHT, LEFT, BOTTOM, TOP] = [300, 40, 26, 28];
+/** What the bars are of. */
+export interface Kind {
+  name: keyof Texts;
+  height: number;
+  keys: [string, keyof Texts][]; // the class of a part, what it is
+  /** Return the bars of a slot, side by side: what each is made of, from below. Null for what is not known. */
+  piles: (slot: Slot) => ([string, number][] | null)[];
+  tell: (slot: Slot) => string[];
+}
+
+const part = (key: keyof Texts, value: string) => `${text(key)} ${value}`;
+
+/** What the sun gave beside what the house used, and of which each is made. */
+export const ENERGIES: Kind = {
+  name: "barsLabel",
+  height: 300,
+  keys: [["own", "madeBar"], ["fed", "fedBar"], ["house", "ownBar"], ["grid", "gridBar"]],
+  piles: ({ made, used, imported, fed_in }) => [
+    made === null ? null : [["own", own(made, fed_in)], ["fed", Math.abs(fed_in ?? 0)]],
+    used === null ? null : [["house", own(used, imported)], ["grid", Math.abs(imported ?? 0)]],
+  ],
+  tell: (slot) => [
+    part("made", energy(slot.made)),
+    part("used", energy(slot.used)),
+    part("imported", energy(slot.imported)),
+    part("fedIn", energy(slot.fed_in)),
+    part("selfConsumption", percent(slot.self_consumption)),
+    part("autarky", percent(slot.autarky)),
+  ],
+};
+
+/** What went into the battery, beside what came out. */
+export const BATTERY: Kind = {
+  name: "batteryBars",
+  height: 200,
+  keys: [["into", "charged"], ["out", "discharged"]],
+  piles: ({ charged, discharged }) => [charged === null ? null : [["into", charged]], discharged === null ? null : [["out", discharged]]],
+  tell: (slot) => [part("charged", energy(slot.charged)), part("discharged", energy(slot.discharged))],
+};
+
+const [LEFT, BOTTOM, TOP] = [40, 26, 28];
+
+/** How times are written: below a bar, and in words. */
+export interface Forms {
+  short: Intl.DateTimeFormatOptions;
+  long: Intl.DateTimeFormatOptions;
+}
 
 /** Return a picture of energies, with a line above it that tells of the bar that is pointed at or focused. */
-export function makeBars(slots: Slot[], zone: string, form: Intl.DateTimeFormatOptions, long: Intl.DateTimeFormatOptions): HTMLElement {
+export function makeBars(kind: Kind, slots: Slot[], zone: string, forms: Forms, path: (slot: Slot) => string): HTMLElement {
   const WIDTH = matchMedia("(min-width: 48rem)").matches ? 1080 : 350;
-  const most = Math.max(1000, ...slots.flatMap((slot) => [slot.made ?? 0, slot.used ?? 0]));
+  const HEIGHT = kind.height;
+  const piles = slots.map(kind.piles);
+  const most = Math.max(1000, ...piles.flat().map((parts) => (parts ?? []).reduce((sum, [, size]) => sum + size, 0)));
   const step = niceStep(most / 1000 / 4) * 1000;
   const top = Math.ceil(most / step) * step;
   const y = (energyOf: number) => HEIGHT - BOTTOM - (energyOf / top) * (HEIGHT - BOTTOM - TOP);
   const room = (WIDTH - LEFT) / slots.length;
   const wide = Math.min(26, room * 0.38);
-  const readout = h("p", { class: "readout", role: "status" });
+  const readout = h("p", { class: "readout", role: "status" }, text(matchMedia("(pointer: coarse)").matches ? "barsTap" : "barsHelp"));
   const lines = [];
   for (let at = 0; at <= top; at += step) {
     lines.push(
@@ -25,56 +73,53 @@ export function makeBars(slots: Slot[], zone: string, form: Intl.DateTimeFormatO
     );
   }
   const every = Math.ceil(slots.length / 12);
+  const middleOf = (n: number) => LEFT + room * (n + 0.5);
+  const ticks = slots.map((slot, n) =>
+    n % every ? null : s("text", { class: "tick", x: middleOf(n), y: HEIGHT - 8, "text-anchor": "middle" }, moment(slot.begin * 1000, zone, forms.short)),
+  );
+  let tapped: Slot | undefined;
   const groups = slots.map((slot, n) => {
-    const middle = LEFT + room * (n + 0.5);
-    const name = moment(slot.begin * 1000, zone, form);
-    const told = tell(slot, moment(slot.begin * 1000, zone, long));
+    const middle = middleOf(n);
+    const told = `${moment(slot.begin * 1000, zone, forms.long)}: ${isEmpty(piles[n]!) ? text("noReadings") : kind.tell(slot).join(", ")}`;
     const show = () => say(readout, told);
+    const click = (event: PointerEvent) => {
+      if (event.pointerType === "touch" && tapped !== slot) event.preventDefault(); // fingers do not hover: tell first
+      tapped = slot;
+    };
+    const isAhead = slot.begin * 1000 > Date.now();
+    const link = { class: isEmpty(piles[n]!) ? "slot empty" : "slot", href: path(slot), "aria-label": told, focus: show, pointerenter: show, click };
     return s(
-      "g",
-      { class: slot.until === null ? "slot empty" : "slot", tabindex: 0, role: "img", "aria-label": told, focus: show, pointerenter: show },
+      isAhead ? "g" : "a",
+      isAhead ? {} : link,
       s("rect", { class: "touch", x: middle - room / 2, y: TOP, width: room, height: HEIGHT - TOP }),
-      ...pile(middle - wide - 1, wide, y, [["own", own(slot.made, slot.fed_in)], ["fed", Math.abs(slot.fed_in ?? 0)]], slot.made),
-      ...pile(middle + 1, wide, y, [["house", own(slot.used, slot.imported)], ["grid", Math.abs(slot.imported ?? 0)]], slot.used),
-      n % every === 0 && s("text", { class: "tick", x: middle, y: HEIGHT - 8, "text-anchor": "middle" }, name),
+      ...piles[n]!.flatMap((parts, side) => pile(side ? middle + 1 : middle - wide - 1, wide, y, parts ?? [])),
     );
   });
-  const keys = [["own", "madeBar"], ["fed", "fedBar"], ["house", "ownBar"], ["grid", "gridBar"]] as const;
   return h(
     "div",
     { class: "bars" },
-    h("ul", { class: "keys" }, ...keys.map(([key, label]) => h("li", { class: key }, text(label)))),
+    h("ul", { class: "keys" }, ...kind.keys.map(([key, label]) => h("li", { class: key }, text(label)))),
     readout,
-    h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": text("barsLabel") },
-      s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "bar-chart" }, s("text", { class: "tick", x: 0, y: 12 }, "kWh"), ...lines, ...groups)),
+    h("div", { class: "scroll", role: "group", "aria-label": text(kind.name) },
+      s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "bar-chart" }, s("text", { class: "tick", x: 0, y: 12 }, "kWh"), ...lines, ...groups, ...ticks)),
   );
 }
 
-function own(whole: number | null, part: number | null): number {
-  return Math.max(0, (whole ?? 0) - Math.abs(part ?? 0));
+function own(whole: number, part: number | null): number {
+  return Math.max(0, whole - Math.abs(part ?? 0));
 }
 
-function pile(x: number, wide: number, y: (energyOf: number) => number, parts: [string, number][], whole: number | null): SVGRectElement[] {
-  if (whole === null) return [];
+function isEmpty(piles: ([string, number][] | null)[]): boolean {
+  return piles.every((parts) => parts === null);
+}
+
+function pile(x: number, wide: number, y: (energyOf: number) => number, parts: [string, number][]): SVGRectElement[] {
   let below = 0;
   return parts.map(([name, size]) => {
     const rect = s("rect", { class: `bar ${name}`, x, y: y(below + size), width: wide, height: y(below) - y(below + size) });
     below += size;
     return rect;
   });
-}
-
-function tell(slot: Slot, name: string): string {
-  if (slot.until === null) return `${name}: ${text("noReadings")}`;
-  const parts = [
-    `${text("made")} ${energy(slot.made)}`,
-    `${text("used")} ${energy(slot.used)}`,
-    `${text("imported")} ${energy(slot.imported)}`,
-    `${text("fedIn")} ${energy(slot.fed_in)}`,
-    `${text("selfConsumption")} ${percent(slot.self_consumption)}`,
-    `${text("autarky")} ${percent(slot.autarky)}`,
-  ];
-  return `${name}: ${parts.join(", ")}`;
 }
 
 /** Return a step of 1, 2 or 5 and zeros that is not less. */

@@ -1,8 +1,10 @@
 // The battery: what is known of each tower, and its cells as colours.
 
-import { type BatteryState, type Tower, get } from "./api";
+import { type BatteryState, type Label, type Tower, get } from "./api";
 import { facts, h } from "./elements";
 import { NOTHING, age, amount, energy, number, percent } from "./format";
+import { makeSpread } from "./spread";
+import { labelled } from "./terms";
 import { text } from "./texts";
 import type { Context, View } from "./view";
 
@@ -25,6 +27,7 @@ type Name = keyof typeof MEASURES;
 
 export function makeBattery(context: Context): View {
   const body = h("div", { "aria-busy": true }, h("p", { class: "wait" }, text("loading")));
+  const spread = makeSpread(context);
   let shown: Name = "voltage";
   let state: BatteryState | undefined;
 
@@ -38,6 +41,7 @@ export function makeBattery(context: Context): View {
         : [h("p", { class: "card wait" }, text("noBattery"))]),
     );
     body.removeAttribute("aria-busy");
+    spread.element.hidden = !towers.length;
   }
 
   function drawTower(tower: Tower, mark: string, known: BatteryState): HTMLElement {
@@ -52,6 +56,7 @@ export function makeBattery(context: Context): View {
       h("h2", {}, `${text("battery")}${mark}`),
       facts([
         [text("charge"), percent(known.up ? tower.soc : null, 1)],
+        [text("state"), known.up && tower.status ? statusOf(tower.status) : NOTHING],
         [text("health"), percent(tower.soh)],
         [text("voltage"), amount(known.up ? tower.voltage : null, "V", 1)],
         [text("current"), amount(known.up ? tower.current : null, "A", 1)],
@@ -68,9 +73,12 @@ export function makeBattery(context: Context): View {
         ? h(
             "p",
             { class: "extremes" },
-            `${text("lowest")} ${amount(low, measure.unit, measure.decimals)} · ${text("highest")} ${amount(high, measure.unit, measure.decimals)} · ` +
-              `${text("spread")} ${measure.unit === "V" ? amount((high - low) * 1000, "mV", 0) : amount(high - low, measure.unit, measure.decimals)}` +
-              (known.age === null ? "" : ` · ${text("cellsRead", { age: age(known.age) })}`),
+            ...[
+              `${text("lowest")} ${amount(low, measure.unit, measure.decimals)}`,
+              `${text("highest")} ${amount(high, measure.unit, measure.decimals)}`,
+              `${text("spread")} ${measure.unit === "V" ? amount((high - low) * 1000, "mV", 0) : amount(high - low, measure.unit, measure.decimals)}`,
+              ...(known.age === null ? [] : [text("cellsRead", { age: age(known.age) })]),
+            ].map((part) => h("span", {}, part)),
           )
         : h("p", { class: "wait" }, text("cellsUnknown")),
       ...tower.modules.map((module) => {
@@ -140,5 +148,16 @@ export function makeBattery(context: Context): View {
 
   const timer = setInterval(() => void look(), EVERY);
   void look();
-  return { element: body, close: () => clearInterval(timer) };
+  return {
+    element: h("div", {}, body, spread.element),
+    close: () => {
+      clearInterval(timer);
+      spread.close();
+    },
+  };
+}
+
+/** Return what a battery is busy with; 0 says that it is neither calibrated nor balanced. */
+function statusOf(status: Label): HTMLElement | string {
+  return status.number === 0 ? text("normal") : labelled(status);
 }

@@ -1,19 +1,42 @@
-// Curves over time, by uPlot: powers on the left, charge on the right; for eyes, pointers and keys.
+// Curves over time, by uPlot: what they are of on the left, charge on the right; for eyes, pointers and keys.
 
 import uPlot from "uplot";
 import { h, say } from "./elements";
-import { NOTHING, TIME, moment, number, percent, power } from "./format";
-import { text } from "./texts";
+import { DATE_TIME, NOTHING, TIME, amount, moment, percent, power } from "./format";
+import { type Texts, text } from "./texts";
 
 export interface Line {
   key: string; // its colour is --key
   label: string;
   values: (number | null)[];
-  isShare: boolean; // else a power
+  isShare: boolean; // else it is what the chart is of
+  isEdge?: boolean; // one of two, the upper first, between which there is colour
 }
 
-const HEIGHT = 340;
-const LOW = 260; // px, on a phone
+/** What a chart is of, beside shares. */
+export interface Subject {
+  name: keyof Texts;
+  show: (value: number) => string;
+  tick: (value: number, all: number[]) => string;
+  /** Return where the axis begins and ends. */
+  range: (low: number, high: number) => [number, number];
+  form?: Intl.DateTimeFormatOptions; // how a time is written; without, as long as the chart needs it
+  open?: (seconds: number) => void; // where a time leads
+}
+
+export const POWERS: Subject = {
+  name: "chartLabel",
+  show: (value) => (value < -0.5 ? "−" : "") + power(value),
+  tick: (value, all) => amount(value / 1000, "kW", all.some((each) => each % 1000) ? 1 : 0),
+  range: (low, high) => {
+    const [bottom, top] = [Math.min(0, low), Math.max(1000, high)]; // it holds nothing, and some room
+    return [bottom < 0 ? Math.floor((bottom * 1.05) / 500) * 500 : 0, Math.ceil((top * 1.05) / 500) * 500];
+  },
+};
+
+const NARROW = 600; // px
+const DAYS = 20 * 86_400; // seconds: beyond, times of day say little
+let count = 0; // of charts so far, each of which has help of its own
 
 function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -27,6 +50,7 @@ export class Chart {
   private readonly hidden = new Set<string>();
   private plot: uPlot | undefined;
   private at: number | null = null;
+  private pressed = { x: 0, at: null as number | null };
   private readonly dark = matchMedia("(prefers-color-scheme: dark)");
   private readonly redraw = () => this.draw();
   private readonly sizes = new ResizeObserver(() => this.resize());
@@ -36,14 +60,18 @@ export class Chart {
     private readonly lines: Line[],
     private readonly zone: string,
     private readonly isLong: boolean, // more than a day
+    private readonly subject = POWERS,
   ) {
+    const help = `chart-help-${++count}`;
     this.stage = h("div", {
       class: "stage",
       tabindex: 0,
       role: "application",
-      "aria-label": text("chartLabel"),
-      "aria-describedby": "chart-help",
+      "aria-label": text(subject.name),
+      "aria-describedby": help,
       keydown: (event: KeyboardEvent) => this.key(event),
+      pointerdown: (event: PointerEvent) => (this.pressed.x = event.clientX),
+      click: (event: PointerEvent) => this.click(event),
       blur: () => this.point(null),
     });
     this.readout = h("span", { class: "when" });
@@ -53,7 +81,7 @@ export class Chart {
       { class: "chart" },
       h("div", { class: "legend" }, this.readout, ...lines.map((line, index) => this.entry(line, index))),
       this.stage,
-      h("p", { class: "help", id: "chart-help" }, text("chartHelp")),
+      h("p", { class: "help", id: help }, text(subject.open ? "chartOpens" : "chartHelp")),
     );
     this.dark.addEventListener("change", this.redraw);
     this.sizes.observe(this.stage);
@@ -83,12 +111,12 @@ export class Chart {
   }
 
   private get height(): number {
-    return this.width < 600 ? LOW : HEIGHT;
+    return Math.max(80, this.stage.clientHeight); // as the style sheet wants it
   }
 
   private resize(): void {
     if (!this.plot) this.draw();
-    else if (this.plot.width !== this.width) this.plot.setSize({ width: this.width, height: this.height });
+    else if (this.plot.width !== this.width || this.plot.height !== this.height) this.plot.setSize({ width: this.width, height: this.height });
   }
 
   private draw(): void {
@@ -96,19 +124,20 @@ export class Chart {
     const [ink, lattice] = [colour("soft"), colour("lattice")];
     const axis = { stroke: ink, grid: { stroke: lattice, width: 1 }, ticks: { stroke: lattice, width: 1 }, font: "12px system-ui, sans-serif" };
     const shares = this.lines.some((line) => line.isShare);
-    const narrow = this.width < 600;
+    const narrow = this.width < NARROW;
+    const edges = this.lines.flatMap((line, index) => (line.isEdge ? [index + 1] : []));
     this.plot = new uPlot(
       {
         width: this.width,
         height: this.height,
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.zone),
         legend: { show: false },
-        padding: [10, shares ? 0 : 10, 0, 0],
+        padding: [10, shares ? 0 : 22, 0, 0],
         cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 } },
-        scales: { x: { time: true }, W: { range: wide }, share: { range: [0, 1] } },
+        scales: { x: { time: true }, left: { range: (_, low, high) => this.subject.range(low ?? 0, high ?? 0) }, share: { range: [0, 1] } },
         axes: [
           { ...axis, size: 34, space: narrow ? 56 : 70, values: (_, splits) => splits.map((split) => this.tick(split)) },
-          { ...axis, scale: "W", size: narrow ? 42 : 54, values: (_, splits) => splits.map((split) => number(split / 1000, splits.some((each) => each % 1000) ? 1 : 0)), label: narrow ? "" : "kW", labelSize: narrow ? 0 : 18, labelFont: "12px system-ui, sans-serif" },
+          { ...axis, scale: "left", size: narrow ? 54 : 64, values: (_, splits) => splits.map((split) => this.subject.tick(split, splits)) },
           ...(shares
             ? [{ ...axis, scale: "share", side: 1 as const, size: narrow ? 54 : 58, grid: { show: false }, splits: [0, 0.25, 0.5, 0.75, 1], values: (_: uPlot, splits: number[]) => splits.map((split) => percent(split)) }]
             : []),
@@ -117,14 +146,15 @@ export class Chart {
           {},
           ...this.lines.map((line) => ({
             show: !this.hidden.has(line.key),
-            scale: line.isShare ? "share" : "W",
+            scale: line.isShare ? "share" : "left",
             stroke: colour(line.key),
-            width: line.isShare ? 1.5 : 2,
+            width: line.isEdge ? 1 : line.isShare ? 1.5 : 2,
             ...(line.isShare ? { dash: [6, 4] } : {}),
             ...(line.key === "sun" ? { fill: colour("sun-fill") } : {}),
             points: { show: false },
           })),
         ],
+        ...(edges.length ? { bands: [{ series: edges as uPlot.Band.Bounds, fill: colour("charge-fill") }] } : {}),
         hooks: { setCursor: [(plot) => this.point(plot.cursor.idx ?? null)] },
       },
       [this.times, ...this.lines.map((line) => line.values)] as uPlot.AlignedData,
@@ -132,8 +162,13 @@ export class Chart {
     );
   }
 
+  private get isOfDays(): boolean {
+    return (this.times.at(-1) ?? 0) - (this.times[0] ?? 0) > DAYS;
+  }
+
   private tick(seconds: number): string {
     const time = moment(seconds * 1000, this.zone, TIME);
+    if (this.isOfDays) return moment(seconds * 1000, this.zone, { month: "short", day: "numeric" });
     if (this.isLong && time === "00:00") return moment(seconds * 1000, this.zone, { weekday: "short", day: "numeric" });
     return time;
   }
@@ -142,13 +177,24 @@ export class Chart {
   private point(index: number | null): void {
     this.at = index;
     const time = index === null ? undefined : this.times[index];
-    const form = this.isLong ? { weekday: "short" as const, ...TIME } : TIME;
+    const form = this.subject.form ? this.subject.form : this.isOfDays ? DATE_TIME : this.isLong ? { weekday: "short" as const, ...TIME } : TIME;
     say(this.readout, time === undefined ? "" : moment(time * 1000, this.zone, form));
     this.lines.forEach((line, n) => {
       const value = index === null ? null : (line.values[index] ?? null);
-      const sign = value !== null && value < -0.5 && !line.isShare ? "−" : "";
-      say(this.values[n]!, index === null ? "" : value === null ? NOTHING : line.isShare ? percent(value) : sign + power(value));
+      say(this.values[n]!, index === null ? "" : value === null ? NOTHING : line.isShare ? percent(value) : this.subject.show(value));
     });
+  }
+
+  /** Go where the place leads that was clicked; a finger shows its values first, and dragging only zooms. */
+  private click(event: PointerEvent): void {
+    const isTold = event.pointerType !== "touch" || this.pressed.at === this.at;
+    this.pressed.at = this.at;
+    if (isTold && Math.abs(event.clientX - this.pressed.x) < 4) this.open();
+  }
+
+  private open(): void {
+    const time = this.at === null ? undefined : this.times[this.at];
+    if (time !== undefined) this.subject.open?.(time);
   }
 
   private key(event: KeyboardEvent): void {
@@ -169,15 +215,11 @@ export class Chart {
         min: Math.max(this.times[0]!, middle - (middle - min) * factor),
         max: Math.min(this.times[last]!, middle + (max - middle) * factor),
       });
+    } else if (event.key === "Enter" && this.subject.open) {
+      this.open();
     } else if (event.key === "Escape") {
       plot.setScale("x", { min: this.times[0]!, max: this.times[last]! });
     } else return;
     event.preventDefault();
   }
-}
-
-/** Return where an axis of powers begins and ends: it holds nothing, and some room. */
-function wide(_plot: uPlot, low: number | null, high: number | null): [number, number] {
-  const [bottom, top] = [Math.min(0, low ?? 0), Math.max(1000, high ?? 0)];
-  return [bottom < 0 ? Math.floor((bottom * 1.05) / 500) * 500 : 0, Math.ceil((top * 1.05) / 500) * 500];
 }

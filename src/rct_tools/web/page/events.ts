@@ -3,6 +3,7 @@
 import { type LoggedEvent, get } from "./api";
 import { h, say } from "./elements";
 import { DATE_TIME, amount, duration, moment, plain } from "./format";
+import { term, termText } from "./terms";
 import { text } from "./texts";
 import type { Context, View } from "./view";
 
@@ -16,7 +17,7 @@ export function makeEvents(context: Context): View {
 
   function draw(): void {
     const wanted = filter.value.trim().toLowerCase();
-    const found = all.filter((event) => `${event.name} ${event.object ?? ""} ${event.type}`.toLowerCase().includes(wanted));
+    const found = all.filter((event) => `${termText(event.name)} ${event.name} ${event.object ?? ""} ${event.type}`.toLowerCase().includes(wanted));
     say(count, found.length || !all.length ? text("eventsCount", { shown: found.length, all: all.length }) : text("noEvents"));
     const { zone } = context.inverter();
     rows.replaceChildren(
@@ -25,7 +26,7 @@ export function makeEvents(context: Context): View {
           "tr",
           {},
           h("td", { "data-name": text("begin") }, moment(event.begin, zone, { ...DATE_TIME, second: "2-digit" }) + (event.sure ? "" : ` (${text("unsure")})`)),
-          h("td", { "data-name": text("event") }, h("strong", { lang: "en" }, event.name)),
+          h("td", { "data-name": text("event") }, h("strong", {}, term(event.name))),
           h("td", { "data-name": text("what") }, what(event)),
           h("td", { "data-name": text("duration") }, event.end === null ? "" : duration((event.end - event.begin) / 1000)),
         ),

@@ -87,7 +87,8 @@ export class Flow {
   private readonly strings = [
     s("text", { x: 134, y: 46, class: "string", "text-anchor": "end" }),
     s("text", { x: 134, y: 66, class: "string", "text-anchor": "end" }),
-    s("text", { x: 266, y: 66, class: "string" }),
+    s("text", { x: 266, y: 72, class: "string" }),
+    s("text", { x: 266, y: 92, class: "string" }),
   ] as const;
   private readonly charge = s("circle", {
     class: "charge",
@@ -167,19 +168,19 @@ export class Flow {
       const way = watts === null ? text("unknown") : Math.abs(watts) < STILL ? text(key === "battery" ? "idle" : "noPower") : text(drawn.place.way(watts));
       const tells = key === "battery" || key === "grid";
       say(drawn.watts, power(watts));
-      say(drawn.note, note(key, name, way, watts));
+      say(drawn.note, note(key, name, way, watts, powers.charge));
       drawn.group.classList.toggle("unknown", watts === null);
       said.push(`${name}: ${power(watts)}${tells && watts !== null ? ` ${way}` : ""}`);
       words.push(tells || watts === null || Math.abs(watts) < STILL ? `${name}: ${way}` : name);
     }
     if (powers.hasBattery) said.push(`${text("charge")}: ${percent(powers.charge)}`);
-    const note3 = this.drawn["battery"]!.note;
-    if (powers.hasBattery && powers.charge !== null) say(note3, `${percent(powers.charge)} · ${note3.textContent ?? ""}`);
     const part = powers.charge ?? 0;
     this.charge.setAttribute("stroke-dasharray", `${(part * AROUND).toFixed(1)} ${AROUND.toFixed(1)}`);
     say(this.strings[0], powers.sunA === null ? "" : `A ${power(powers.sunA)}`);
     say(this.strings[1], powers.sunB === null ? "" : `B ${power(powers.sunB)}`);
-    say(this.strings[2], powers.external && powers.external >= STILL ? `${text("external")} ${power(powers.external)}` : "");
+    const hasMore = powers.external !== null && powers.external >= STILL;
+    say(this.strings[2], hasMore ? text("external") : "");
+    say(this.strings[3], hasMore ? power(powers.external) : "");
     say(this.description, `${said.join(", ")}.`);
     return words.join(", ");
   }
@@ -200,8 +201,9 @@ export class Flow {
   }
 }
 
-function note(key: string, name: string, way: string, watts: number | null): string {
+function note(key: string, name: string, way: string, watts: number | null, charge: number | null): string {
+  if (key === "battery" && charge !== null) return watts === null ? percent(charge) : `${percent(charge)} · ${way}`;
   if (watts === null) return name;
-  if (key === "battery") return way;
+  if (key === "battery") return `${name} · ${way}`;
   return key === "grid" && Math.abs(watts) >= STILL ? `${name} · ${way}` : name;
 }

@@ -26,7 +26,7 @@ export function amount(value: number | null | undefined, unit: string, decimals:
 export function power(watts: number | null): string {
   if (watts === null) return NOTHING;
   const size = Math.abs(watts);
-  return size < 999.5 ? amount(size, "W", 0) : amount(size / 1000, "kW", 2);
+  return size < 999.5 ? amount(size, "W", 0) : amount(size / 1000, "kW", size < 99_995 ? 2 : 1);
 }
 
 /** Return an energy given in Wh, without its sign. */
@@ -34,6 +34,12 @@ export function energy(wattHours: number | null | undefined): string {
   if (wattHours === null || wattHours === undefined) return NOTHING;
   const kilo = Math.abs(wattHours) / 1000;
   return kilo < 9999.5 ? amount(kilo, "kWh", kilo < 99.95 ? 1 : 0) : amount(kilo / 1000, "MWh", 1);
+}
+
+/** Return a sum of money, to the cent. */
+export function money(sum: number | null | undefined, currency: string): string {
+  if (sum === null || sum === undefined) return NOTHING;
+  return new Intl.NumberFormat(locale, { style: "currency", currency }).format(sum).replace("-", "−");
 }
 
 /** Return a share from 0 to 1 as percent. */

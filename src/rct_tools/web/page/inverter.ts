@@ -4,6 +4,7 @@ import { type FoundObject, type InverterState, get } from "./api";
 import { facts, h, say } from "./elements";
 import { NOTHING, age, number, plain } from "./format";
 import { ageOf } from "./live";
+import { faultList, labelled, termText } from "./terms";
 import { text } from "./texts";
 import { list } from "./tiles";
 import type { Context, View } from "./view";
@@ -31,14 +32,13 @@ export function makeInverter(context: Context): View {
 
   function describe(state: InverterState): HTMLElement {
     const { health } = state;
-    const label = (found: { number: number; text: string } | null | undefined) => (found ? found.text || String(found.number) : NOTHING);
     const faults = health?.faults;
     const names = ["requests", "repeated", "unanswered", "cut", "damaged", "reconnects"] as const;
     return facts([
       [text("name"), health?.name || context.name],
-      [text("state"), english(state.up ? label(health?.state) : NOTHING)],
-      [text("faults"), !faults || !state.up ? NOTHING : faults.length ? list(faults.map((fault) => `${fault.text} (${fault.number})`), "en") : text("noFaults")],
-      [text("strategy"), english(label(health?.strategy))],
+      [text("state"), state.up && health?.state ? labelled(health.state) : NOTHING],
+      [text("faults"), !faults || !state.up ? NOTHING : faults.length ? faultList(faults) : text("noFaults")],
+      [text("strategy"), health?.strategy ? labelled(health.strategy) : NOTHING],
       [text("separated"), health?.separated === null || !health || !state.up ? NOTHING : text(health.separated ? "yes" : "no")],
       [text("firmware"), health?.firmware || NOTHING],
       [text("serial"), health?.serial || NOTHING],
@@ -122,12 +122,7 @@ export function makeInverter(context: Context): View {
   };
 }
 
-/** Return what the tables of the inverter say, which are in English. */
-function english(said: string): HTMLElement {
-  return h("span", { lang: "en" }, said);
-}
-
 function show(value: unknown, unit: string, meaning = ""): string {
   if (Array.isArray(value) || (typeof value === "object" && value !== null)) return "…";
-  return meaning ? `${plain(value, unit)} (${meaning})` : plain(value, unit);
+  return meaning ? `${plain(value, unit)} (${termText(meaning)})` : plain(value, unit);
 }

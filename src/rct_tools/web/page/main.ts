@@ -7,6 +7,7 @@ import { h, say } from "./elements";
 import { makeEvents } from "./events";
 import { TIME, age, moment } from "./format";
 import { makeInverter } from "./inverter";
+import { makeKiosk } from "./kiosk";
 import { type Inverter, type Link, Live, isHere } from "./live";
 import { makeLogin } from "./login";
 import { makeNow } from "./now";
@@ -23,6 +24,7 @@ const VIEWS: Record<string, { make: (context: Context) => View; name: keyof Text
   "/battery": { make: makeBattery, name: "battery", tab: "/battery" },
   "/events": { make: makeEvents, name: "events", tab: "/events" },
   "/inverter": { make: makeInverter, name: "inverter", tab: "/inverter" },
+  "/kiosk": { make: makeKiosk, name: "kiosk", tab: "/" },
   "/control": { make: makeControl, name: "control", tab: "/control" },
 };
 const TABS: [string, keyof Texts][] = [
@@ -49,6 +51,8 @@ let view: View | undefined;
 let marked = ""; // the path that the tabs were made for; they stay, or who uses keys would lose their place
 let shown = ""; // the path and inverter of the view
 let hasSaidLost = false;
+let hasPassword = true; // or it is a reverse proxy that logs people in
+let heardAt: number | undefined; // UTC, milliseconds: how old what is shown is, while there is no connection
 let steered: string[] = []; // the inverters that may be steered by who is logged in
 
 document.documentElement.lang = language;
@@ -94,6 +98,7 @@ function show(): void {
   const mark = `${location.pathname}${location.search} ${name && steered.includes(name)}`;
   if (marked !== mark) {
     marked = mark;
+    document.body.classList.toggle("kiosk", found.make === makeKiosk);
     document.title = `${text(found.name)} – ${text("title")}`;
     for (const [path, label] of TABS) {
       const tab = tabs.querySelector(`.tab-${label}`) ?? tabs.appendChild(h("a", { class: `tab-${label}` }, text(label)));
@@ -115,8 +120,10 @@ function show(): void {
     name,
     inverter: () => source.inverters[name] ?? GONE,
     link: () => source.link,
+    now: () => source.now(),
     query: query(),
     path: pathOf,
+    go,
     fail,
   });
   main.replaceChildren(view.element);
@@ -145,19 +152,21 @@ function tell(): void {
   document.body.classList.toggle("away", !inverter || !isHere(inverter, link));
   if (link === "lost") {
     warn(text("lost"));
-    say(freshness, "");
+    say(freshness, heardAt === undefined ? "" : text("heardAt", { time: moment(heardAt, inverter?.zone ?? "UTC", TIME) }));
     return;
   }
   if (!inverter || !name) {
     warn(text("noInverter"));
+    if (!view) main.replaceChildren(); // there is nothing that it waits for
     return;
   }
   const old = inverter.age === null ? null : inverter.age + performance.now() - inverter.told;
+  heardAt = old === null ? undefined : live.now() - old;
   say(freshness, old === null ? "" : text("updated", { age: age(old) })); // no live region: it would be read each second
   if (inverter.up) {
     if (!hasSaidLost) banner.hidden = true;
   } else {
-    warn(old === null ? text("neverHeard") : text("away", { time: moment(Date.now() - old, inverter.zone, TIME) }));
+    warn(old === null ? text("neverHeard") : text("away", { time: moment(live.now() - old, inverter.zone, TIME) }));
   }
 }
 
@@ -186,6 +195,7 @@ function changed(): void {
   if (chooser.options.length !== names.length) {
     chooser.replaceChildren(...names.map((each) => h("option", { value: each }, each)));
     chooser.hidden = names.length < 2;
+    heading.classList.toggle("hidden", !chooser.hidden); // which says the name, too
     void know();
   }
   const name = chosen();
@@ -207,7 +217,7 @@ function login(): void {
   view = undefined;
   shown = "";
   banner.hidden = trouble.hidden = true;
-  main.replaceChildren(makeLogin(() => begin()));
+  main.replaceChildren(hasPassword ? makeLogin(() => begin()) : h("p", { class: "wait" }, text("loginElsewhere")));
   main.querySelector<HTMLInputElement>("#password")?.focus();
 }
 
@@ -227,7 +237,7 @@ function begin(): void {
 async function know(): Promise<void> {
   try {
     const session = await get<Session>("/api/session");
-    logout.hidden = !session.password;
+    logout.hidden = !session.password || session.user !== "";
     steered = session.control;
     show();
   } catch {
@@ -239,13 +249,19 @@ addEventListener("popstate", show);
 document.addEventListener("click", (event) => {
   const link = event.target instanceof Element ? event.target.closest("a") : null;
   const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-  if (!link || !isPlain || link.origin !== location.origin || !(link.pathname in VIEWS) || link.hash) return;
+  if (!link || !isPlain || event.defaultPrevented) return;
+  const to = new URL(link.getAttribute("href") ?? "", location.href); // a link in a picture has no parts of its own
+  if (to.origin !== location.origin || !(to.pathname in VIEWS) || to.hash) return;
   event.preventDefault();
-  go(link.pathname + link.search);
+  go(to.pathname + to.search);
 });
 setInterval(refresh, 1000);
 show();
 get<Session>("/api/session").then(
-  (session) => (session.open ? begin() : login()),
+  (session) => {
+    hasPassword = session.password;
+    if (session.open) begin();
+    else login();
+  },
   () => begin(),
 );

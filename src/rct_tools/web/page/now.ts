@@ -8,12 +8,15 @@ import { Flow, type Powers } from "./flow";
 import { isoDate } from "./format";
 import { type Inverter, type Link, fresh } from "./live";
 import { shift } from "./past";
+import { faultList } from "./terms";
 import { text } from "./texts";
-import { energyTiles, list } from "./tiles";
+import { energyTiles } from "./tiles";
 import type { Context, View } from "./view";
 
 const EVERY = 20_000; // ms from one look at the energies to the next
 const COURSE_EVERY = 60_000; // ms from one look at the day so far to the next
+const SOONEST = 5000; // ms: both are looked at again after that, when the clock has gone on
+const FAR = 600_000; // ms by so much: this machine has slept, or that clock is a fast one
 const TOLD = 30_000; // ms from one change that is said aloud to the next
 
 /** Return what flows now, as far as it is fresh. */
@@ -44,12 +47,20 @@ export function makeNow(context: Context): View {
   let chart: Chart | undefined;
   let isClosed = false;
   let saidAt = -TOLD;
+  let lookedAt = performance.now();
+  let lookedFor = context.now();
 
   function update(): void {
     const words = flow.show(powersOf(context.inverter(), context.link()));
     if (performance.now() - saidAt > TOLD && aloud.textContent !== words) {
       saidAt = performance.now();
       say(aloud, words);
+    }
+    if (context.now() - lookedFor > FAR && performance.now() - lookedAt > SOONEST) {
+      lookedAt = performance.now();
+      lookedFor = context.now();
+      void look();
+      void lookBack();
     }
   }
 
@@ -61,7 +72,7 @@ export function makeNow(context: Context): View {
       const found = state.up ? (state.health?.faults ?? []) : [];
       faults.replaceChildren(
         ...(found.length
-          ? [h("section", { class: "card trouble", role: "alert" }, h("h2", {}, text("faults")), list(found.map((f) => `${f.text} (${f.number})`), "en"))]
+          ? [h("section", { class: "card trouble", role: "alert" }, h("h2", {}, text("faults")), faultList(found))]
           : []),
       );
     } catch (error) {
@@ -71,7 +82,7 @@ export function makeNow(context: Context): View {
 
   async function lookBack(): Promise<void> {
     const { zone } = context.inverter();
-    const date = isoDate(Date.now(), zone);
+    const date = isoDate(context.now(), zone);
     try {
       const curves = await readCurves(context.name, `${date}T00:00`, `${shift(date, "day", 1)}T00:00`, "5m");
       const { times, lines } = linesOf(curves);
@@ -80,7 +91,7 @@ export function makeNow(context: Context): View {
       chart = lines.length ? new Chart(times, lines, zone, false) : undefined;
       course.replaceChildren(chart?.element ?? h("p", { class: "wait" }, text("noReadings")));
     } catch (error) {
-      course.replaceChildren(h("p", { class: "wait" }, text("failed", { error: (error as Error).message })));
+      course.replaceChildren(h("p", { class: "wait said" }, text("failed", { error: (error as Error).message })));
       if (error instanceof Failed && error.status === 401) context.fail(error);
     }
   }
@@ -97,11 +108,12 @@ export function makeNow(context: Context): View {
       h("section", { class: "card picture" }, h("h2", { class: "hidden" }, text("flowTitle")), flow.element, aloud),
       h(
         "section",
-        { class: "card" },
+        { class: "card energies" },
         h("h2", {}, text("today")),
         today,
       ),
       h("section", { class: "card course" }, h("h2", {}, text("course")), course),
+      h("p", { class: "onward" }, h("a", { href: context.path("/kiosk"), class: "more" }, text("kiosk"))),
     ),
     update,
     close: () => {

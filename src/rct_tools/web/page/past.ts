@@ -1,13 +1,14 @@
 // The views of what was: a day and a week as curves, a month and a year as bars, each with its totals.
 
-import { type Curves, type Slots, get } from "./api";
-import { makeBars } from "./bars";
+import { type Curves, type Ranges, type Slot, type Slots, get } from "./api";
+import { BATTERY, ENERGIES, type Forms, makeBars } from "./bars";
+import { CHARGE, makeCharge } from "./charge";
 import { Chart } from "./chart";
 import { NAMES, linesOf, readCurves } from "./curves";
 import { h } from "./elements";
-import { DATE, DATE_TIME, TIME, energy, isoDate, moment, percent, plain } from "./format";
-import { text } from "./texts";
-import { energyTiles } from "./tiles";
+import { DATE, DATE_TIME, TIME, energy, isoDate, moment, money, percent, plain } from "./format";
+import { type Texts, text } from "./texts";
+import { MONEY, hasBattery, totalTiles } from "./tiles";
 import type { Context, View } from "./view";
 
 export type Period = "day" | "week" | "month" | "year";
@@ -43,12 +44,13 @@ function heading(begin: string, period: Period): string {
 
 export function makePast(period: Period, context: Context): View {
   const { zone } = context.inverter();
-  const today = isoDate(Date.now(), zone);
+  const today = isoDate(context.now(), zone);
   const asked = context.query.get("date") ?? "";
   const begin = start(/^\d{4}-\d\d-\d\d$/.test(asked) && !Number.isNaN(Date.parse(asked)) ? asked : today, period);
   const end = shift(begin, period, 1);
   const span = { inverter: context.name, since: `${begin}T00:00`, until: `${end}T00:00` };
   const step = period === "day" ? "5m" : "30m";
+  const by = period === "year" ? "month" : "day";
   const body = h("div", { class: "body", "aria-busy": true }, h("p", { class: "wait" }, text("loading")));
   const totals = h("div", { class: "tiles" });
   const remark = h("p", { class: "remark" });
@@ -57,12 +59,16 @@ export function makePast(period: Period, context: Context): View {
 
   async function look(): Promise<void> {
     try {
-      const by = period === "year" ? "month" : "day";
-      const slots = await get<Slots>("/api/energies", { ...span, by }, leaving.signal);
-      const curves = period === "day" || period === "week" ? await readCurves(context.name, span.since, span.until, step, leaving.signal) : undefined;
+      const isShort = period === "day" || period === "week";
+      const [slots, curves, charge] = await Promise.all([
+        get<Slots>("/api/energies", { ...span, by }, leaving.signal),
+        isShort ? readCurves(context.name, span.since, span.until, step, leaving.signal) : undefined,
+        isShort ? undefined : get<Ranges>("/api/ranges", { ...span, names: CHARGE }, leaving.signal),
+      ]);
       showTotals(slots);
+      if (body.contains(document.activeElement)) return; // somebody is reading it
       if (curves) showCurves(curves);
-      else showBars(slots);
+      else showBars(slots, charge);
       body.removeAttribute("aria-busy");
     } catch (error) {
       if (leaving.signal.aborted) return;
@@ -72,13 +78,19 @@ export function makePast(period: Period, context: Context): View {
   }
 
   function showTotals(slots: Slots): void {
-    totals.replaceChildren(...energyTiles(slots.total));
+    totals.replaceChildren(...totalTiles(slots));
     const [only] = slots.slots;
     if (period === "day") {
       remark.textContent = only?.until && !only.whole ? text("onlyUntil", { time: moment(only.until * 1000, zone, TIME) }) : "";
-    } else {
-      remark.textContent = text(period === "year" ? "monthsKnown" : "daysKnown", { known: slots.known, all: slots.slots.length });
+      return;
     }
+    const all = slots.slots.length;
+    const priced = slots.slots.filter(({ money }) => money && money.balance !== null && money.savings !== null).length;
+    remark.textContent = [
+      text(period === "year" ? "monthsKnown" : "daysKnown", { known: slots.known, all }),
+      ...(hasBattery(slots) && slots.battery.known !== slots.known ? [text("batteryDays", { known: slots.battery.known, all })] : []),
+      ...(slots.currency && priced !== slots.known ? [text("moneyDays", { known: priced, all })] : []),
+    ].join("; ");
   }
 
   function showCurves(curves: Curves): void {
@@ -92,7 +104,7 @@ export function makePast(period: Period, context: Context): View {
     const link = `/api/curves.csv?${new URLSearchParams({ ...span, names: NAMES, step })}`;
     body.replaceChildren(
       chart.element,
-      h("p", {}, h("a", { href: link, download: true }, text("csv"))),
+      h("p", { class: "links" }, h("a", { href: link, download: true }, text("csv")), period === "week" && energiesLink()),
       asTable([text("time"), ...lines.map((line) => line.label)], () =>
         times
           .map((time, n) => [time, n] as const)
@@ -105,20 +117,27 @@ export function makePast(period: Period, context: Context): View {
     );
   }
 
-  function showBars(slots: Slots): void {
-    const form: Intl.DateTimeFormatOptions = period === "year" ? { month: "short" } : { day: "numeric" };
-    const long: Intl.DateTimeFormatOptions = period === "year" ? { month: "long", year: "numeric" } : DATE;
+  function energiesLink(): HTMLElement {
+    return h("a", { href: `/api/energies.csv?${new URLSearchParams({ ...span, by })}`, download: true }, text("energiesCsv"));
+  }
+
+  function showBars(slots: Slots, charge: Ranges | undefined): void {
+    const forms: Forms = {
+      short: period === "year" ? { month: "short" } : { day: "numeric" },
+      long: period === "year" ? { month: "long", year: "numeric" } : DATE,
+    };
+    const dayOf = (seconds: number) => ({ date: isoDate(seconds * 1000, zone) });
+    const path = (slot: Slot) => context.path(period === "year" ? "/month" : "/day", dayOf(slot.begin));
+    chart?.close();
+    chart = charge && makeCharge(charge, (seconds) => context.go(context.path("/day", dayOf(seconds))));
+    const columns = columnsOf(slots);
     body.replaceChildren(
-      makeBars(slots.slots, zone, form, long),
-      asTable([text("time"), text("made"), text("used"), text("imported"), text("fedIn"), text("autarky")], () =>
-        slots.slots.map((slot) => [
-          moment(slot.begin * 1000, zone, long),
-          energy(slot.made),
-          energy(slot.used),
-          energy(slot.imported),
-          energy(slot.fed_in),
-          percent(slot.autarky),
-        ]),
+      makeBars(ENERGIES, slots.slots, zone, forms, path),
+      ...(hasBattery(slots) ? [h("h3", {}, text("battery")), makeBars(BATTERY, slots.slots, zone, forms, path)] : []),
+      ...(chart ? [h("h3", {}, text("charge")), chart.element] : []),
+      h("p", { class: "links" }, energiesLink()),
+      asTable([text("time"), ...columns.map(([name]) => text(name))], () =>
+        slots.slots.map((slot) => [moment(slot.begin * 1000, zone, forms.long), ...columns.map(([, show]) => show(slot))]),
       ),
     );
   }
@@ -157,6 +176,27 @@ export function makePast(period: Period, context: Context): View {
       chart?.close();
     },
   };
+}
+
+type Column = readonly [keyof Texts, (slot: Slot) => string];
+
+const ALWAYS: Column[] = [
+  ["made", (slot) => energy(slot.made)],
+  ["used", (slot) => energy(slot.used)],
+  ["imported", (slot) => energy(slot.imported)],
+  ["fedIn", (slot) => energy(slot.fed_in)],
+  ["autarky", (slot) => percent(slot.autarky)],
+];
+const WITH_BATTERY: Column[] = [
+  ["charged", (slot) => energy(slot.charged)],
+  ["discharged", (slot) => energy(slot.discharged)],
+];
+
+/** Return what a table of days or months tells. */
+function columnsOf(slots: Slots): Column[] {
+  const { currency } = slots;
+  const priced = currency ? MONEY.map((each): Column => [each, (slot) => money(slot.money?.[each], currency)]) : [];
+  return [...ALWAYS, ...(hasBattery(slots) ? WITH_BATTERY : []), ...priced];
 }
 
 /** Return a table that is made when it is opened. */

@@ -1,8 +1,8 @@
 // Values that stand for themselves, and lists.
 
-import type { Energies } from "./api";
+import type { Energies, Slots } from "./api";
 import { facts, h } from "./elements";
-import { energy, percent } from "./format";
+import { energy, money, percent } from "./format";
 import { text } from "./texts";
 
 const TILES = {
@@ -12,7 +12,14 @@ const TILES = {
   fed_in: "fedIn",
   self_consumption: "selfConsumption",
   autarky: "autarky",
+  charged: "charged",
+  discharged: "discharged",
+  cost: "cost",
+  earnings: "earnings",
+  savings: "savings",
+  balance: "balance",
 } as const;
+export const MONEY = ["cost", "earnings", "savings", "balance"] as const;
 
 function tile(key: keyof typeof TILES, value: string): HTMLElement {
   return facts([[text(TILES[key]), value]], `tile ${key}`);
@@ -28,6 +35,21 @@ export function energyTiles(energies: Energies | undefined): HTMLElement[] {
     tile("self_consumption", percent(energies?.self_consumption)),
     tile("autarky", percent(energies?.autarky)),
   ];
+}
+
+/** Return all that is known of some days or months: energies; the battery, if there is one; and money, if there are prices. */
+export function totalTiles(slots: Slots): HTMLElement[] {
+  const { battery, currency } = slots;
+  return [
+    ...energyTiles(slots.total),
+    ...(hasBattery(slots) ? [tile("charged", energy(battery.charged)), tile("discharged", energy(battery.discharged))] : []),
+    ...(currency ? MONEY.map((each) => tile(each, money(slots.money?.[each], currency))) : []),
+  ];
+}
+
+/** Return whether anything is known of a battery. */
+export function hasBattery(slots: Slots): boolean {
+  return slots.slots.some((slot) => slot.charged !== null);
 }
 
 /** Return a list, of texts in a language. */

@@ -1,0 +1,220 @@
+"""What was, on the page: battery, money and CSV in each view, bars that lead to their day, and what is not known."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from rct_tools.simulator import Simulator
+from rct_tools.simulator.inverter import Inverter
+from rct_tools.web.tariff import Tariff, TariffTable
+
+from browsing import SIZES, launched, opened, reads, ready, violations
+from showing import QUICK, ZONE, Shown, known, showing, until
+from stored_past import fill
+
+NOON = datetime(2026, 6, 21, 12)  # noqa: DTZ001  # the clock on the wall
+DAYS = 3
+TODAY = datetime.now(ZoneInfo(ZONE)).date()
+YESTERDAY = TODAY - timedelta(1)
+PRICES = Tariff("EUR", (TariffTable(begin=TODAY - timedelta(2), imported=0.3, fed_in=0.08),))
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def past(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A store with some days up to now."""
+    path = tmp_path_factory.mktemp("past") / "r.db"
+    zone = ZoneInfo(ZONE)
+    midnight = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC) - timedelta(DAYS)
+    begin = int(midnight.timestamp()) - 300
+    now = int(datetime.now(zone).replace(tzinfo=UTC).timestamp())
+    fill(path, Inverter.with_past(0, begin), "roof", zone, (now - begin) // 300 * 300, 300)
+    return path.read_bytes()
+
+
+@pytest.fixture
+async def shown(past: bytes, tmp_path: Path) -> AsyncIterator[Shown]:
+    store = tmp_path / "r.db"
+    await asyncio.to_thread(store.write_bytes, past)
+    async with (
+        Simulator(port=0, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator,
+        showing(simulator, store=store, plan=QUICK, tariff=PRICES) as shown,
+    ):
+        await until(known(shown, "battery.soc"))
+        yield shown
+
+
+async def answered(page: Page, url: str, path: str) -> Any:
+    """Open an address, and return what the page got for a question there."""
+    async with page.expect_response(lambda response: path in response.url) as answer:
+        await page.goto(url)
+    document = await (await answer.value).json()
+    await ready(page)
+    return document
+
+
+def kilo(watt_hours: float) -> str:
+    size = abs(watt_hours) / 1000
+    return f"{size:.1f} kWh" if size < 99.95 else f"{size:,.0f} kWh"
+
+
+async def test_totals_tell_of_the_battery_and_of_money(shown: Shown, browser: Browser) -> None:
+    async with opened(browser, "about:blank") as (page, watch):
+        for view in ("day", "week", "month", "year"):
+            url = f"{shown.url}/{view}?date={YESTERDAY}"
+            document = await answered(page, url, "/api/energies")
+            for name in ("charged", "discharged"):
+                value = document["battery"][name]
+                if value is None:  # of a month that began without us
+                    assert await page.locator(f".tile.{name}").count() == 0
+                else:
+                    await reads(page, f".tile.{name} dd", kilo(value))
+            for name, value in document["money"].items():
+                sign = "−" if value is not None and value < -0.005 else ""
+                await reads(page, f".tile.{name} dd", "–" if value is None else f"{sign}€{abs(value):,.2f}")
+        document = await answered(page, f"{shown.url}/day?date={YESTERDAY}", "/api/energies")
+        assert None not in document["money"].values()
+        assert document["battery"]["charged"] > 100
+    async with opened(browser, "about:blank", locale="de-DE") as (page, watch):
+        document = await answered(page, f"{shown.url}/day?date={YESTERDAY}", "/api/energies")
+        text = await page.inner_text(".tile.earnings dd")
+        assert re.sub(r"\s", " ", text) == f"{document['money']['earnings']:.2f} €".replace(".", ",")
+    assert (watch.errors, watch.elsewhere) == ([], [])
+
+
+async def test_what_has_no_price_has_no_cost(shown: Shown, browser: Browser) -> None:
+    async with opened(browser, "about:blank") as (page, _):
+        document = await answered(page, f"{shown.url}/day?date={TODAY - timedelta(3)}", "/api/energies")
+        assert document["total"]["imported"] is not None
+        await reads(page, ".tile.cost dd", "–")
+        week = await answered(page, f"{shown.url}/week?date={TODAY}", "/api/energies")
+        priced = sum(None not in slot["money"].values() for slot in week["slots"])
+        remark = await page.inner_text(".remark")
+        assert (f"cost: {priced} of 7" in remark) == (priced != week["known"])
+
+
+async def test_without_prices_nothing_is_said_of_money(past: bytes, tmp_path: Path, browser: Browser) -> None:
+    store = tmp_path / "r.db"
+    await asyncio.to_thread(store.write_bytes, past)
+    async with (
+        Simulator(port=0, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator,
+        showing(simulator, store=store, plan=QUICK) as shown,
+        opened(browser, f"{shown.url}/month") as (page, _),
+    ):
+        await ready(page)
+        assert await page.locator(".tile.charged").count() == 1
+        assert await page.locator(".tile.cost").count() == 0
+        await page.click("summary")
+        assert "Cost" not in await page.inner_text("thead")
+
+
+async def test_bars_lead_to_their_day(shown: Shown, browser: Browser) -> None:
+    async with opened(browser, f"{shown.url}/year?date={YESTERDAY}") as (page, watch):
+        await ready(page)
+        link = f"a.slot[href*='date={YESTERDAY.replace(day=1)}']"
+        assert "Sun" in (await page.get_attribute(link, "aria-label") or "")
+        await page.locator(link).first.focus()
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(f"**/month?date={YESTERDAY.replace(day=1)}")
+        await page.wait_for_selector(".tabs [aria-current]:text-is('Month')")
+        await ready(page)
+        days = f"a.slot[href*='date={YESTERDAY}']"
+        assert await page.locator(days).count() == 2  # one of all energies, one of the battery
+        await page.locator(days).last.focus()
+        await page.wait_for_selector(".readout:has-text('Charged')")
+        await page.locator(days).first.click(force=True)
+        await page.wait_for_url(f"**/day?date={YESTERDAY}")
+        await page.wait_for_selector(".u-over")
+        assert page.url.endswith(f"/day?date={YESTERDAY}")
+    assert (watch.errors, watch.elsewhere) == ([], [])
+
+
+async def test_a_finger_reads_first_and_goes_there_then(shown: Shown, browser: Browser) -> None:
+    async with opened(browser, f"{shown.url}/month?date={YESTERDAY}", viewport=SIZES["phone"], has_touch=True) as (
+        page,
+        _,
+    ):
+        await ready(page)
+        bar = page.locator(f"a.slot[href*='date={YESTERDAY}']").first
+        await bar.tap(force=True)
+        await page.wait_for_selector(".readout:has-text('Sun')")
+        assert "/month" in page.url
+        await bar.tap(force=True)
+        await page.wait_for_url(f"**/day?date={YESTERDAY}")
+
+
+async def test_days_to_come_lead_nowhere(shown: Shown, browser: Browser) -> None:
+    async with opened(browser, f"{shown.url}/year?date={TODAY}") as (page, _):
+        await ready(page)
+        hrefs = await page.eval_on_selector_all("a.slot", "all => all.map(each => each.getAttribute('href'))")
+        assert {date.fromisoformat(href[-10:]).month for href in hrefs} == set(range(1, TODAY.month + 1))
+
+
+async def test_energies_as_csv(shown: Shown, browser: Browser) -> None:
+    async with opened(browser, "about:blank") as (page, _):
+        for view, count in (("week", 7), ("month", None), ("year", 12)):
+            document = await answered(page, f"{shown.url}/{view}?date={YESTERDAY}", "/api/energies")
+            async with page.expect_download() as download:
+                await page.click("a[href^='/api/energies.csv']")
+            path = await (await download.value).path()
+            head, *rows = csv.reader(path.read_text("utf-8").splitlines())
+            assert len(rows) == (count or len(document["slots"]))
+            assert {"charged [Wh]", "cost [EUR]"} <= set(head)
+            column = head.index("used [Wh]")
+            shown_there = [slot["used"] for slot in document["slots"]]
+            assert [row[column] for row in rows] == ["" if used is None else f"{used:.1f}" for used in shown_there]
+
+
+async def test_charge_of_days(shown: Shown, browser: Browser) -> None:
+    async with opened(browser, "about:blank") as (page, watch):
+        for view in ("month", "year"):
+            document = await answered(page, f"{shown.url}/{view}?date={YESTERDAY}", "/api/ranges")
+            soc = document["ranges"]["battery.soc"]
+            last = max(n for n, share in enumerate(soc["mean"]) if share is not None)
+            await page.focus(".stage")
+            await page.keyboard.press("ArrowLeft")
+            for _ in range(len(soc["mean"]) - 1 - last):
+                await page.keyboard.press("ArrowLeft")
+            for name, key in (("low", "low"), ("charge", "mean"), ("high", "high")):
+                await reads(page, f".legend .{name} output", f"{soc[key][last] * 100:.0f} %")
+            await page.keyboard.press("+")
+            await page.keyboard.press("Enter")
+            day = datetime.fromtimestamp(document["begins"][last], ZoneInfo(ZONE)).date()
+            await page.wait_for_url(f"**/day?date={day}")
+            await page.wait_for_selector(".tabs [aria-current]:text-is('Day')")
+    assert (watch.errors, watch.elsewhere) == ([], [])
+
+
+LOOKS = [("phone", "dark", "de-DE"), ("desktop", "light", "en-GB")]
+
+
+@pytest.mark.parametrize(("size", "colours", "locale"), LOOKS)
+async def test_axe_finds_nothing(shown: Shown, browser: Browser, size: str, colours: Any, locale: str) -> None:
+    async with opened(
+        browser, shown.url, viewport=SIZES[size], color_scheme=colours, locale=locale, reduced_motion="reduce"
+    ) as (page, watch):
+        for view in ("day", "week", "month", "year"):
+            await page.goto(f"{shown.url}/{view}?date={YESTERDAY}")
+            await ready(page)
+            await page.wait_for_selector(".tile.cost")
+            assert await violations(page) == [], view
+            wide = await page.evaluate(
+                "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            assert wide <= 0, view
+    assert (watch.errors, watch.elsewhere) == ([], [])
