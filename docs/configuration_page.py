@@ -157,8 +157,8 @@ objects = ["power_mng.soc_min"]
 modes = ["hold", "charge"]
 ```
 
-Whoever may publish on the broker can then steer, and whoever knows the password of the [page](web.md#control), if
-there is a page that has one. One of the two there must be. What is named is also read once a minute, unless it is read
+Whoever may publish on the broker can then steer, and whoever can log in at the [page](web.md#control), if there is
+one that asks for a login. One of the two there must be. What is named is also read once a minute, unless it is read
 anyway. What can be ordered, and how it ends: [steering](steering.md#as-a-service).
 """
 

@@ -557,13 +557,17 @@ def test_somebody_must_be_able_to_order(page: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config(text, "rct.toml", {})
     assert str(caught.value) == (
-        "rct.toml: control: nobody could order; expected a sink mqtt:// or mqtts://, or [web] with a password"
+        "rct.toml: control: nobody could order; expected a sink mqtt:// or mqtts://, or [web] with a login"
     )
 
 
+PROXY = 'reverse_proxy = { addresses = ["127.0.0.1"], hosts = ["solar.lan"], user_header = "Remote-User" }'
+
+
 @pytest.mark.parametrize("url", ["console:", "mqtt://192.0.2.9"])
-def test_a_page_with_a_password_will_do(url: str) -> None:
-    text = BASE.replace("mqtt://192.0.2.9", url) + 'enabled = true\nmodes = ["hold"]\n[web]\npassword = "long enough"'
+@pytest.mark.parametrize("login", ['password = "long enough"', PROXY])
+def test_a_page_with_a_login_will_do(url: str, login: str) -> None:
+    text = BASE.replace("mqtt://192.0.2.9", url) + f'enabled = true\nmodes = ["hold"]\n[web]\n{login}'
     config = parse_config(text, "rct.toml", {})
     assert [it.steerable is not None for it in config.setup.inverters] == [True, True]
 

@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator
 from datetime import datetime
 from importlib.resources import files
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from rct_tools.simulator import Faults, Simulator
 from rct_tools.times import SECOND
 from rct_tools.values import Value
 from rct_tools.wayback import WayBacks
+from rct_tools.web.door import ReverseProxy
 from rct_tools.writable import WRITABLE
 
 from programs import finish, running
@@ -399,6 +401,25 @@ async def test_a_folder_that_cannot_be_had(shown: Shown, web: aiohttp.ClientSess
     assert document["error"].startswith("the record of writes: ")
 
 
+async def test_whom_a_reverse_proxy_logs_in(simulator: Simulator, web: aiohttp.ClientSession, folder: Path) -> None:
+    proxy = ReverseProxy((ip_network("127.0.0.1"),), frozenset({"solar.lan"}), "Remote-User")
+    anna = {"Host": "solar.lan", "X-Forwarded-For": "192.0.2.20", "Remote-User": "anna"}
+    nobody = {name: value for name, value in anna.items() if name != "Remote-User"}
+    async with showing(simulator, plan=PLAN, proxy=proxy, steerable=SOME) as shown:
+        await until(known(shown, "battery.soc", "control.mode"))
+        url = f"{shown.url}/api/control"
+        async with web.get(url, headers=nobody) as response:
+            assert response.status == 401
+        async with web.post(f"{url}/consider", json={"object": MIN, "value": 0.2}, headers=anna) as response:
+            token = (await response.json())["considered"]
+        async with web.post(f"{url}/order", json={"considered": token}, headers=nobody) as response:
+            assert response.status == 401
+        async with web.post(f"{url}/order", json={"considered": token}, headers=anna) as response:
+            assert (response.status, (await response.json())["who"]) == (202, "page anna at 192.0.2.20")
+        await until(lambda: bool(record(folder)) and record(folder)[-1]["event"] == "end")
+    assert record(folder)[-1]["who"] == "rct collect, page anna at 192.0.2.20"
+
+
 @unix
 async def test_a_collector_that_ends_puts_back(
     simulator: Simulator, web: aiohttp.ClientSession, tmp_path: Path, folder: Path
@@ -544,7 +565,7 @@ async def test_without_a_password_nobody_steers(simulator: Simulator, web: aioht
         for method, path in PATHS:
             async with web.request(method, shown.url + path, json={"mode": "hold"}) as response:
                 assert response.status == 403
-                said = "steering by the page needs a password; set web.password"
+                said = "steering by the page needs a login; set web.password, or web.reverse_proxy.user_header"
                 assert await response.json() == {"error": said}
 
 

@@ -218,7 +218,7 @@ async def test_no_tab_where_nothing_may_be_steered(browser: Browser, tmp_path: P
         if password:
             await page.fill("#password", PASSWORD)
             await page.keyboard.press("Enter")
-        said = "this inverter is not steered" if password else "steering by the page needs a password"
+        said = "this inverter is not steered" if password else "steering by the page needs a login"
         await page.wait_for_selector(f"main:has-text('{said}')")
         assert await page.locator("nav a:text-is('Inverter')").is_visible()
         assert await page.locator("nav a:text-is('Control')").is_hidden()

@@ -122,6 +122,14 @@ def test_the_contract_is_one() -> None:
     assert OPENAPI["openapi"].startswith("3.1")
 
 
+def test_the_contract_says_everything_once() -> None:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len({name for name, _ in pairs}) == len(pairs), [name for name, _ in pairs]
+        return dict(pairs)
+
+    json.loads((files("rct_tools.web") / "openapi.json").read_text("utf-8"), object_pairs_hook=once)
+
+
 WRONG = [  # path and query, what is said about it
     ("/api/now?x=1", "x: unknown key"),
     ("/api/now?inverter=roof&inverter=roof", "a question says everything once"),

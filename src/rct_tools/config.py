@@ -242,7 +242,7 @@ def parse_config(text: str, source: str, environment: Mapping[str, str], keeper:
     has_broker = any(kind_of(sink.url).module == "mqtt" for sink in settings)
     if steerable and not has_broker and not (page and page.is_guarded):
         raise ConfigError(
-            f"{source}: control: nobody could order; expected a sink mqtt:// or mqtts://, or [web] with a password"
+            f"{source}: control: nobody could order; expected a sink mqtt:// or mqtts://, or [web] with a login"
         )
     return Config(Setup(inverters, sinks), file.status.listen, file.data, file, settings, page)
 

@@ -21,7 +21,7 @@ _POWER: Final = "power_mng.battery_power_extern"
 
 
 class ControlTable(Table, frozen=True):
-    """Lets who may publish at an MQTT broker among the sinks, or knows the password of the page, steer the battery."""
+    """Lets who may publish at an MQTT broker among the sinks, or can log in at the page, steer the battery."""
 
     enabled: Annotated[bool, msgspec.Meta(description="without, nothing can be ordered")] = False
     objects: Annotated[

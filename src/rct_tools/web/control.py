@@ -40,7 +40,7 @@ MOST_ORDERS: Final = 20  # of an inverter, the newest
 MOST_AT_ONCE: Final = 4  # that are considered: each asks the inverter some twenty times
 _MS: Final = 1_000_000  # ns
 
-_NO_PASSWORD: Final = "steering by the page needs a password, or a reverse proxy that logs people in; set web.password"  # noqa: S105  # it is none
+_NO_LOGIN: Final = "steering by the page needs a login; set web.password, or web.reverse_proxy.user_header"
 _NOT_STEERED: Final = "this inverter is not steered; [control] of the configuration says what may be"
 
 
@@ -176,7 +176,7 @@ class Control:
 
     def _check_guarded(self) -> None:
         if not self._is_guarded:
-            raise web.HTTPForbidden(reason=_NO_PASSWORD)
+            raise web.HTTPForbidden(reason=_NO_LOGIN)
 
     def _steward(self, name: str) -> Steward:
         """Return who steers an inverter. Raises HTTPForbidden, LinkError."""

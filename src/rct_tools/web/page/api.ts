@@ -205,7 +205,7 @@ export interface Outcome {
   time: number; // UTC, milliseconds
 }
 
-export interface Range {
+export interface Settable {
   object: string;
   unit: string;
   labels: Record<string, string>;
@@ -222,7 +222,7 @@ export interface ControlState {
   back: Change[];
   last: string;
   longest: number; // seconds
-  modes: { name: string; needs: string[]; takes: Record<string, Range> }[];
-  objects: Range[];
+  modes: { name: string; needs: string[]; takes: Record<string, Settable> }[];
+  objects: Settable[];
   orders: Outcome[];
 }

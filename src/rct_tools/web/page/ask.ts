@@ -11,6 +11,7 @@ export type Wish = Record<string, string | number | boolean>;
 export interface Place {
   inverter: string;
   zone: () => string;
+  now: () => number; // UTC, milliseconds
   /** Something was ordered; `told` is to hear what comes of it. */
   ordered: (token: string, told: (outcome: Outcome) => void) => void;
   fail: (error: unknown) => void;
@@ -126,7 +127,7 @@ export function makeAsk(place: Place, key: string, label: string, fields: Node[]
     const isNothing = foreseen.mode === null && foreseen.writes.every((write) => write.frame === null);
     panel.replaceChildren(
       h("h3", { id: `panel-${key}` }, text(isNothing ? "nothingToDo" : "wouldHappen")),
-      ...describe(foreseen, place.zone()),
+      ...describe(foreseen, place.zone(), place.now()),
       h("div", { class: "steps" }, !isNothing && doIt, leave),
     );
     panel.hidden = false;

@@ -1,11 +1,12 @@
 // Steering the battery: the mode that is on, what may be ordered, and what came of it.
 
-import { type ControlState, Failed, type Outcome, type Range, get } from "./api";
+import { type ControlState, Failed, type Outcome, type Settable, get } from "./api";
 import { type Place, Said, type Wish, consider, makeAsk, order, resultName } from "./ask";
 import { h } from "./elements";
 import { NOTHING, number } from "./format";
 import { isHere } from "./live";
 import { MODES, backList, held, modeName, noteOf, objectName, span, when } from "./proposal";
+import { termText } from "./terms";
 import { type Texts, text } from "./texts";
 import type { Context, View } from "./view";
 
@@ -36,6 +37,7 @@ export function makeControl(context: Context): View {
   const place: Place = {
     inverter: context.name,
     zone: () => context.inverter().zone,
+    now: context.now,
     fail: context.fail,
     ordered: (token, told) => {
       waiting.set(token, told);
@@ -86,7 +88,7 @@ export function makeControl(context: Context): View {
       now.replaceChildren(h("p", {}, text("noMode")));
     } else {
       const name = modeName(state.mode);
-      const until = state.until === null ? text("modeOn", { mode: name }) : text("modeOnUntil", { mode: name, time: when(state.until, place.zone()) });
+      const until = state.until === null ? text("modeOn", { mode: name }) : text("modeOnUntil", { mode: name, time: when(state.until, place.zone(), place.now()) });
       now.replaceChildren(h("p", { class: "mode-on" }, until), h("p", {}, text("thenBack")), backList(state.back));
     }
   }
@@ -139,7 +141,7 @@ export function makeControl(context: Context): View {
     );
   }
 
-  function drawObject(range: Range): HTMLElement {
+  function drawObject(range: Settable): HTMLElement {
     const name = objectName(range.object);
     const value = h("span", { class: "held" }, NOTHING);
     values.set(range.object, value);
@@ -158,10 +160,10 @@ export function makeControl(context: Context): View {
   }
 
   function drawOrders(state: ControlState): void {
-    const zone = place.zone();
+    const at = (time: number) => when(time, place.zone(), place.now());
     const [newest] = state.orders;
     const isOurs = newest !== undefined && state.last === `${newest.order}: ${newest.result}: ${newest.text}`;
-    const lines = state.orders.map((each) => h("li", { class: each.result }, `${when(each.time, zone)} · ${resultName(each)} · `, h("span", { lang: "en" }, `${each.order}, ${each.who}: ${each.text}`)));
+    const lines = state.orders.map((each) => h("li", { class: each.result }, `${at(each.time)} · ${resultName(each)} · `, h("span", { lang: "en" }, `${each.order}, ${each.who}: ${each.text}`)));
     if (state.last && !isOurs) lines.unshift(h("li", {}, `${text("byOthers")} · `, h("span", { lang: "en" }, state.last)));
     if (orders.textContent !== lines.map((line) => line.textContent).join("")) orders.replaceChildren(...lines);
     orders.parentElement?.toggleAttribute("hidden", lines.length === 0);
@@ -202,7 +204,7 @@ function labelled(input: HTMLInputElement | HTMLSelectElement, label: string, hi
 }
 
 /** Return an input for a number in the unit of an object; ratios are written as percent. */
-function makeNumber(id: string, label: string, range: Range, isNeeded: boolean): Field {
+function makeNumber(id: string, label: string, range: Settable, isNeeded: boolean): Field {
   const factor = range.unit === "ratio" ? 100 : 1;
   const unit = range.unit === "ratio" ? "%" : range.unit;
   const step = range.unit === "ratio" ? 100 / 10 ** range.decimals : 1;
@@ -225,11 +227,11 @@ function makeNumber(id: string, label: string, range: Range, isNeeded: boolean):
 }
 
 /** Return an input for one of several values. */
-function makeChoice(range: Range): Field {
+function makeChoice(range: Settable): Field {
   const isTruth = range.type === "BOOL";
   const options = isTruth
     ? [h("option", { value: "true" }, text("yes")), h("option", { value: "false" }, text("no"))]
-    : Object.entries(range.labels).map(([value, label]) => h("option", { value, lang: "en" }, label));
+    : Object.entries(range.labels).map(([value, label]) => h("option", { value }, termText(label)));
   const input = h("select", { id: range.object }, ...options);
   return {
     element: labelled(input, text("newValue")),

@@ -3,6 +3,7 @@
 import type { Change, Foreseen } from "./api";
 import { h } from "./elements";
 import { DATE_TIME, TIME, isoDate, moment, number, plain } from "./format";
+import { term } from "./terms";
 import { type Texts, text } from "./texts";
 
 interface About {
@@ -47,10 +48,10 @@ export function noteOf(object: string): string {
   return note ? text(note) : "";
 }
 
-/** Return a value of an object; what numbers mean is told in English. */
+/** Return a value of an object, or what it means. */
 export function held(of: { unit: string; labels: Record<string, string> }, value: unknown): HTMLElement {
   const label = of.labels[String(value)];
-  return label ? h("span", { lang: "en" }, label) : h("span", { class: "number" }, plain(value, of.unit));
+  return label ? term(label) : h("span", { class: "number" }, plain(value, of.unit));
 }
 
 /** Return how long something lasts. */
@@ -60,9 +61,9 @@ export function span(seconds: number): string {
   return `${number(seconds / 3600, Number.isInteger(seconds / 3600) ? 0 : 2)} h`;
 }
 
-/** Return when something is, given in milliseconds; the day only when it is another. */
-export function when(time: number, zone: string): string {
-  return moment(time, zone, isoDate(time, zone) === isoDate(Date.now(), zone) ? TIME : DATE_TIME);
+/** Return when something is, given in milliseconds; with the day only when it is another. */
+export function when(time: number, zone: string, now: number): string {
+  return moment(time, zone, isoDate(time, zone) === isoDate(now, zone) ? TIME : DATE_TIME);
 }
 
 /** Return changes as a table, from what is to what will be. */
@@ -98,7 +99,7 @@ export function backList(back: Change[]): HTMLElement {
 }
 
 /** Return what would happen, in words and tables. */
-export function describe(foreseen: Foreseen, zone: string): Node[] {
+export function describe(foreseen: Foreseen, zone: string, now: number): Node[] {
   const needed = foreseen.writes.filter((write) => write.frame !== null);
   const notes = new Set(needed.map((write) => noteOf(write.object)).filter(Boolean));
   for (const write of needed) {
@@ -111,13 +112,13 @@ export function describe(foreseen: Foreseen, zone: string): Node[] {
     foreseen.first.length > 0 && table(foreseen.first, text("first")),
     foreseen.writes.length > 0 && table(foreseen.writes, text("written")),
     notes.size > 0 && h("ul", { class: "notes" }, ...[...notes].map((note) => h("li", {}, note))),
-    h("p", {}, ending(foreseen, zone)),
+    h("p", {}, ending(foreseen, zone, now)),
     foreseen.back.length > 0 && backList(foreseen.back),
     frames.length > 0 && h("details", {}, h("summary", {}, text("frames")), ...frames.map((frame) => h("code", { class: "frame" }, frame))),
   ].filter((node): node is HTMLElement => Boolean(node));
 }
 
-function ending(foreseen: Foreseen, zone: string): string {
+function ending(foreseen: Foreseen, zone: string, now: number): string {
   if (foreseen.seconds === null) return text("setStays");
-  return text("modeEnds", { span: span(foreseen.seconds), time: when(Date.now() + foreseen.seconds * 1000, zone) });
+  return text("modeEnds", { span: span(foreseen.seconds), time: when(now + foreseen.seconds * 1000, zone, now) });
 }

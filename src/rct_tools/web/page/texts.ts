@@ -436,7 +436,7 @@ const de: Texts = {
   soc_strategy: "Strategie der Batterie",
   soc_target_set: "Ziel der Ladung",
   battery_power_extern: "Leistung der Batterie, von außen gesetzt",
-  signNote: "Eine Leistung über 0 entlädt die Batterie, unter 0 lädt sie. Sie gilt in der Strategie External.",
+  signNote: "Eine Leistung über 0 entlädt die Batterie, unter 0 lädt sie. Sie gilt in der Strategie „extern“.",
   soc_min: "Kleinste Ladung",
   minNote: "Die kleinste Ladung nicht höher setzen, als die Ladung ist: Manche Firmware lädt sonst mit voller Leistung aus dem Netz.",
   soc_min_island: "Kleinste Ladung ohne Netz",
