@@ -19,7 +19,9 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from asking import NOON, PASSWORD, PLAN, answer, login, messages
 
+from rct_tools.plan import Steerable
 from rct_tools.simulator import Simulator
+from rct_tools.times import SECOND
 from rct_tools.web.door import ReverseProxy
 from rct_tools.web.table import ReverseProxyTable
 
@@ -122,7 +124,11 @@ class Here(AbstractResolver):
 
 @asynccontextmanager
 async def behind(
-    server: Callable[..., tuple[str, ...]], folder: Path, simulator: Simulator, header: str = "Remote-User"
+    server: Callable[..., tuple[str, ...]],
+    folder: Path,
+    simulator: Simulator,
+    header: str = "Remote-User",
+    steerable: Steerable | None = None,
 ) -> AsyncIterator[Behind]:
     """Show a simulator behind a reverse proxy."""
     (port,) = free_ports(1)
@@ -132,7 +138,7 @@ async def behind(
     trust = ssl.create_default_context(cafile=str(authority.ca))
     jar = aiohttp.CookieJar()
     async with (
-        showing(simulator, plan=PLAN, proxy=proxy, password="" if header else PASSWORD) as shown,
+        showing(simulator, plan=PLAN, proxy=proxy, password="" if header else PASSWORD, steerable=steerable) as shown,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Here(), ssl=trust), cookie_jar=jar) as web,
     ):
         await until(known(shown, "battery.soc"))
@@ -232,3 +238,20 @@ async def test_password_behind_a_reverse_proxy(tmp_path: Path, simulator: Simula
                 status, _, _ = await login(web, shown, "wrong", **{"X-Forwarded-For": "198.51.100.7"})
             assert status == 429
             assert it.shown.page._attempts.wait("198.51.100.7", asyncio.get_running_loop().time()) == 0
+
+
+async def test_orders_say_who_gave_them(tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    async with behind(nginx, tmp_path, simulator, steerable=Steerable((), ("hold",), 3600 * SECOND)) as it:
+
+        async def post(path: str, who: Mapping[str, str], **said: str) -> tuple[int, Any]:
+            async with it.web.post(f"{it.url}/api/control/{path}", json=said, headers=who) as response:
+                return response.status, await response.json(content_type=None) if who else None
+
+        assert (await asked(it, "/api/session"))[1]["control"] == ["roof"]
+        assert (await post("consider", {}, mode="hold"))[0] == 401
+        assert (await post("consider", ANNA | {"Origin": "https://evil.example"}, mode="hold"))[0] == 403
+        status, considered = await post("consider", ANNA, mode="hold")
+        assert status == 200, considered
+        status, ordered = await post("order", ANNA | {"Remote-User": "mallory"}, considered=considered["considered"])
+        assert (status, ordered["who"]) == (202, "page anna at 127.0.0.1")

@@ -587,3 +587,24 @@ async def test_address_that_is_taken(shown: Shown) -> None:
     with pytest.raises(RctError, match=r"^web\.listen: cannot listen on .*Choose another web\.listen"):
         async with Page(WebSetup("127.0.0.1", port, NO_SECRET, None)).serving(dict):
             pass
+
+
+# --- mistakes of ours -----------------------------------------------------------------------------------------------
+
+
+async def test_mistake_of_ours_is_one_line_and_in_the_log(
+    shown: Shown, web: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(shown.page.picture, "document", fail)
+    assert await answer(web, f"{shown.url}/api/now") == (500, {"error": "a mistake of ours; the log says more"})
+    with pytest.raises(aiohttp.ClientPayloadError):  # the answer had begun, so it breaks off
+        async with web.get(f"{shown.url}/api/live") as response:
+            await response.read()
+    told = [record for record in caplog.records if record.name == "rct_tools.web.connection"]
+    assert [record.getMessage() for record in told[:1]] == ["127.0.0.1: a mistake of ours"]
+    assert all(record.exc_info and record.exc_info[0] is ZeroDivisionError for record in told)
+    monkeypatch.undo()
+    assert (await answer(web, f"{shown.url}/api/now"))[0] == 200
