@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PAGE = src/rct_tools/web/page
+BUILT = src/rct_tools/web/built/index.html
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help demo web test test-all homeassistant lint check format docs bench fuzz lock screenshots clean
@@ -11,6 +12,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
 demo: $(VENV)/installed ## a simulated inverter, collected and shown; ARGS="--seconds 20" ends it by itself
+	@! command -v npm >/dev/null || $(MAKE) --no-print-directory $(BUILT) || echo "The page cannot be built; on without it."
 	@$(BIN)/rct demo $(ARGS)
 
 # Only what the lock of the page names, and nothing of it is run while it is installed.
@@ -18,7 +20,11 @@ web: ## build the page of `rct web`, which needs Node.js 18 or newer and npm
 	@cd $(PAGE) && npm ci --silent
 	@cd $(PAGE) && npm run --silent build
 
-screenshots: $(VENV)/installed web ## pictures of the page for the documents, from a simulated inverter
+$(BUILT): $(filter-out %_modules,$(wildcard $(PAGE)/*))
+	@echo "Building the page, which a change of it does again …"
+	@$(MAKE) --no-print-directory web
+
+screenshots: $(VENV)/installed web ## pictures of the page and the terminal for the documents, from a simulated inverter
 	@$(BIN)/python tests/screenshots.py
 
 test: $(VENV)/installed ## all tests with coverage; ARGS="tests/test_frame.py" for some, without it

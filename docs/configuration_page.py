@@ -19,7 +19,7 @@ from rct_tools.proxy.table import ProxyTable
 from rct_tools.settings import Duration, Secret, Size, Tls
 from rct_tools.sinks import SINKS
 from rct_tools.steering.table import ControlTable
-from rct_tools.web.table import WebTable
+from rct_tools.web.table import ReverseProxyTable, WebTable
 from rct_tools.web.tariff import TariffTable
 
 HEAD = """\
@@ -138,8 +138,8 @@ error at the start; when the configuration is read again, the log says it, and a
 already stays; the new one has its time in its name. What else there is to know: [proxy](proxy.md).
 """
 
-CONTROL = """ Nothing is listened to without this table, nor
-while `enabled` is false:
+CONTROL = """ Nothing can be ordered
+without this table, nor while `enabled` is false:
 
 ```toml
 [[inverter]]
@@ -157,8 +157,9 @@ objects = ["power_mng.soc_min"]
 modes = ["hold", "charge"]
 ```
 
-Whoever may publish on the broker can then steer. What is named is also read once a minute, unless it is read anyway.
-What can be ordered, and how it ends: [steering](steering.md#as-a-service).
+Whoever may publish on the broker can then steer, and whoever knows the password of the [page](web.md#control), if
+there is a page that has one. One of the two there must be. What is named is also read once a minute, unless it is read
+anyway. What can be ordered, and how it ends: [steering](steering.md#as-a-service).
 """
 
 WEB = """ There is none without this table; an empty one is at
@@ -174,6 +175,19 @@ password = { file = "/etc/rct-tools/page-password" }
 ```
 
 It is changed by a restart only. What it shows, and who can see it: [the page](web.md).
+"""
+
+REVERSE_PROXY = """ How to set one up: [the page](web.md#behind-a-reverse-proxy).
+
+```toml
+[[inverter]]
+host = "192.0.2.7"
+
+[web.reverse_proxy]
+addresses = ["127.0.0.1"]
+hosts = ["solar.example.org"]
+user_header = "Remote-User"
+```
 """
 
 TARIFF = """ The [page](web.md) then shows what a day, a month or a
@@ -231,6 +245,8 @@ def _parts() -> Iterator[str]:
     yield f"\n## `[control]`\n\n{ControlTable.__doc__.strip()}{CONTROL}\n{_keys(ControlTable)}"
     yield f"\n## `[status]`\n\n{StatusTable.__doc__.strip()} `rct status` asks there.\n\n{_keys(StatusTable)}"
     yield f"\n## `[web]`\n\n{WebTable.__doc__.strip()}{WEB}\n{_keys(WebTable)}"
+    about = f"{ReverseProxyTable.__doc__.strip()}{REVERSE_PROXY}"
+    yield f"\n### `[web.reverse_proxy]`\n\n{about}\n{_keys(ReverseProxyTable)}"
     yield f"\n## `[[tariff]]`\n\n{TariffTable.__doc__.strip()}{TARIFF}\n{_keys(TariffTable)}"
 
 

@@ -9,17 +9,23 @@ import re
 import shlex
 import signal
 import sys
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from rich.console import Console
 
-from rct_tools.cli.demo import PLAN
+from rct_tools.cli.demo import PLAN, START, _morning
 from rct_tools.cli.flows import OBJECTS, Flows, FlowTable, find_flows, flow_line
+from rct_tools.config import load_plan
+from rct_tools.health import POWERS
 from rct_tools.objects import registry
 from rct_tools.reading import Reading
-from rct_tools.sinks.sqlite import query
+from rct_tools.sinks.sqlite import SqliteSink, query
+from rct_tools.times import SECOND
 
 from programs import ROOT, finish, run, running
 
@@ -147,9 +153,10 @@ async def test_shows_and_stores_and_says_how_to_look_at_it(tmp_path: Path) -> No
     assert (done.code, done.err) == (0, "")
     assert re.search(r"^A simulated inverter listens on 127\.0\.0\.1:\d+", done.out)
     assert re.search(r"^21 Jun 06:\d\d  sun \d+ W, house \d+ W, battery [\d.]+ % \w+", done.out, re.MULTILINE)
-    assert f"Stored {len(stored)} readings of {len(OBJECTS)} objects" in done.out
+    objects = {reading.object for reading in stored}
+    assert f"Stored {len(stored)} readings of {len(objects)} objects, 2026-06-21 06:" in done.out
     assert f"in {path} ({path.stat().st_size / 1000:.0f} kB)" in done.out
-    assert {reading.object for reading in stored} == set(OBJECTS.values())
+    assert objects >= {*OBJECTS.values(), "io_board.s0_external_power"}
     assert all(reading.inverter == "demo" for reading in stored)
 
     rct, *arguments = shlex.split(done.out.splitlines()[-1])
@@ -160,7 +167,7 @@ async def test_shows_and_stores_and_says_how_to_look_at_it(tmp_path: Path) -> No
 
 async def test_powers_that_were_stored_balance(tmp_path: Path) -> None:
     path = tmp_path / "demo.db"
-    await run("rct", "demo", "--seconds", 2, "--speed", 0, "--store", f"sqlite:{path}")
+    await run("rct", "demo", "--seconds", 6, "--speed", 0, "--store", f"sqlite:{path}")
     value = {reading.object: reading.value for reading in query(path)}
     found = Flows(**{field: value[name] for field, name in OBJECTS.items()})
     # What the inverter loses is the rest, and that is little.
@@ -173,12 +180,12 @@ async def test_ends_with_a_summary(tmp_path: Path, number: signal.Signals, code:
     async with running("rct", "demo", XDG_DATA_HOME=str(tmp_path), HOME=str(tmp_path)) as process:
         assert process.stdout
         async with asyncio.timeout(20):
-            lines = [(await process.stdout.readline()).decode() for _ in range(3)]
+            lines = [(await process.stdout.readline()).decode() for _ in range(4)]
         assert "sun" in lines[-1]
         process.send_signal(number)
         done = await finish(process)
     assert done.code == code
-    assert re.search(rf"Stored \d+ readings of {len(OBJECTS)} objects", done.out)
+    assert re.search(r"Stored \d+ readings of \d+ objects", done.out)
     path = Path(lines[1].strip())
     assert path.is_relative_to(tmp_path)
     assert any(query(path))
@@ -208,11 +215,18 @@ async def test_a_terminal_gets_the_live_view(tmp_path: Path) -> None:
     code, output = await on_terminal(tmp_path, "-m", "rct_tools")
     assert code == 0
     view, _, after = output.partition("\x1b[?1049h")[2].partition("\x1b[?1049l")
-    for said in ("Simulated inverter", "kW", "Feed in", "none repeated, cut or damaged", "a column is 30 min"):
+    for said in (
+        "Simulated inverter",
+        "kW",
+        "Feed in",
+        "none repeated, cut or damaged",
+        "a column is 30 min",
+        "http://127.",
+    ):
         assert said in view
     assert "others ask it" not in view  # the collector shares its connection
     assert "Stored " in after
-    assert {reading.object for reading in query(tmp_path / "demo.db")} == set(OBJECTS.values())
+    assert {reading.object for reading in query(tmp_path / "demo.db")} >= set(OBJECTS.values())
 
 
 @unix
@@ -247,5 +261,96 @@ async def test_wrong_options(args: tuple[str, ...]) -> None:
     assert args[1] in done.err.splitlines()[-1]
 
 
-def test_plan_asks_for_what_is_shown() -> None:
-    assert set(PLAN.field_names) == set(OBJECTS.values())
+def test_plan_asks_for_all_that_a_collector_reads_by_default() -> None:
+    assert set(PLAN.field_names) == {*OBJECTS.values(), *load_plan().field_names}
+
+
+async def page_of(process: asyncio.subprocess.Process) -> str:
+    """Return the address that a demo says its page has."""
+    assert process.stdout
+    async with asyncio.timeout(30):
+        while not (found := re.search(rb"http://(127\.0\.0\.1:\d+)/", await process.stdout.readline())):
+            pass
+    return found[1].decode()
+
+
+NEEDED = {  # where a dash would stand on the page for what a real inverter has
+    *POWERS.values(), "battery.soc", "battery.soh", "energy.e_ext_day", "energy.e_dc_month[1]", "battery.bms_sn",
+    "prim_sm.state", "svnversion", "power_mng.soc_strategy", "fault[3].flt", "prim_sm.island_flag",
+}  # fmt: skip
+
+
+async def test_the_page_shows_the_house_by_its_clock(tmp_path: Path) -> None:
+    store = f"sqlite:{tmp_path / 'demo.db'}"
+    async with running("rct", "demo", "--store", store, "--speed", "60") as process, ClientSession() as web:
+        url = f"http://{await page_of(process)}/api/"
+        async with asyncio.timeout(60):
+            known: dict[str, Any] = {}
+            while not known.keys() >= NEEDED:
+                async with web.get(f"{url}now") as answer:
+                    now = await answer.json()
+                known = now["inverters"]["demo"]["objects"]
+        assert 1_782_021_600 <= now["now"] / 1000 < 1_782_021_600 + 60 * 120  # 2026-06-21T06:00Z
+        assert all(value["age"] < value["lasts"] for value in known.values())
+        values: list[float | None] = []
+        span = {"since": "2026-06-21T06:00", "names": "battery.soc"}
+        async with asyncio.timeout(60):
+            for minute in count():  # each time another question, as what was answered is remembered for a while
+                params = span | {"until": f"2026-06-21T{9 + minute // 60:02}:{minute % 60:02}"}
+                async with web.get(f"{url}curves", params=params) as answer:
+                    values = (await answer.json())["curves"].get("battery.soc", {"values": []})["values"]
+                if any(values):
+                    break
+        day = {"since": "2026-06-21T00:00", "until": "2026-06-22T00:00"}
+        async with web.get(f"{url}energies", params=day) as answer:
+            (slot,) = (await answer.json())["slots"]
+        assert not slot["whole"]  # the day is not over
+        async with web.get(f"{url}events") as answer:
+            events = (await answer.json())["events"]
+        assert events
+        assert all(event["begin"] <= now["now"] for event in events)
+
+
+async def test_a_page_that_is_taken_gets_another_port(tmp_path: Path) -> None:
+    try:
+        taken = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 9834)
+    except OSError:
+        taken = None  # by somebody else, which is as good
+    try:
+        async with running("rct", "demo", "--store", f"sqlite:{tmp_path / 'demo.db'}") as process:
+            assert not (await page_of(process)).endswith(":9834")
+    finally:
+        if taken:
+            taken.close()
+
+
+async def test_without_aiohttp_there_is_no_page_and_all_else(tmp_path: Path) -> None:
+    without = "import sys; sys.modules['aiohttp'] = None; from rct_tools.cli import main; main()"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", without, "demo", "--seconds", "3", "--store", f"sqlite:{tmp_path / 'demo.db'}",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONUTF8": "1"},
+    )  # fmt: skip
+    done = await finish(process)
+    assert (done.code, done.err) == (0, "")
+    assert "There is no page for a browser, which needs more than the core: pip install 'rct-tools[web]'" in done.out
+    assert "Stored " in done.out
+
+
+async def test_each_demo_begins_on_the_morning_after(tmp_path: Path) -> None:
+    path = tmp_path / "demo.db"
+    assert _morning(path) == START
+    sink = SqliteSink(path)
+    assert _morning(path) == START  # one that has ended before there was anything
+    evening = round(datetime(2026, 6, 24, 22, tzinfo=UTC).timestamp()) * SECOND
+    await sink.write([Reading(time, "demo", registry["battery.soc"], 0.5) for time in (SECOND, evening)])
+    await sink.close()
+    assert _morning(path) == datetime(2026, 6, 25, 6)  # noqa: DTZ001  # as START
+
+
+async def test_a_file_that_is_no_store_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "demo.db"
+    path.write_text("no database at all, but longer than the head of one: " + "x" * 200)
+    done = await run("rct", "demo", "--seconds", 3, "--store", f"sqlite:{path}")
+    assert done.code == 1
+    assert str(path) in done.err
+    assert len(done.err.splitlines()) == 1

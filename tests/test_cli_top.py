@@ -109,8 +109,8 @@ async def test_an_inverter_is_told_every_two_seconds_and_away_is_said() -> None:
 
 
 ERRORS = [  # arguments, exit code, what is said
-    ((), 2, "give either --host or a FILE"),
-    (("x.rctcap", "--host", "y"), 2, "give either --host or a FILE"),
+    ((), 2, "give either --host, --page or a FILE"),
+    (("x.rctcap", "--host", "y"), 2, "give either --host, --page or a FILE"),
     (("x.rctcap", "--timeout", "2s"), 2, "--timeout goes with --host only"),
     (("--host", "127.0.0.1", "--speed", "2"), 2, "--speed goes with FILE only"),
     (("x.rctcap", "--speed", "inf"), 2, "--speed is no number to multiply time with"),

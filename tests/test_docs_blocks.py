@@ -79,6 +79,8 @@ ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("steering", "sh"): "test_docs_steering",
     ("storage", "sql"): "test_sinks_sqlite",
     ("top", "python"): "test_cli_top",
+    ("web", "nginx"): "test_web_proxy",
+    ("web", "text"): "test_web_proxy",
 }
 
 # What is no code, and what the site is made of.

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -134,6 +135,34 @@ async def test_python(source: str) -> None:
 def test_both_first_commands_are_targets() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)) == {"demo", "test"} <= targets
+
+
+PICTURES = {
+    page.parent / target
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    for target in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text("utf-8"))
+}
+
+
+def test_it_begins_with_the_page_and_the_terminal() -> None:
+    front = README.partition("\n## ")[0]
+    assert re.findall(r"\]\((docs/[^)]*\.(?:png|svg))\)", front) == ["docs/web-now.png", "docs/top.svg"]
+
+
+def test_pictures_are_there_and_small_enough_to_load() -> None:
+    assert len(PICTURES) >= 3
+    for path in PICTURES:
+        assert 1000 < path.stat().st_size < 250_000, path
+
+
+@pytest.mark.parametrize("path", sorted(path for path in PICTURES if path.suffix == ".svg"), ids=lambda path: path.name)
+def test_drawings_want_nothing_from_elsewhere(path: Path) -> None:
+    text = path.read_text("utf-8")
+    for _ in ElementTree.fromstring(text).iter():  # it is well formed
+        pass
+    assert set(re.findall(r"(?:https?:)?//[^\s\"'<>)]+", text)) == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"@import|@font-face|<script|<image|<foreignObject|\son\w+=", text)
+    assert not re.search(r"(url\(|href=)(?![\"']?#)", text)
 
 
 def anchors(page: Path) -> set[str]:

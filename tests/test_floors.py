@@ -121,7 +121,10 @@ STAIRS = {
     "spool": ("age", "row"),
     "outbox": ("lane", "settled", "trouble"),
     "health": ("answers",),
-    "top": ("inverter", "recorded", "source", "drawn", "flow", "curves", "facts", "head", "help", "objects", "today"),
+    "top": (
+        *("source", "page", "inverter", "recorded", "collected", "drawn", "flow", "curves", "facts", "head", "help"),
+        *("objects", "today"),
+    ),
     "homeassistant": ("totals", "views", "entities", "commands", "inverter"),
     "cli": (
         "run",
@@ -141,10 +144,10 @@ STAIRS = {
         "chart",
     ),
     "sinks": ("topics", "broker", "account", "answer", "past", "hours"),
-    "steering": ("order", "commands"),
+    "steering": ("order", "commands", "foresight"),
     "web": (
-        *("tariff", "table", "picture", "browsers", "door", "password", "slots", "bill", "store", "logbook"),
-        *("documents", "files", "answers", "desk", "spread", "past"),
+        *("door", "tariff", "table", "picture", "browsers", "password", "slots", "bill", "store", "logbook"),
+        *("documents", "files", "answers", "connection", "desk", "spread", "past", "control"),
     ),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (

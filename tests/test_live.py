@@ -183,3 +183,14 @@ def test_a_clock_may_jump_as_it_likes(seconds: list[int], now: int) -> None:
     known = picture.health.powers.house
     assert known == (float(seconds[-1]) if abs(now - seconds[-1]) <= 10 else None)
     assert all(value is None or min(seconds) <= value <= max(seconds) for value in picture.curves["house"])
+
+
+def test_who_knows_better_says_how_long_a_value_lasts() -> None:
+    live = live_with(*powers())
+    assert seen(live, T0 + 20 * SECOND).health.powers.house is None
+    live.take(a_reading(POWERS["house"], 600.0), 60 * SECOND)
+    live.take(a_reading("battery.ah_capacity", 5.0), 60 * SECOND)  # which is not in the picture, and so not missing
+    picture = seen(live, T0 + 60 * SECOND)
+    assert picture.health.powers.house == 600.0
+    assert seen(live, T0 + 61 * SECOND).health.powers.house is None
+    assert "battery.ah_capacity" not in picture.health.missing

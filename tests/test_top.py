@@ -81,6 +81,7 @@ class Stage:
     end: asyncio.Future[None] | None = None
     title: str = "roof:8899"
     zone: ZoneInfo = BERLIN
+    log_name: str = "the inverter's log"
     is_over: bool = False
     has_log: bool = True
     now: int = T0

@@ -105,6 +105,10 @@ def test_inverters_that_stay_are_still_known_and_others_are_not() -> None:
     assert {name: list(known.seen(name)) for name in known.inverters} == {"roof": ["battery.soc"], "shed": []}
 
 
+def test_now_is_told_by_the_clock_of_the_readings() -> None:
+    assert Picture(wall_clock=lambda: 7_000_999_999).document(0)["now"] == 7000
+
+
 def test_absent_components_are_named() -> None:
     known = Picture(lambda inverter: {"string B", inverter})
     known.expect([source()])

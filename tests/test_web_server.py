@@ -19,10 +19,10 @@ from zoneinfo import ZoneInfo
 
 import aiohttp
 import pytest
+from asking import NOON, PASSWORD, PLAN, answer, login, messages, raw
 from jsonschema import Draft202012Validator
 from yarl import URL
 
-from rct_tools.config import parse_plan
 from rct_tools.errors import ConfigError, RctError
 from rct_tools.frame import Command, Frame
 from rct_tools.objects import registry
@@ -45,14 +45,6 @@ from rct_tools.web.tariff import Tariff, TariffTable
 from servers import free_ports
 from showing import ZONE, Shown, known, showing, until
 
-NOON = datetime(2026, 6, 21, 12)  # noqa: DTZ001  # the clock on the wall
-PASSWORD = "correct horse battery"
-PLAN = parse_plan(
-    '[[group]]\nname = "a"\ninterval = "1s"\nobjects = ["battery.soc", "prim_sm.state", "battery.bms_sn",'
-    ' "battery.module_sn[*]", "battery.cells[*]", "energy.e_dc_day[*]", "energy.e_load_day", "energy.e_ext_day",'
-    ' "energy.e_grid_*_day", "dc_conv.dc_conv_struct[*].p_dc", "inverter_sn", "g_sync.p_ac_load_sum_lp"]',
-    "test",
-)
 OPENAPI = json.loads((files("rct_tools.web") / "openapi.json").read_text("utf-8"))
 NAMES = "battery.soc,g_sync.p_ac_load_sum_lp"
 
@@ -74,12 +66,6 @@ async def shown(simulator: Simulator, tmp_path: Path) -> AsyncIterator[Shown]:
 async def web() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         yield session
-
-
-async def answer(web: aiohttp.ClientSession, url: str, **headers: str) -> tuple[int, Any]:
-    async with web.get(URL(url, encoded=True), headers=headers) as response:
-        body = await response.text()
-        return response.status, json.loads(body) if response.content_type == "application/json" else body
 
 
 # --- the contract ---------------------------------------------------------------------------------------------------
@@ -121,9 +107,14 @@ def test_every_route_is_in_the_contract_and_no_other() -> None:
     gets = {path for path, methods in OPENAPI["paths"].items() if "get" in methods}
     posts = {path for path, methods in OPENAPI["paths"].items() if "post" in methods}
     assert gets == page.routes.keys()
-    assert posts == {"/api/login", "/api/logout"}
+    assert posts == page.posts.keys()
     asked = {path for path, _ in QUESTIONS}
-    assert gets - asked == {"/api/live", "/api/curves.csv", "/api/energies.csv"}  # which are no JSON
+    assert gets - asked == {
+        "/api/live",
+        "/api/curves.csv",
+        "/api/energies.csv",
+        "/api/control",
+    }  # no JSON, or closed
 
 
 def test_the_contract_is_one() -> None:
@@ -296,7 +287,7 @@ async def test_inverters_may_come_and_go(shown: Shown, web: aiohttp.ClientSessio
     await shown.collector.change(Setup((), shown.collector.setup.sinks))
     status, document = await answer(web, f"{shown.url}/api/inverter")
     assert (status, document["error"]) == (503, "there is no inverter yet")
-    assert (await answer(web, f"{shown.url}/api/now"))[1] == {"inverters": {}}
+    assert (await answer(web, f"{shown.url}/api/now"))[1]["inverters"] == {}
 
 
 # --- who is refused -------------------------------------------------------------------------------------------------
@@ -312,17 +303,6 @@ async def test_no_path_leaves_the_table(shown: Shown) -> None:
             assert status in (400, 404), (path, status)
             assert b"import" not in body
             assert b"root:" not in body
-
-
-async def raw(shown: Shown, request: str) -> tuple[int, bytes]:
-    """Return the status and the rest of what a request gets, as no client would write it."""
-    url = URL(shown.url)
-    reader, writer = await asyncio.open_connection(url.host, url.port)
-    writer.write(request.encode("latin-1"))
-    data = await reader.read()
-    writer.close()
-    head, _, rest = data.partition(b"\r\n")
-    return int(head.split()[1]), rest
 
 
 async def test_every_answer_says_what_browsers_may_do(shown: Shown, web: aiohttp.ClientSession) -> None:
@@ -390,20 +370,16 @@ NO_LOGINS = [  # body, its type, status
 ]
 
 
-async def login(web: aiohttp.ClientSession, shown: Shown, password: object, **headers: str) -> tuple[int, Any, Any]:
-    async with web.post(f"{shown.url}/api/login", json={"password": password}, headers=headers) as response:
-        return response.status, await response.json(), response
-
-
 async def test_nothing_without_the_password(simulator: Simulator, web: aiohttp.ClientSession) -> None:
     async with showing(simulator, plan=PLAN, password=PASSWORD) as shown:
         for path in OPENAPI["paths"]:
             if path not in ("/api/session", "/api/openapi.json", "/api/login", "/api/logout"):
                 assert (await answer(web, shown.url + path))[0] == 401, path
-        assert (await answer(web, f"{shown.url}/api/session"))[1] == {"password": True, "open": False}
+        closed = {"password": True, "open": False, "user": "", "control": []}
+        assert (await answer(web, f"{shown.url}/api/session"))[1] == closed
         assert (await answer(web, shown.url))[0] == 200  # the page itself, which holds nothing
         status, document, response = await login(web, shown, PASSWORD)
-        assert (status, document) == (200, {"password": True, "open": True})
+        assert (status, document) == (200, closed | {"open": True})
         cookie = response.headers["Set-Cookie"].lower()
         assert all(part in cookie for part in ("httponly", "samesite=strict", "path=/"))
         assert (await answer(web, f"{shown.url}/api/now"))[0] == 200
@@ -461,7 +437,8 @@ async def test_a_thousand_wrong_passwords(
 
 async def test_login_where_there_is_no_password(shown: Shown, web: aiohttp.ClientSession) -> None:
     assert (await login(web, shown, PASSWORD))[0] == 404
-    assert (await answer(web, f"{shown.url}/api/session"))[1] == {"password": False, "open": True}
+    said = {"password": False, "open": True, "user": "", "control": []}
+    assert (await answer(web, f"{shown.url}/api/session"))[1] == said
 
 
 def test_password_that_cannot_be_had(tmp_path: Path) -> None:
@@ -470,12 +447,6 @@ def test_password_that_cannot_be_had(tmp_path: Path) -> None:
 
 
 # --- browsers -------------------------------------------------------------------------------------------------------
-
-
-async def messages(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
-    async for line in response.content:
-        if line.startswith(b"data: "):
-            yield json.loads(line[6:])
 
 
 async def test_what_is_read_is_told_at_once(shown: Shown, web: aiohttp.ClientSession) -> None:

@@ -49,6 +49,12 @@ COMPONENTS: Final[Mapping[str, Component]] = {
     )
 }
 
+NOTHING: Final[Mapping[str, tuple[str, ...]]] = {
+    "string A": ("dc_conv.dc_conv_struct[0].p_dc", "energy.e_dc_day[0]"),
+    "string B": ("dc_conv.dc_conv_struct[1].p_dc", "energy.e_dc_day[1]"),
+}
+"""What is known to be 0 where there is no such component: of these, sums are made."""
+
 PROOFS: Final[Mapping[str, str]] = {component.proof: name for name, component in COMPONENTS.items()}
 """The components, by the object that proves them."""
 

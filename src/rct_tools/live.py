@@ -126,8 +126,11 @@ class Live:
         self._heard: int | None = None
         self._traces = {name: _Trace() for name in _TRACES}
 
-    def take(self, reading: Reading) -> None:
-        """Take what came: a value, or whether the inverter answers."""
+    def take(self, reading: Reading, lasts: int | None = None) -> None:
+        """Take what came: a value, or whether the inverter answers.
+
+        ``lasts`` is how old the value may be, in nanoseconds, where somebody knows better than the plan.
+        """
         name = reading.object.name
         if name == UP.name:
             if self._up is None or self._up.value != reading.value:
@@ -135,6 +138,8 @@ class Live:
             return
         if name not in registry:
             return  # an id that nobody knows: there are too many of these to keep them
+        if lasts is not None and name in self._patience:
+            self._patience[name] = lasts
         self._newest[name] = reading
         self._heard = reading.time
         for trace, (source, part) in _TRACES.items():

@@ -20,10 +20,11 @@ def is_meant(listen: str, asked: str) -> bool:
     if not is_loopback(listen):
         return True
     try:
-        host = urlsplit(f"//{asked}").hostname or ""
+        parts = urlsplit(f"//{asked}")
     except ValueError:
         return False
-    return host in ("localhost", listen) or _is_address(host)
+    host = parts.hostname or ""
+    return parts.netloc == asked and "@" not in asked and (host in ("localhost", listen) or _is_address(host))
 
 
 def is_loopback(host: str) -> bool:

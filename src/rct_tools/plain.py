@@ -1,13 +1,23 @@
-"""Values as JSON knows them: what files, pages and brokers are given of a structure."""
+"""Values as JSON knows them: what files, pages and brokers are given of a structure, and what a page gives back."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from rct_tools.times import SECOND
-from rct_tools.values import Cell, CellExtreme, CellStatistics, EventTable, LoggedEvent, TimeSeries, Value
+from rct_tools.values import (
+    Cell,
+    CellExtreme,
+    CellStatistics,
+    DataType,
+    EventTable,
+    LoggedEvent,
+    TimeSeries,
+    Value,
+)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -58,3 +68,47 @@ def _iso_second(time: int) -> str:
 
 def _extreme(extreme: CellExtreme) -> dict[str, Any]:
     return {"cell": extreme.cell, "time": extreme.time, "value": plain(extreme.value)}
+
+
+# --- and back -------------------------------------------------------------------------------------------------------
+
+_KINDS: Final[Mapping[DataType, type]] = {
+    DataType.BOOL: bool,
+    DataType.STRING: str,
+    **dict.fromkeys((DataType.UINT8, DataType.UINT16, DataType.UINT32, DataType.ENUM), int),
+    **dict.fromkeys((DataType.INT8, DataType.INT16, DataType.INT32), int),
+}
+
+
+def value_of(data_type: DataType, document: Any) -> Value:
+    """Return the value that ``plain`` made this of, NaN for null; logs do not come back.
+
+    Raises ValueError for what is made of no value of such a type.
+    """
+    try:
+        match data_type:
+            case DataType.FLOAT:
+                return math.nan if document is None else float(_number(document))
+            case DataType.UNKNOWN:
+                return bytes.fromhex(document)
+            case DataType.BATTERY_MODULE_STATUS:
+                return tuple(Cell(*(_number(cell[name]) for name in Cell._fields)) for cell in document)
+            case DataType.BATTERY_MODULE_RESISTANCE:
+                return tuple(_number(ohm) for ohm in document)
+            case DataType.BATTERY_MODULE_STATISTICS:
+                return CellStatistics(**{name: _read_extreme(document[name]) for name in CellStatistics.__slots__})
+    except (TypeError, KeyError) as exc:
+        raise ValueError(f"no {data_type.name}: {exc}") from exc
+    if isinstance(document, bool | int | str) and type(document) is _KINDS.get(data_type):
+        return document
+    raise ValueError(f"no {data_type.name}")
+
+
+def _read_extreme(document: Any) -> CellExtreme:
+    return CellExtreme(*(_number(document[name]) for name in CellExtreme._fields))
+
+
+def _number(document: Any) -> Any:
+    if type(document) not in (int, float):
+        raise ValueError("no number")
+    return document

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from datetime import datetime
 from math import isfinite
 from typing import Any, Final
@@ -20,8 +20,10 @@ from rct_tools.cli.progress import status
 from rct_tools.cli.run import run_async
 from rct_tools.cli.screen import is_screen
 from rct_tools.client import Client
+from rct_tools.errors import ConfigError
 from rct_tools.link import PORT, Link
 from rct_tools.live import STEPS, Picture
+from rct_tools.settings import Secret
 from rct_tools.times import SECOND, iso_time, local_zone
 from rct_tools.wording import NOTHING, percent
 
@@ -29,13 +31,32 @@ _EVERY: Final = 2.0  # seconds between two rows
 
 _POWERS: Final = ("sun", "sun_a", "sun_b", "external", "house", "battery", "grid")
 _ENERGIES: Final = ("made", "used", "imported", "fed_in", "self_consumption", "autarky")
+_GOES_WITH: Final = {  # parameters that are about some sources only
+    "speed": ("FILE",),
+    "timeout": ("--host",),
+    "port": ("--host", "FILE"),
+    "zone": ("--host", "FILE"),
+    "inverter": ("--page",),
+    "password_file": ("--page",),
+}
 COLUMNS: Final = ("time", "up", "age", *_POWERS, "soc", *_ENERGIES, "state", "faults")
 """What a row has: powers in W and energies of the day in Wh, signs as the inverter's; age in s; null is not known."""
 
 
-@click.command(epilog="Examples: rct top --host 192.0.2.7; rct top roof.rctcap --speed 60")
+@click.command(
+    epilog="Examples: rct top --host 192.0.2.7; rct top --page http://127.0.0.1:9834; rct top roof.rctcap --speed 60"
+)
 @click.argument("file", required=False, callback=not_empty)
 @click.option("--host", callback=not_empty, help="Name or address of the inverter.")
+@click.option(
+    "--page", callback=not_empty, metavar="URL",
+    help="The page of a collector that reads it, such as http://127.0.0.1:9834.",
+)  # fmt: skip
+@click.option("--inverter", callback=not_empty, metavar="NAME", help="Which one of --page, where it has several.")
+@click.option(
+    "--password-file", type=click.Path(dir_okay=False), metavar="FILE",
+    help="A file with the password of --page, not its hash.",
+)  # fmt: skip
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, metavar="PORT",
     help="The inverter's TCP port; with FILE, that in captures of packets (.pcap, .pcapng).",
@@ -50,21 +71,25 @@ COLUMNS: Final = ("time", "up", "age", *_POWERS, "soc", *_ENERGIES, "state", "fa
 @verbose_option
 @click.pass_context
 def top(
-    ctx: click.Context, file: str | None, host: str | None, port: int, speed: float, timeout: float,
-    zone: ZoneInfo | None, output_format: str,
+    ctx: click.Context, file: str | None, host: str | None, page: str | None, inverter: str | None,
+    password_file: str | None, port: int, speed: float, timeout: float, zone: ZoneInfo | None, output_format: str,
 ) -> None:  # fmt: skip
     """Watch an inverter: where power flows, how it went, energies of today, battery, faults, events, and the link.
 
     Keys search objects, show today from the inverter's log, stand still, help and quit. Where there is no terminal, or
     with --format, there is a row every two seconds instead, until Ctrl-C.
 
-    With FILE, the inverter in a recorded capture is watched, at the pace at which it was recorded, or --speed.
+    With --page, what a collector reads is watched, as its page tells it. With FILE, the inverter in a recorded capture
+    is watched, at the pace at which it was recorded, or --speed.
     """
-    if (file is None) == (host is None):
-        raise click.UsageError("give either --host or a FILE")
-    for name, goes_with in {"speed": file, "timeout": host}.items():
-        if goes_with is None and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name} goes with {'FILE' if name == 'speed' else '--host'} only")
+    given = {"--host": host, "--page": page, "FILE": file}
+    if len([source for source in given.values() if source is not None]) != 1:
+        raise click.UsageError("give either --host, --page or a FILE")
+    for name, sources in _GOES_WITH.items():
+        is_given = ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if is_given and all(given[source] is None for source in sources):
+            option = next(p.opts[0] for p in ctx.command.params if p.name == name)
+            raise click.UsageError(f"{option} goes with {' or '.join(sources)} only")
     if not isfinite(speed):
         raise click.UsageError("--speed is no number to multiply time with")
     output = None if output_format == "text" and is_screen() else open_output(output_format, COLUMNS, _Lines())
@@ -74,8 +99,10 @@ def top(
     if file is not None:
         with closing(open_chunks(file, port)) as chunks:
             run_async(_watch(room.Recorded(file, chunks, zone, speed), output))
+    elif page is not None:
+        run_async(_follow(room.Page(page, _password(password_file)), inverter or "", output))
     else:
-        assert host is not None, "one of both is given"  # noqa: S101  # for the type checker
+        assert host is not None, "one of them is given"  # noqa: S101  # for the type checker
         link = Link(host, port)
         run_async(_ask(link, Client(link, timeout=timeout), zone, output))
 
@@ -88,6 +115,21 @@ async def _ask(link: Link, client: Client, zone: ZoneInfo, output: Output | None
         await _watch(room.Inverter(client, zone), output)
     finally:
         await client.close()
+
+
+async def _follow(page: room.Page, inverter: str, output: Output | None) -> None:
+    async with AsyncExitStack() as stack:
+        with status(page.peer):
+            source = await stack.enter_async_context(room.collected(page, inverter))
+        await _watch(source, output)
+
+
+def _password(file: str | None) -> str:
+    """Return the password in a file. Raises ConfigError."""
+    text = Secret(file=file).reveal() if file else ""
+    if text.startswith("$"):
+        raise ConfigError(f"{file}: is the hash of a password, which opens nothing; the password itself is needed")
+    return text
 
 
 async def _watch(source: room.Source, output: Output | None) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from rct_tools.errors import ConfigError
+from rct_tools.top.collected import Collected, collected
 from rct_tools.top.inverter import Inverter
+from rct_tools.top.page import Page
 from rct_tools.top.recorded import Recorded
 from rct_tools.top.source import Source
 
-__all__ = ["Inverter", "Recorded", "Source", "is_there", "require", "show"]
+__all__ = ["Collected", "Inverter", "Page", "Recorded", "Source", "collected", "is_there", "require", "show"]
 
 
 def is_there() -> bool:

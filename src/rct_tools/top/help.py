@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 TEXT: Final = """\
 /   search objects, see their values    s   what a column stands for
-h   today, from the inverter's log      p   stand still, and go on
+h   today, as it is remembered          p   stand still, and go on
 ?   this page                           q   quit; Ctrl-C, too
 
 Arrows show where power flows: one from 20 W, two from 500 W, three from
@@ -23,7 +23,8 @@ three times the time in which it is asked for is shown as -, as is what was
 never answered: an old number is not shown as if it were new.
 
 Powers are asked for every two seconds, energies, battery and faults every
-half minute. What the inverter tells by itself is not asked for.
+half minute. What the inverter tells by itself is not asked for; with --page,
+a collector asks, and the intervals are its own.
 
 Esc closes this page."""
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ from rct_tools.poller import Poller
 from rct_tools.question import Reply
 from rct_tools.reading import Reading
 from rct_tools.times import SECOND
+from rct_tools.top.source import day_of
 from rct_tools.values import LoggedEvent
 
 _AGAIN: Final = 3 * SECOND  # how old the value of an object is that somebody looks at, when it is asked for again
@@ -36,6 +37,7 @@ class Inverter:
     """A client's inverter, as a Source: asked by the plan of ``live``, and for what somebody looks at."""
 
     is_over = False
+    log_name = "the inverter's log"
 
     def __init__(
         self,
@@ -143,10 +145,7 @@ class Inverter:
 
     async def today(self) -> tuple[datetime, list[HistoryRow]]:
         """Return when the day began, and what its log has of it, the newest first. Raises NoAnswer, LinkError."""
-        now = self._now()
-        day = datetime.fromtimestamp(now / SECOND, self.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        if now - round(day.timestamp()) * SECOND < 60 * SECOND:  # a new day of which there is nothing yet
-            day -= timedelta(days=1)
+        day = day_of(self._now(), self.zone)
         since = round(day.timestamp()) * SECOND
         rows = read_history(self._client, since=since, series=_TODAY, zone=self.zone.key, now=self._now)
         return day, [row async for row in rows]

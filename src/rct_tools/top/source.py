@@ -1,9 +1,9 @@
-"""Where a picture comes from: an inverter that is asked, a capture; one day, a collector that runs."""
+"""Where a picture comes from: an inverter that is asked, a capture, or a collector that runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -11,11 +11,14 @@ from rct_tools.history import HistoryRow
 from rct_tools.live import Picture
 from rct_tools.objects import ObjectInfo
 from rct_tools.reading import Reading
+from rct_tools.times import SECOND
 from rct_tools.values import LoggedEvent
 
 
 class Log(Protocol):
-    """What an inverter remembers."""
+    """What an inverter remembers, or a collector of it."""
+
+    log_name: str  # where the curves of a day come from, as people say it
 
     async def events(self, count: int) -> list[LoggedEvent]:
         """Return what happened last, the newest first. Raises NoAnswer, LinkError."""
@@ -27,7 +30,10 @@ class Log(Protocol):
 class Source(Protocol):
     """An inverter that is watched."""
 
-    title: str  # what people know it by: a peer, a file
+    @property
+    def title(self) -> str:
+        """Return what people know it by: a peer, a file."""
+
     zone: ZoneInfo  # of its clock
     is_over: bool  # whether nothing will come any more
 
@@ -52,3 +58,9 @@ class Source(Protocol):
 
     def want(self, infos: Iterable[ObjectInfo]) -> None:
         """Ask for objects that are looked at now, if that can be; called again and again while they are."""
+
+
+def day_of(now: int, zone: ZoneInfo) -> datetime:
+    """Return when the day of a time (UTC, ns) began; one that has just begun has nothing yet, and gives way."""
+    day = datetime.fromtimestamp(now / SECOND, zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day - timedelta(days=1) if now - round(day.timestamp()) * SECOND < 60 * SECOND else day

@@ -1,4 +1,4 @@
-"""Today, as the inverter itself remembers it."""
+"""Today, as the inverter itself remembers it, or a collector does."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Today(Screen[None]):
         self._head = head
         self._begin: datetime | None = None
         self._rows: list[HistoryRow] = []
-        self._state = "asking the inverter for its log …"
+        self._state = f"asking for {source.log.log_name} …" if source.log else ""
 
     def compose(self) -> ComposeResult:
         """Make the parts of the screen."""
@@ -67,7 +67,7 @@ class Today(Screen[None]):
             try:
                 self._begin, self._rows = await log.today()
                 last = f" up to {_local(self._rows[0], self._begin):%H:%M}" if self._rows else ": nothing yet"
-                self._state = f"{self._begin:%d %B %Y}, from the inverter's log{last}"
+                self._state = f"{self._begin:%d %B %Y}, from {log.log_name}{last}"
             except RctError as exc:
                 self._state = str(exc)
         for part in self.query(Drawn):

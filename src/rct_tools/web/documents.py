@@ -8,18 +8,16 @@ from typing import Any, Final, Protocol
 
 from rct_tools.client import Client
 from rct_tools.clock import Clock
+from rct_tools.components import NOTHING
 from rct_tools.health import Answers, as_json, health_of, quality_of, towers_of
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.poller import Poller
 from rct_tools.proxy import Proxy
 from rct_tools.reading import Reading
+from rct_tools.steering import Steward
 from rct_tools.vitals import VITALS
 from rct_tools.web.picture import Picture, Seen
 
-_GIVES: Final[Mapping[str, tuple[str, ...]]] = {  # what is nothing where there is no such component
-    "string A": ("dc_conv.dc_conv_struct[0].p_dc", "energy.e_dc_day[0]"),
-    "string B": ("dc_conv.dc_conv_struct[1].p_dc", "energy.e_dc_day[1]"),
-}
 MOST_FOUND: Final = 1000  # objects
 
 
@@ -34,6 +32,9 @@ class Watched(Protocol):
 
     @property
     def proxy(self) -> Proxy | None: ...
+
+    @property
+    def steward(self) -> Steward | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Teller:
         absent = self.watched()[name].poller.schedule.absent
         nothing = {
             info.name: Reading(newest, name, info, 0.0)
-            for component, names in _GIVES.items()
+            for component, names in NOTHING.items()
             if component in absent
             for info in map(registry.__getitem__, names)
         }

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
-from typing import Final
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from rct_tools.loopback import REFUSAL, is_meant
+from rct_tools.loopback import REFUSAL, is_loopback, is_meant
 
 COOKIE: Final = "rct_session"
 LASTS: Final = 30 * 86_400.0  # seconds that a login counts
@@ -40,6 +40,49 @@ HEADERS: Final[Mapping[str, str]] = {
 """What every answer says to the browser."""
 
 
+class Headers(Protocol):
+    """The headers of a request, of which any may be there several times; capitals are all the same."""
+
+    def getall(self, name: str, default: list[str], /) -> list[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseProxy:
+    """What browsers come through."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...]  # that it comes from
+    hosts: frozenset[str]  # what it is called in browsers, in small letters, with the port where they show one
+    user_header: str = ""  # where it says who is logged in; "" when it logs nobody in
+
+    def has(self, address: str) -> bool:
+        """Return whether something comes from there."""
+        known = _address(address)
+        return known is not None and any(known in network for network in self.networks)
+
+    def browser(self, peer: str, headers: Headers) -> str:
+        """Return who came to it, as it says; each proxy on the way has added whom it saw, so what is last counts."""
+        for text in reversed(",".join(headers.getall("X-Forwarded-For", [])).split(",")):
+            address = _address(text.strip())
+            if address is None:
+                break
+            if not self.has(str(address)):
+                return str(address)
+        return peer
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks."""
+
+    host: str  # the address of the browser
+    user: str = ""  # whom the reverse proxy has logged in; "" for nobody
+    is_secure: bool = False  # whether the browser has TLS, as the reverse proxy says
+    session: str = ""  # the token of who has logged in here; "" for nobody
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.host}" if self.user else self.host
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """Why a request is not answered."""
@@ -48,29 +91,81 @@ class Refused:
     reason: str
 
 
-def refusal(listen: str, headers: Mapping[str, str], *, is_page: bool) -> Refused | None:
-    """Return why a request is not for us, or not from our page; None where it is.
+_OTHER_SITE: Final = Refused(403, "this was asked by a page of another site")
+_OTHER_NAME: Final = Refused(
+    421, "the reverse proxy asks under a name that is not among web.reverse_proxy.hosts; let it pass on Host"
+)
+_UNKNOWN_PROXY: Final = Refused(403, "this came through a reverse proxy that web.reverse_proxy does not name")
+_FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
+_LONGEST_USER: Final = 200  # letters
 
-    ``listen`` is the host that we listen on. ``is_page`` says that it asks for a file of the page, to which links from
-    elsewhere may lead.
+
+def receive(
+    listen: str, proxy: ReverseProxy | None, peer: str, target: str, headers: Headers, *, is_page: bool
+) -> Visitor | Refused:
+    """Return who asks; or why a request is not for us, not from our page, or not as the reverse proxy should send it.
+
+    ``listen`` is the host that we listen on, ``peer`` the address that the request comes from, ``target`` what stands
+    in its first line. ``is_page`` says that it asks for a file of the page, to which links from elsewhere may lead.
+    What a reverse proxy would say is believed only where it comes from ours, under one of its names.
     """
-    host = headers.get("Host", "")
-    if not host or not is_meant(listen, host):
-        return Refused(421, REFUSAL.rstrip())
-    origin = headers.get("Origin")
-    if origin is not None and not _is_same(origin, host):
-        return Refused(403, "this was asked by a page of another site")
-    if not is_page and headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-        return Refused(403, "this was asked by a page of another site")
-    return None
+    hosts = {host.lower() for host in headers.getall("Host", [])}
+    if not target.startswith("/"):  # then it has the host, too, and another server may have gone by that
+        hosts.add(_netloc(target).lower())
+    host = hosts.pop() if len(hosts) == 1 else ""
+    through = proxy if proxy is not None and proxy.has(peer) else None
+    if through is None or host not in through.hosts:
+        marks = (*_FORWARDED, *((through.user_header,) if through and through.user_header else ()))
+        is_forwarded = any(headers.getall(name, []) for name in marks)
+        if through is not None and is_forwarded:
+            return _OTHER_NAME
+        if not host or not is_meant(listen, host):
+            return Refused(421, REFUSAL.rstrip()) if through is None else _OTHER_NAME
+        if is_forwarded and is_loopback(listen):  # so it is no proxy of ours that lets the world in here
+            return _UNKNOWN_PROXY
+        through = None
+    is_secure = through is not None and headers.getall("X-Forwarded-Proto", []) == ["https"]
+    ours, schemes = (through.hosts if through else {host}), ({"https"} if is_secure else {"http", "https"})
+    if not all(_is_of(origin, schemes, ours) for origin in headers.getall("Origin", [])):
+        return _OTHER_SITE
+    if not is_page and not set(headers.getall("Sec-Fetch-Site", [])) <= {"same-origin", "none"}:
+        return _OTHER_SITE
+    if through is None:
+        return Visitor(peer)
+    user = _user(through.user_header, headers) if through.user_header else ""
+    return user if isinstance(user, Refused) else Visitor(through.browser(peer, headers), user, is_secure)
 
 
-def _is_same(origin: str, host: str) -> bool:
+def _user(header: str, headers: Headers) -> str | Refused:
+    """Return whom the reverse proxy has logged in, "" for nobody."""
+    values = headers.getall(header, [])
+    if len(values) > 1:
+        return Refused(400, f"{header} is there {len(values)} times; the reverse proxy must set it, and add nothing")
+    user = values[0].strip() if values else ""
+    if not user.isprintable() or len(user) > _LONGEST_USER:
+        return Refused(400, f"{header} has no name of a user")
+    return user
+
+
+def _is_of(origin: str, schemes: Collection[str], hosts: Collection[str]) -> bool:
+    scheme, _, rest = origin.lower().partition("://")
+    return scheme in schemes and rest in hosts
+
+
+def _netloc(target: str) -> str:
     try:
-        parts = urlsplit(origin)
+        return urlsplit(target).netloc
     except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and parts.netloc == host
+        return ""
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return an address; one of IPv4 that is written as one of IPv6 is what it is."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 class Sessions:
@@ -87,9 +182,9 @@ class Sessions:
             self._ends.popitem(last=False)
         return token
 
-    def is_open(self, token: str, now: float) -> bool:
-        """Return whether a token is good."""
-        return self._ends.get(_digest(token), 0.0) > now
+    def left(self, token: str, now: float) -> float:
+        """Return for how many seconds a token is good; 0 for one that is not."""
+        return max(0.0, self._ends.get(_digest(token), 0.0) - now)
 
     def close(self, token: str) -> None:
         """Make a token good for nothing."""
@@ -128,8 +223,5 @@ class Attempts:
 
 def _network(host: str) -> str:
     """Return what stands for a host: of IPv6 the network, since one machine has billions of addresses there."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    return str(int(address) >> 64) if isinstance(address, IPv6Address) else str(address)
+    address = _address(host)
+    return str(int(address) >> 64) if isinstance(address, IPv6Address) else str(address or host)

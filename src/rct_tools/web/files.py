@@ -10,7 +10,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
 
-VIEWS: Final = ("/", "/day", "/week", "/month", "/year", "/battery", "/events", "/inverter", "/kiosk", "/login")
+VIEWS: Final = (
+    "/", "/day", "/week", "/month", "/year", "/battery", "/events", "/inverter", "/control", "/kiosk", "/login",
+)  # fmt: skip
 """Paths of the one page: what it shows is up to its script."""
 
 FILES: Final[Mapping[str, tuple[str, str]]] = {  # path: file, type
@@ -18,6 +20,7 @@ FILES: Final[Mapping[str, tuple[str, str]]] = {  # path: file, type
     "/app.js": ("app.js", "text/javascript; charset=utf-8"),
     "/app.css": ("app.css", "text/css; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
+    **{f"/icon-{size}.png": (f"icon-{size}.png", "image/png") for size in (180, 192, 512)},  # by tests/icons.py
     "/uplot-licence.txt": ("uplot-licence.txt", "text/plain; charset=utf-8"),  # what app.js is in part
     "/manifest.webmanifest": ("manifest.webmanifest", "application/manifest+json"),
 }
@@ -36,6 +39,11 @@ class Asset:
     packed: bytes  # with gzip
     content_type: str
     tag: str
+
+
+def is_built() -> bool:
+    """Tell whether the page is built."""
+    return (files("rct_tools.web") / "built" / "index.html").is_file()
 
 
 def load_assets(folder: Traversable | None = None) -> Mapping[str, Asset]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -20,9 +22,10 @@ _MS: Final = 1_000_000  # ns
 class Logbook:
     """The event log of one inverter, as far as it is known here. To be used in one event loop."""
 
-    def __init__(self, client: Client, zone: str) -> None:
+    def __init__(self, client: Client, zone: str, wall_clock: Callable[[], int] = time.time_ns) -> None:
         self._client = client
         self._zone = zone
+        self._now = wall_clock
         self._events: list[LoggedEvent] = []  # the newest first
         self._looked: float | None = None
         self._turn = asyncio.Lock()
@@ -42,7 +45,7 @@ class Logbook:
     async def _look(self) -> None:
         since = self._events[0].begin - _AGAIN if self._events else None
         new: list[LoggedEvent] = []
-        async with aclosing(read_events(self._client, since=since, zone=self._zone)) as found:  # type: ignore[type-var]
+        async with aclosing(read_events(self._client, since=since, zone=self._zone, now=self._now)) as found:  # type: ignore[type-var]
             async for event in found:
                 new.append(event)
                 if len(new) >= MOST:
@@ -64,4 +67,5 @@ def _document(event: LoggedEvent) -> dict[str, Any]:
         "new": None if event.new is None else plain(event.new),
         "value": None if event.value is None else plain(event.value),
         "unit": event.unit,
+        "raw": list(event.raw.values),
     }

@@ -220,7 +220,7 @@ class Past:
         by = _by(query)
         span = self._span(query)
         store, tariff, zone = self._readings(), self._tariff, span.zone
-        now, absent = time.time_ns(), self._absent(span.inverter)
+        now, absent = self._picture.wall_clock(), self._absent(span.inverter)
 
         def days(since: int, until: int) -> list[Slot]:
             return store.energies(span.inverter, "day", since, until, zone, now, absent)
@@ -260,7 +260,7 @@ class Past:
     def _span(self, query: CurvesQuery | EnergiesQuery | RangesQuery | SpreadQuery) -> Span:
         name = self._named(query.inverter)
         zone = ZoneInfo(self._picture.inverters[name].zone)
-        now = time.time_ns()
+        now = self._picture.wall_clock()
         since, until = (parse_time(text, now, zone) for text in (query.since, query.until))
         if not 0 <= since < until < 2**62:
             raise ConfigError("expected a time for since, and a later one for until")

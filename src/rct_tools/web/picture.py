@@ -1,7 +1,8 @@
-"""The newest value of every object of every inverter, with its age. No I/O and no clock."""
+"""The newest value of every object of every inverter, with its age. No I/O; clocks are arguments."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,9 +30,14 @@ class Seen:
 class Picture:
     """What is known now. ``version`` grows with each change. What was read of the past does not belong here."""
 
-    def __init__(self, absent: Callable[[str], Collection[str]] = lambda _inverter: ()) -> None:
-        """``absent`` tells which components an inverter does not have."""
+    def __init__(
+        self,
+        absent: Callable[[str], Collection[str]] = lambda _inverter: (),
+        wall_clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """``absent`` tells which components an inverter does not have, ``wall_clock`` is that of the readings."""
         self._absent = absent
+        self.wall_clock = wall_clock
         self.version = 0
         self.changed = 0  # the version in which inverters came or went
         self._sources: dict[str, Source] = {}
@@ -73,6 +79,7 @@ class Picture:
         """
         return {
             "whole": since < 0,
+            "now": self.wall_clock() // _MS,
             "inverters": {name: self._inverter(name, now, since) for name in self._sources},
         }
 

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import json
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from errno import EADDRINUSE
 from importlib.resources import files
 from typing import Final
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from rct_tools.address import show_address
-from rct_tools.errors import ConfigError, LinkError, NoAnswer, RctError, SinkError, UnknownObject
+from rct_tools.errors import LinkError, NoAnswer, NotNow, RctError, SinkError, UnknownObject
 from rct_tools.listening import cannot_listen
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
-from rct_tools.settings import NO_SECRET, Table, decode
+from rct_tools.settings import NO_SECRET, Table
 from rct_tools.times import SECOND
-from rct_tools.web.answers import answer, asked, error
+from rct_tools.web.answers import VISITOR, answer, asked, error, told
 from rct_tools.web.browsers import Browsers
+from rct_tools.web.connection import SERVER, Connection, Full
+from rct_tools.web.control import Control
 from rct_tools.web.desk import Desk
 from rct_tools.web.documents import Teller, Watched
-from rct_tools.web.door import COOKIE, HEADERS, LASTS, Attempts, Sessions, refusal
+from rct_tools.web.door import COOKIE, HEADERS, LASTS, Attempts, Refused, Sessions, Visitor, receive
 from rct_tools.web.files import load_assets
 from rct_tools.web.logbook import Logbook
 from rct_tools.web.password import Password
@@ -43,6 +44,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MOST_CONNECTIONS: Final = 400  # the files that a process may have open are needed for other things, too
 
 _OPEN: Final = frozenset({"/api/session", "/api/login", "/api/openapi.json"})  # without a login
+_PATIENCE: Final = 60.0  # seconds that a browser has to take an answer
 _LAST_BROWSERS: Final = 2.0  # seconds that requests have at the end
 
 
@@ -68,23 +70,26 @@ class Login(Table, frozen=True):
 class Page:
     """The page of a collector: a sink for readings, and a server for browsers."""
 
-    def __init__(self, setup: WebSetup) -> None:
-        """Raises ConfigError for a password that cannot be had."""
+    def __init__(self, setup: WebSetup, wall_clock: Callable[[], int] = time.time_ns) -> None:
+        """``wall_clock`` is that of the readings. Raises ConfigError for a password that cannot be had."""
         self.setup = setup
-        self.picture = Picture(self._absent)
+        self.picture = Picture(self._absent, wall_clock)
         self.browsers = Browsers(self.picture)
         self._watched: Callable[[], Mapping[str, Watched]] = dict
         self._teller = Teller(self.picture, lambda: self._watched())  # noqa: PLW0108  # as it is then
         self._desk = Desk()
+        self._door = Desk()  # of its own: who tries passwords must not keep those away who are in
         store = Store(setup.store) if setup.store else None
         self._past = Past(store, self.picture, self._named, self._absent, self._desk, setup.tariff)
+        watched = self._teller.watched
+        self._control = Control(self.picture, watched, self._named, _who, is_guarded=setup.is_guarded)
         self._password = Password(setup.password.reveal()) if setup.password != NO_SECRET else None
         self._sessions = Sessions()
         self._attempts = Attempts()
         self._assets = load_assets()
         self._openapi = (files("rct_tools.web") / "openapi.json").read_bytes()
         self._logbooks: dict[str, tuple[object, Logbook]] = {}
-        self._streams: set[asyncio.Task[None]] = set()
+        self._streams: dict[asyncio.Task[None], Visitor] = {}
         self._turn = asyncio.Lock()
 
     # --- as a sink ----------------------------------------------------------------------------------------------
@@ -121,15 +126,8 @@ class Page:
         app.on_shutdown.append(self._end_streams)
         app.add_routes([web.get(path, self._file) for path in self._assets])
         app.add_routes([web.get(path, handler) for path, handler in self.routes.items()])
-        app.add_routes([web.post("/api/login", self._login), web.post("/api/logout", self._logout)])
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            handler_cancellation=True,
-            shutdown_timeout=_LAST_BROWSERS,
-            logger=_http_logger(),
-        )
+        app.add_routes([web.post(path, handler) for path, handler in self.posts.items()])
+        runner = web.AppRunner(app, handle_signals=False, handler_cancellation=True, shutdown_timeout=_LAST_BROWSERS)
         await runner.setup()
         telling = asyncio.create_task(self.browsers.run())
         try:
@@ -143,13 +141,14 @@ class Page:
             await asyncio.wait([telling])
             await runner.cleanup()
             self._desk.close()
+            self._door.close()
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         serve = runner.server
         assert serve is not None  # noqa: S101  # it is set up
 
         def protocol() -> asyncio.BaseProtocol:
-            return serve() if len(serve.connections) < MOST_CONNECTIONS else _Full()
+            return Connection(serve) if len(serve.connections) < MOST_CONNECTIONS else Full()
 
         host, port = self.setup.host, self.setup.port
         try:
@@ -178,18 +177,50 @@ class Page:
             "/api/events": self._events,
             "/api/battery": self._battery,
             "/api/inverter": self._inverter,
+            "/api/control": self._control.state,
             "/api/objects": self._objects,
             "/api/session": self._session,
             "/api/openapi.json": self._api,
         }
 
+    @property
+    def posts(self) -> Mapping[str, Handler]:
+        """What can be sent by POST."""
+        return {
+            "/api/login": self._login,
+            "/api/logout": self._logout,
+            "/api/control/consider": self._control.consider,
+            "/api/control/order": self._control.order,
+        }
+
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer who may ask, and say in one line what is wrong."""
-        path = request.path
-        if refused := refusal(self.setup.host, request.headers, is_page=path in self._assets):
-            return error(refused.status, refused.reason)
-        if path.startswith("/api/") and path not in _OPEN and not self._is_in(request):
+        """Answer who may ask, and leave whoever does not take the answer."""
+        response = await self._answer(request, handler)
+        if isinstance(response, web.Response):  # a stream has sent itself
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await response.prepare(request)
+                    await response.write_eof()
+            except (ConnectionError, TimeoutError):
+                _leave(request)
+        return response
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Return the answer to who may ask; what is wrong is said in one line."""
+        resource = request.match_info.route.resource
+        place = resource.canonical if resource is not None else request.path  # what is served, however it was asked for
+        peer, target = request.remote or "", request.raw_path
+        visitor = receive(
+            self.setup.host, self.setup.proxy, peer, target, request.headers, is_page=place in self._assets
+        )
+        if isinstance(visitor, Refused):
+            return error(visitor.status, visitor.reason)
+        token = request.cookies.get(COOKIE, "")
+        visitor = replace(visitor, session=token if self._sessions.left(token, time.monotonic()) else "")
+        request[VISITOR] = visitor
+        is_free = place in self._assets or place in _OPEN or (resource is None and not place.startswith("/api/"))
+        if not is_free and not self._is_in(visitor):
             return error(401, "log in first")
         try:
             return await handler(request)
@@ -197,6 +228,8 @@ class Page:
             return error(exc.status, exc.reason.lower(), {"Allow": exc.headers["Allow"]} if exc.status == 405 else {})
         except (SinkError, NoAnswer, LinkError) as exc:
             return error(503, str(exc))
+        except NotNow as exc:
+            return error(409, str(exc))
         except UnknownObject as exc:
             return error(404, str(exc))
         except RctError as exc:
@@ -204,43 +237,49 @@ class Page:
 
     # --- the door -----------------------------------------------------------------------------------------------
 
-    def _is_in(self, request: web.Request) -> bool:
-        return self._password is None or self._sessions.is_open(request.cookies.get(COOKIE, ""), time.monotonic())
+    def _is_in(self, visitor: Visitor) -> bool:
+        return bool(visitor.user or visitor.session) or not self.setup.is_guarded
 
     async def _session(self, request: web.Request) -> web.Response:
-        return answer({"password": self._password is not None, "open": self._is_in(request)})
+        visitor = request[VISITOR]
+        return self._said(is_open=self._is_in(visitor), user=visitor.user)
+
+    def _said(self, *, is_open: bool, user: str) -> web.Response:
+        steered = self._control.steered if is_open else []
+        return answer({"password": self._password is not None, "open": is_open, "user": user, "control": steered})
 
     async def _login(self, request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            return error(415, "expected JSON")
-        try:
-            tried = decode(json.loads(await request.read()), Login, "login").password
-        except (ValueError, RecursionError) as exc:
-            raise ConfigError("expected an object of JSON") from exc
-        password, host = self._password, request.remote or ""
+        tried = (await told(request, Login)).password
+        password, visitor = self._password, request[VISITOR]
         if password is None:
             return error(404, "there is no password here")
+        if wait := self._attempts.wait(visitor.host, time.monotonic()):
+            return _too_soon(wait)
         # One after the other: who tries many at once must not get ahead of the count, nor of our memory.
-        with self._desk.place():
+        with self._door.place():
             async with self._turn:
-                if wait := self._attempts.wait(host, time.monotonic()):
-                    return error(429, "too many wrong passwords; wait", {"Retry-After": str(int(wait) + 1)})
-                is_right = await self._desk.do(lambda: password.is_right(tried))
+                if wait := self._attempts.wait(visitor.host, time.monotonic()):
+                    return _too_soon(wait)
+                is_right = await self._door.do(lambda: password.is_right(tried))
                 if not is_right:
-                    self._attempts.wrong(host, time.monotonic())
-                    logger.warning("%s: a wrong password for the page", host)
+                    self._attempts.wrong(visitor.host, time.monotonic())
+                    logger.warning("%s: a wrong password for the page", visitor.host)
                     return error(403, "this is not the password")
-        self._attempts.right(host)
-        response = answer({"password": True, "open": True})
+        self._attempts.right(visitor.host)
+        response = self._said(is_open=True, user=visitor.user)
         response.set_cookie(
             COOKIE, self._sessions.open(time.monotonic()), max_age=int(LASTS), path="/", httponly=True,
-            samesite="Strict", secure=request.secure,
+            samesite="Strict", secure=visitor.is_secure,
         )  # fmt: skip
         return response
 
     async def _logout(self, request: web.Request) -> web.Response:
-        self._sessions.close(request.cookies.get(COOKIE, ""))
-        response = answer({"password": self._password is not None, "open": self._password is None})
+        visitor = request[VISITOR]
+        self._sessions.close(visitor.session)
+        for stream, watcher in self._streams.items():
+            if visitor.session and watcher.session == visitor.session:
+                stream.cancel()
+        response = self._said(is_open=self._is_in(replace(visitor, session="")), user=visitor.user)
         response.del_cookie(COOKIE, path="/")
         return response
 
@@ -272,15 +311,17 @@ class Page:
             return error(503, "too many pages are open")
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # inside a coroutine there is always a task
-        self._streams.add(task)
+        visitor = request[VISITOR]
+        left = self._sessions.left(visitor.session, time.monotonic()) if visitor.session else None
+        self._streams[task] = visitor
         try:
-            await response.prepare(request)
-            await self.browsers.serve(response.write)
+            async with asyncio.timeout(left):  # no longer than its login
+                await response.prepare(request)
+                await self.browsers.serve(response.write)
         except (ConnectionError, TimeoutError):
-            if request.transport is not None:
-                request.transport.abort()  # it may have megabytes that nobody takes
+            _leave(request)
         finally:
-            self._streams.discard(task)
+            del self._streams[task]
         return response
 
     async def _battery(self, request: web.Request) -> web.Response:
@@ -303,7 +344,8 @@ class Page:
         name = self._at_work(asked(request, InverterQuery).inverter)
         watched = self._watched()[name]
         if self._logbooks.get(name, (None,))[0] is not watched.client:
-            self._logbooks[name] = watched.client, Logbook(watched.client, self.picture.inverters[name].zone)
+            zone = self.picture.inverters[name].zone
+            self._logbooks[name] = watched.client, Logbook(watched.client, zone, self.picture.wall_clock)
         return answer({"inverter": name, "events": await self._logbooks[name][1].events()})
 
     # --- which inverter -----------------------------------------------------------------------------------------
@@ -324,30 +366,24 @@ class Page:
         return found
 
 
-class _Full(asyncio.Protocol):
-    """What those get who come when all places are taken."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # as TCP has
-        transport.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        transport.close()
+def _too_soon(wait: float) -> web.Response:
+    return error(429, "too many wrong passwords; wait", {"Retry-After": str(int(wait) + 1)})
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
-    """Return whether a record is about a mistake of ours: rubbish from others is answered, and nothing to tell."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
-
-
-def _http_logger() -> logging.Logger:
-    found = logging.getLogger(f"{__name__}.http")
-    found.addFilter(_is_ours)  # the same function is added once
-    return found
+def _leave(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()  # it may have megabytes that nobody takes
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Server"] = "rct"  # which version of what is nobody's business
+    response.headers["Server"] = SERVER
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+
+
+def _who(request: web.Request) -> str:
+    """Who asks, for the record of what is written."""
+    return f"page {request[VISITOR]}"
 
 
 def _now() -> int:

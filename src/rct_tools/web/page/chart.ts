@@ -132,7 +132,7 @@ export class Chart {
         height: this.height,
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.zone),
         legend: { show: false },
-        padding: [10, shares ? 0 : 10, 0, 0],
+        padding: [10, shares ? 0 : 22, 0, 0],
         cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 } },
         scales: { x: { time: true }, left: { range: (_, low, high) => this.subject.range(low ?? 0, high ?? 0) }, share: { range: [0, 1] } },
         axes: [

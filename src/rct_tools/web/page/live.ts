@@ -21,6 +21,7 @@ export interface Inverter {
 
 interface Message {
   whole: boolean;
+  now: number; // UTC, milliseconds, on the clock of the collector
   inverters: Record<string, Omit<Inverter, "told">>;
 }
 
@@ -35,6 +36,7 @@ export class Live {
   inverters: Record<string, Inverter> = {};
   private source: EventSource | undefined;
   private heard = performance.now();
+  private ahead = Date.now() - performance.now(); // of the collector's clock
   private offset = Date.now() - performance.now();
   private retry: number | undefined;
 
@@ -58,8 +60,14 @@ export class Live {
     this.source.onerror = () => this.lose();
   }
 
+  /** Return what time it is for the collector: UTC, milliseconds. The clock of this machine may be wrong. */
+  now(): number {
+    return this.ahead + performance.now();
+  }
+
   private take(message: Message): void {
     const told = (this.heard = performance.now());
+    this.ahead = message.now - told;
     const before = message.whole ? {} : this.inverters;
     this.inverters = message.whole ? {} : { ...before };
     for (const [name, news] of Object.entries(message.inverters)) {
@@ -81,7 +89,8 @@ export class Live {
   /** Connect again, unless one must log in first, which an EventSource does not tell. */
   private async again(): Promise<void> {
     try {
-      const answer = await fetch("/api/session");
+      const answer = await fetch("/api/session", { redirect: "manual" });
+      if (answer.type === "opaqueredirect" || answer.status === 401) location.reload(); // a reverse proxy has its own login
       const session = (await answer.json()) as { open: boolean };
       if (session.open) this.connect();
       else this.refused();

@@ -15,6 +15,8 @@ import type { Context, View } from "./view";
 
 const EVERY = 20_000; // ms from one look at the energies to the next
 const COURSE_EVERY = 60_000; // ms from one look at the day so far to the next
+const SOONEST = 5000; // ms: both are looked at again after that, when the clock has gone on
+const FAR = 600_000; // ms by so much: this machine has slept, or that clock is a fast one
 const TOLD = 30_000; // ms from one change that is said aloud to the next
 
 /** Return what flows now, as far as it is fresh. */
@@ -45,12 +47,20 @@ export function makeNow(context: Context): View {
   let chart: Chart | undefined;
   let isClosed = false;
   let saidAt = -TOLD;
+  let lookedAt = performance.now();
+  let lookedFor = context.now();
 
   function update(): void {
     const words = flow.show(powersOf(context.inverter(), context.link()));
     if (performance.now() - saidAt > TOLD && aloud.textContent !== words) {
       saidAt = performance.now();
       say(aloud, words);
+    }
+    if (context.now() - lookedFor > FAR && performance.now() - lookedAt > SOONEST) {
+      lookedAt = performance.now();
+      lookedFor = context.now();
+      void look();
+      void lookBack();
     }
   }
 
@@ -72,7 +82,7 @@ export function makeNow(context: Context): View {
 
   async function lookBack(): Promise<void> {
     const { zone } = context.inverter();
-    const date = isoDate(Date.now(), zone);
+    const date = isoDate(context.now(), zone);
     try {
       const curves = await readCurves(context.name, `${date}T00:00`, `${shift(date, "day", 1)}T00:00`, "5m");
       const { times, lines } = linesOf(curves);
@@ -81,7 +91,7 @@ export function makeNow(context: Context): View {
       chart = lines.length ? new Chart(times, lines, zone, false) : undefined;
       course.replaceChildren(chart?.element ?? h("p", { class: "wait" }, text("noReadings")));
     } catch (error) {
-      course.replaceChildren(h("p", { class: "wait" }, text("failed", { error: (error as Error).message })));
+      course.replaceChildren(h("p", { class: "wait said" }, text("failed", { error: (error as Error).message })));
       if (error instanceof Failed && error.status === 401) context.fail(error);
     }
   }

@@ -44,7 +44,7 @@ function heading(begin: string, period: Period): string {
 
 export function makePast(period: Period, context: Context): View {
   const { zone } = context.inverter();
-  const today = isoDate(Date.now(), zone);
+  const today = isoDate(context.now(), zone);
   const asked = context.query.get("date") ?? "";
   const begin = start(/^\d{4}-\d\d-\d\d$/.test(asked) && !Number.isNaN(Date.parse(asked)) ? asked : today, period);
   const end = shift(begin, period, 1);

@@ -50,7 +50,7 @@ export function makeSpread(context: Context): { element: HTMLElement; close: () 
     const times = Array.from({ length: count }, (_, n) => begin + n * step);
     charts.push(...towers.map((tower) => new Chart(times, linesOf(tower, measure), zone, true, SUBJECTS[measure])));
     body.replaceChildren(
-      ...(charts.length ? charts.map((chart) => chart.element) : [h("p", { class: "wait" }, text("noReadings"))]),
+      ...(charts.length ? charts.map((chart) => chart.element) : [h("p", { class: "wait said" }, text("noReadings"))]),
     );
   }
 
@@ -63,7 +63,7 @@ export function makeSpread(context: Context): { element: HTMLElement; close: () 
       draw();
     } catch (error) {
       if (leaving.signal.aborted) return;
-      body.replaceChildren(h("p", { class: "wait" }, text("failed", { error: (error as Error).message })));
+      body.replaceChildren(h("p", { class: "wait said" }, text("failed", { error: (error as Error).message })));
     }
   }
 

@@ -6,6 +6,7 @@ export interface Context {
   name: string; // of the inverter
   inverter: () => Inverter; // as it is known now
   link: () => Link;
+  now: () => number; // UTC, milliseconds, on the clock of the collector
   query: URLSearchParams;
   /** Return the path of a view, for the inverter that is shown. */
   path: (view: string, query?: Record<string, string>) => string;
