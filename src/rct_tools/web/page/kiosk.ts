@@ -18,7 +18,7 @@ export function makeKiosk(context: Context): View {
 
   function update(): void {
     now.update?.();
-    say(clock, moment(Date.now(), context.inverter().zone, TIME));
+    say(clock, moment(context.now(), context.inverter().zone, TIME));
     const minute = still.matches ? 0 : Math.floor(Date.now() / 60_000);
     document.body.style.setProperty("--aside", `${SHIFTS[minute % SHIFTS.length]}px`);
     document.body.style.setProperty("--down", `${SHIFTS[(minute + 3) % SHIFTS.length]}px`);

@@ -154,7 +154,7 @@ function tell(): void {
     return;
   }
   const old = inverter.age === null ? null : inverter.age + performance.now() - inverter.told;
-  heardAt = old === null ? undefined : Date.now() - old;
+  heardAt = old === null ? undefined : live.now() - old;
   say(freshness, old === null ? "" : text("updated", { age: age(old) })); // no live region: it would be read each second
   if (inverter.up) {
     if (!hasSaidLost) banner.hidden = true;
