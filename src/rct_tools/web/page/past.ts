@@ -132,8 +132,8 @@ export function makePast(period: Period, context: Context): View {
     chart = charge && makeCharge(charge, (seconds) => context.go(context.path("/day", dayOf(seconds))));
     const columns = columnsOf(slots);
     body.replaceChildren(
-      makeBars(ENERGIES, slots.slots, zone, forms, path),
-      ...(hasBattery(slots) ? [h("h3", {}, text("battery")), makeBars(BATTERY, slots.slots, zone, forms, path)] : []),
+      makeBars(ENERGIES, slots.slots, zone, forms, path, context.now()),
+      ...(hasBattery(slots) ? [h("h3", {}, text("battery")), makeBars(BATTERY, slots.slots, zone, forms, path, context.now())] : []),
       ...(chart ? [h("h3", {}, text("charge")), chart.element] : []),
       h("p", { class: "links" }, energiesLink()),
       asTable([text("time"), ...columns.map(([name]) => text(name))], () =>
