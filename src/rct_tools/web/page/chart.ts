@@ -137,7 +137,7 @@ export class Chart {
         scales: { x: { time: true }, left: { range: (_, low, high) => this.subject.range(low ?? 0, high ?? 0) }, share: { range: [0, 1] } },
         axes: [
           { ...axis, size: 34, space: narrow ? 56 : 70, values: (_, splits) => splits.map((split) => this.tick(split)) },
-          { ...axis, scale: "left", size: narrow ? 54 : 64, values: (_, splits) => splits.map((split) => this.subject.tick(split, splits)) },
+          { ...axis, scale: "left", size: 64, values: (_, splits) => splits.map((split) => this.subject.tick(split, splits)) },
           ...(shares
             ? [{ ...axis, scale: "share", side: 1 as const, size: narrow ? 54 : 58, grid: { show: false }, splits: [0, 0.25, 0.5, 0.75, 1], values: (_: uPlot, splits: number[]) => splits.map((split) => percent(split)) }]
             : []),
