@@ -79,7 +79,7 @@ class Behind:
         return f"https://{HOST}:{self.port}"
 
 
-def block(language: str) -> str:
+def blocks(language: str) -> str:
     """Return what the document has of a language."""
     (found,) = re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
     return str(found)
@@ -93,7 +93,7 @@ def nginx(folder: Path, port: int, page: str, certificate: Path, key: Path) -> t
         ["openssl", "passwd", "-apr1", LETS_IN], check=True, capture_output=True, text=True
     ).stdout.split()
     users.write_text(f"anna:{hashed}\n")
-    text = block("nginx").replace("127.0.0.1:9834", page).replace("/etc/nginx/solar-users", str(users))
+    text = blocks("nginx").replace("127.0.0.1:9834", page).replace("/etc/nginx/solar-users", str(users))
     config.write_text(NGINX.format(folder=folder, port=port, certificate=certificate, key=key, block=text))
     return program, "-p", str(folder), "-c", str(config)
 
@@ -104,7 +104,7 @@ def caddy(folder: Path, port: int, page: str, certificate: Path, key: Path) -> t
     hashed = subprocess.run(
         [program, "hash-password", "--plaintext", LETS_IN], check=True, capture_output=True, text=True
     ).stdout.strip()
-    text = block("text").replace("127.0.0.1:9834", page).replace("$2a$14$...", hashed)
+    text = blocks("text").replace("127.0.0.1:9834", page).replace("$2a$14$...", hashed)
     text = text.replace(f"{HOST} {{", f"https://{HOST}:{port} {{\n    tls {certificate} {key}")
     config.write_text(CADDY.format(folder=folder, block=text))
     return program, "run", "--config", str(config), "--adapter", "caddyfile"
