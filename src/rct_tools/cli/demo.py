@@ -32,6 +32,7 @@ from rct_tools.cli.run import run_async
 from rct_tools.cli.screen import is_screen
 from rct_tools.client import Client, connect
 from rct_tools.collector import Collector, Watched
+from rct_tools.components import PROOFS, proves
 from rct_tools.config import load_plan
 from rct_tools.errors import UnknownObject
 from rct_tools.health import POWERS
@@ -52,14 +53,20 @@ if TYPE_CHECKING:
 
 
 START: Final = datetime(2026, 6, 21, 6)  # noqa: DTZ001  # the clock on the wall; a summer's day has most to show
-_QUICK: Final = frozenset((*OBJECTS.values(), *POWERS.values()))  # what moves
-PLAN: Final = Plan(
-    (
-        Group("flows", SECOND // 4, tuple(Field(name, (registry[name],)) for name in sorted(_QUICK))),
-        Group("all", 2 * SECOND, tuple(f for g in load_plan().groups for f in g.fields if f.info.name not in _QUICK)),
-    )
-)
-"""All that a collector reads by default, and what moves so often that each five minutes of the house have some."""
+_MOVING: Final = frozenset((*OBJECTS.values(), *POWERS.values()))
+
+
+def _plan() -> Plan:
+    """Return what a collector reads by default; what moves, so often that each five minutes of the house have some."""
+    moving = tuple(Field(name, (registry[name],)) for name in sorted(_MOVING))
+    rest = [field for group in load_plan().groups for field in group.fields if field.info.name not in _MOVING]
+    counted = tuple(field for field in rest if field.info.name.startswith("energy."))
+    others = tuple(field for field in rest if field not in counted)
+    groups = {"flows": (SECOND // 4, moving), "energies": (2 * SECOND, counted), "rest": (10 * SECOND, others)}
+    return Plan(tuple(Group(name, interval, fields) for name, (interval, fields) in groups.items()))
+
+
+PLAN: Final = _plan()
 VIEW: Final = Plan(tuple(replace(group, interval=min(group.interval, 2 * SECOND)) for group in live.PLAN.groups))
 """What the view asks: its day passes in minutes, so all of it often."""
 
@@ -153,7 +160,7 @@ async def _demo(path: Path, speed: float, seconds: float | None) -> None:
                 show = stack.enter_context(_screen(speed))
                 sinks.append(SinkSetup("screen", lambda _: Screen(show), objects=tuple(OBJECTS.values())))
             proxy = ProxySetup(port=0) if is_view else None
-            inverter = InverterSetup(_NAME, simulator.host, PLAN, simulator.port, proxy=proxy)
+            inverter = InverterSetup(_NAME, simulator.host, PLAN, simulator.port, has=_parts(simulator), proxy=proxy)
             collector = Collector(Setup((inverter,), tuple(sinks)), connect=clock.connect, wall_clock=clock)
             job = await stack.enter_async_context(_collecting(collector))
             if is_view:
@@ -162,6 +169,12 @@ async def _demo(path: Path, speed: float, seconds: float | None) -> None:
                 await asyncio.wait([job], timeout=seconds)
     finally:
         _summarize(path, began)
+
+
+def _parts(simulator: Simulator) -> frozenset[str]:
+    """Return what the inverter has: to ask it first would take some of the few seconds that people look."""
+    told = {name: registry[proof] for proof, name in PROOFS.items()}
+    return frozenset(n for n, info in told.items() if proves(info.decode(simulator.inverter.payload(info))))
 
 
 def _morning(path: Path) -> datetime:
