@@ -60,6 +60,12 @@ export class Live {
     this.source.onerror = () => this.lose();
   }
 
+  /** Hear nothing more, until connected anew. */
+  close(): void {
+    clearTimeout(this.retry);
+    this.source?.close();
+  }
+
   /** Return what time it is for the collector: UTC, milliseconds. The clock of this machine may be wrong. */
   now(): number {
     return this.ahead + performance.now();

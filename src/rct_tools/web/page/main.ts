@@ -222,8 +222,12 @@ function login(): void {
 }
 
 async function leave(): Promise<void> {
-  await post<Session>("/api/logout", {});
-  location.href = "/";
+  live?.close(); // else the server would cut it off, which browsers report as an error
+  try {
+    await post<Session>("/api/logout", {});
+  } finally {
+    location.href = "/";
+  }
 }
 
 function begin(): void {
