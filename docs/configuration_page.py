@@ -138,8 +138,8 @@ error at the start; when the configuration is read again, the log says it, and a
 already stays; the new one has its time in its name. What else there is to know: [proxy](proxy.md).
 """
 
-CONTROL = """ Nothing is listened to without this table, nor
-while `enabled` is false:
+CONTROL = """ Nothing can be ordered
+without this table, nor while `enabled` is false:
 
 ```toml
 [[inverter]]
@@ -157,8 +157,9 @@ objects = ["power_mng.soc_min"]
 modes = ["hold", "charge"]
 ```
 
-Whoever may publish on the broker can then steer. What is named is also read once a minute, unless it is read anyway.
-What can be ordered, and how it ends: [steering](steering.md#as-a-service).
+Whoever may publish on the broker can then steer, and whoever can log in at the [page](web.md#control), if there is
+one that asks for a login. One of the two there must be. What is named is also read once a minute, unless it is read
+anyway. What can be ordered, and how it ends: [steering](steering.md#as-a-service).
 """
 
 WEB = """ There is none without this table; an empty one is at

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import logging
+import socket
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
 import aiohttp
+import pytest
 from yarl import URL
 
 from rct_tools.config import parse_plan
+from rct_tools.web.connection import Connection
 
 from showing import Shown
+
+HOST = "Host: localhost\r\n"
 
 NOON = datetime(2026, 6, 21, 12)  # noqa: DTZ001  # the clock on the wall
 PASSWORD = "correct horse battery"
@@ -54,3 +61,34 @@ async def messages(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, 
     async for line in response.content:
         if line.startswith(b"data: "):
             yield json.loads(line[6:])
+
+
+async def sockets(shown: Shown, count: int, sent: bytes = b"", *, small: bool = False) -> list[socket.socket]:
+    """Return connections that have sent something; ``small`` ones take little before it is read."""
+    url, loop = URL(shown.url), asyncio.get_running_loop()
+    opened = []
+    for _ in range(count):
+        each = socket.socket()
+        each.setblocking(False)
+        if small:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        await loop.sock_connect(each, (url.host, url.port))
+        await loop.sock_sendall(each, sent)
+        opened.append(each)
+    return opened
+
+
+def connections(shown: Shown) -> int:
+    """Return how many connections a page has."""
+    port = URL(shown.url).port
+    found = [each.transport for each in gc.get_objects() if type(each) is Connection]
+    return sum(each is not None and each.get_extra_info("sockname")[1] == port for each in found)
+
+
+def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what a page has complained about."""
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno >= logging.WARNING and record.name.startswith(("aiohttp", "asyncio", "rct_tools.web"))
+    ]

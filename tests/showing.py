@@ -6,17 +6,18 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from rct_tools.collector import Collector
 from rct_tools.config import load_plan, sink_of
-from rct_tools.plan import Group, Plan
+from rct_tools.plan import Group, Plan, Steerable
 from rct_tools.settings import NO_SECRET, Secret
 from rct_tools.setups import InverterSetup, Setup, SinkSetup
 from rct_tools.simulator import Simulator
+from rct_tools.steering.table import watched
 from rct_tools.times import SECOND
 from rct_tools.web.door import ReverseProxy
 from rct_tools.web.server import Page
@@ -54,16 +55,19 @@ async def showing(
     proxy: ReverseProxy | None = None,
     tariff: Tariff | None = None,
     wall_clock: Callable[[], int] = time.time_ns,
+    steerable: Steerable | None = None,
 ) -> AsyncIterator[Shown]:
     """Collect from a simulator that runs, and show it; ``names`` are those of as many inverters, all the same.
 
-    ``wall_clock`` is what the page takes for now.
+    ``wall_clock`` is what the page takes for now. What is ``steerable`` may be ordered of the first of them.
     """
     secret = Secret(password) if password else NO_SECRET
     page = Page(WebSetup(host, port, secret, store, proxy, tariff), wall_clock)
     sinks = (SinkSetup("page", page.open), *((sink_of(f"sqlite:{store}"),) if store else ()))
-    inverters = tuple(InverterSetup(name, simulator.host, plan or load_plan(), simulator.port, zone) for name in names)
-    collector = Collector(Setup(inverters, sinks))
+    inverters = [InverterSetup(name, simulator.host, plan or load_plan(), simulator.port, zone) for name in names]
+    if steerable:
+        inverters[0] = replace(inverters[0], plan=watched(inverters[0].plan, steerable), steerable=steerable)
+    collector = Collector(Setup(tuple(inverters), sinks))
     async with page.serving(lambda: collector.watched) as address:
         started = asyncio.Event()
         job = asyncio.create_task(collector.run(started.set))

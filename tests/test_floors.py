@@ -144,10 +144,10 @@ STAIRS = {
         "chart",
     ),
     "sinks": ("topics", "broker", "account", "answer", "past", "hours"),
-    "steering": ("order", "commands"),
+    "steering": ("order", "commands", "foresight"),
     "web": (
         *("door", "tariff", "table", "picture", "browsers", "password", "slots", "bill", "store", "logbook"),
-        *("documents", "files", "answers", "connection", "desk", "spread", "past"),
+        *("documents", "files", "answers", "connection", "desk", "spread", "past", "control"),
     ),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),
     "simulator": (

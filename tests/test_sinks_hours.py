@@ -213,6 +213,7 @@ async def test_clock_that_was_wrong(tmp_path: Path) -> None:
     await write(path, [soc(1e6)], *([soc(n) for n in range(h * 60, h * 60 + 60)] for h in range(4)))
     with opened(path) as database:
         assert as_tuples(sums(database, 1, NOON, NOON + 5 * HOUR, HOUR)) == truth(database, NOON, NOON + 5 * HOUR, HOUR)
+        assert column(database, "SELECT count(*) FROM hourly") == [3]  # those that are over
 
 
 # --- trouble --------------------------------------------------------------------------------------------------------

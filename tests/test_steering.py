@@ -551,10 +551,25 @@ def test_a_wrong_configuration_is_named(text: str, error: str) -> None:
     assert error in str(caught.value)
 
 
-def test_who_may_order_needs_a_broker() -> None:
-    text = BASE.replace("mqtt://192.0.2.9", "console:") + 'enabled = true\nmodes = ["hold"]'
-    with pytest.raises(ConfigError, match=r"control: expected a sink mqtt:// or mqtts://"):
+@pytest.mark.parametrize("page", ["", "[web]", '[web]\nlisten = "127.0.0.1:0"'])
+def test_somebody_must_be_able_to_order(page: str) -> None:
+    text = BASE.replace("mqtt://192.0.2.9", "console:") + f'enabled = true\nmodes = ["hold"]\n{page}'
+    with pytest.raises(ConfigError) as caught:
         parse_config(text, "rct.toml", {})
+    assert str(caught.value) == (
+        "rct.toml: control: nobody could order; expected a sink mqtt:// or mqtts://, or [web] with a login"
+    )
+
+
+PROXY = 'reverse_proxy = { addresses = ["127.0.0.1"], hosts = ["solar.lan"], user_header = "Remote-User" }'
+
+
+@pytest.mark.parametrize("url", ["console:", "mqtt://192.0.2.9"])
+@pytest.mark.parametrize("login", ['password = "long enough"', PROXY])
+def test_a_page_with_a_login_will_do(url: str, login: str) -> None:
+    text = BASE.replace("mqtt://192.0.2.9", url) + f'enabled = true\nmodes = ["hold"]\n[web]\n{login}'
+    config = parse_config(text, "rct.toml", {})
+    assert [it.steerable is not None for it in config.setup.inverters] == [True, True]
 
 
 def test_what_may_be_set_is_read_too() -> None:

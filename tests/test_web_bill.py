@@ -76,7 +76,7 @@ def test_a_month_in_which_prices_change_is_that_of_its_days() -> None:
     assert july.cost == pytest.approx(9 * (2 * 0.3 + 1) + 3 * (2 * 0.4 + 2))  # it is the 12th
     (july,) = bills(both, slots("month", at(2026, 7, 1), at(2026, 7, 2)), BERLIN, at(2026, 7, 9), days)
     assert july.cost == pytest.approx(2 * 0.3 + 9 * 1)  # they have not changed yet
-    holes = lambda since, until: slots("day", since, until, None)  # noqa: E731
+    holes = lambda since, until: [*days(since, until)[1:], *slots("day", since, since + 1, None)]  # noqa: E731
     assert bills(both, slots("month", at(2026, 7, 1), at(2026, 7, 2)), BERLIN, at(2027, 1, 1), holes) == [UNKNOWN]
 
 

@@ -345,7 +345,7 @@ async def test_password_is_asked_for(simulator: Simulator, browser: Browser, tmp
         assert "rct_session" not in await page.evaluate("() => document.cookie")
         await page.click("text=Log out")
         await page.wait_for_selector("#password")
-        assert all("403" in error for error in watch.errors)
+        assert all("403" in error for error in watch.errors), watch.errors
 
 
 async def test_first_load_is_small_and_quick(shown: Shown, browser: Browser) -> None:

@@ -102,3 +102,15 @@ async def test_nothing_stored_is_said(browser: Browser, tmp_path: Path) -> None:
         opened(browser, f"{shown.url}/battery") as (page, _),
     ):
         await page.wait_for_selector(".spread .wait:has-text('no SQLite file among the sinks')")
+
+
+async def test_one_reading_alone_is_seen(browser: Browser, tmp_path: Path) -> None:
+    begin = time.time_ns() - 72 * HOUR
+    await write_cells(tmp_path / "r.db", weeks(begin, begin + HOUR, HOUR))
+    async with (
+        Simulator(port=0, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator,
+        showing(simulator, store=tmp_path / "r.db") as shown,
+        opened(browser, f"{shown.url}/battery") as (page, _),
+    ):
+        await page.wait_for_selector(".spread canvas")
+        assert "180,83,9" in await page.evaluate(COLOURS)  # of module 1: a dot, where no line can be

@@ -19,7 +19,9 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from asking import NOON, PASSWORD, PLAN, answer, login, messages
 
+from rct_tools.plan import Steerable
 from rct_tools.simulator import Simulator
+from rct_tools.times import SECOND
 from rct_tools.web.door import ReverseProxy
 from rct_tools.web.table import ReverseProxyTable
 
@@ -77,7 +79,7 @@ class Behind:
         return f"https://{HOST}:{self.port}"
 
 
-def block(language: str) -> str:
+def blocks(language: str) -> str:
     """Return what the document has of a language."""
     (found,) = re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
     return str(found)
@@ -91,7 +93,7 @@ def nginx(folder: Path, port: int, page: str, certificate: Path, key: Path) -> t
         ["openssl", "passwd", "-apr1", LETS_IN], check=True, capture_output=True, text=True
     ).stdout.split()
     users.write_text(f"anna:{hashed}\n")
-    text = block("nginx").replace("127.0.0.1:9834", page).replace("/etc/nginx/solar-users", str(users))
+    text = blocks("nginx").replace("127.0.0.1:9834", page).replace("/etc/nginx/solar-users", str(users))
     config.write_text(NGINX.format(folder=folder, port=port, certificate=certificate, key=key, block=text))
     return program, "-p", str(folder), "-c", str(config)
 
@@ -102,7 +104,7 @@ def caddy(folder: Path, port: int, page: str, certificate: Path, key: Path) -> t
     hashed = subprocess.run(
         [program, "hash-password", "--plaintext", LETS_IN], check=True, capture_output=True, text=True
     ).stdout.strip()
-    text = block("text").replace("127.0.0.1:9834", page).replace("$2a$14$...", hashed)
+    text = blocks("text").replace("127.0.0.1:9834", page).replace("$2a$14$...", hashed)
     text = text.replace(f"{HOST} {{", f"https://{HOST}:{port} {{\n    tls {certificate} {key}")
     config.write_text(CADDY.format(folder=folder, block=text))
     return program, "run", "--config", str(config), "--adapter", "caddyfile"
@@ -122,7 +124,11 @@ class Here(AbstractResolver):
 
 @asynccontextmanager
 async def behind(
-    server: Callable[..., tuple[str, ...]], folder: Path, simulator: Simulator, header: str = "Remote-User"
+    server: Callable[..., tuple[str, ...]],
+    folder: Path,
+    simulator: Simulator,
+    header: str = "Remote-User",
+    steerable: Steerable | None = None,
 ) -> AsyncIterator[Behind]:
     """Show a simulator behind a reverse proxy."""
     (port,) = free_ports(1)
@@ -132,7 +138,7 @@ async def behind(
     trust = ssl.create_default_context(cafile=str(authority.ca))
     jar = aiohttp.CookieJar()
     async with (
-        showing(simulator, plan=PLAN, proxy=proxy, password="" if header else PASSWORD) as shown,
+        showing(simulator, plan=PLAN, proxy=proxy, password="" if header else PASSWORD, steerable=steerable) as shown,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Here(), ssl=trust), cookie_jar=jar) as web,
     ):
         await until(known(shown, "battery.soc"))
@@ -180,7 +186,7 @@ async def test_reverse_proxy_that_logs_in(
         assert (await asked(it, "/api/now", {}))[0] == 401  # by the reverse proxy
         status, document = await asked(it, "/api/now", ANNA | origin)
         assert (status, document["inverters"]["roof"]["up"]) == (200, True)
-        session = {"password": False, "open": True, "user": "anna"}
+        session = {"password": False, "open": True, "user": "anna", "control": []}
         assert await asked(it, "/api/session") == (200, session)
         # What browsers say of themselves counts for nothing.
         for name in ("Remote-User", "remote-user", "Remote_User", "X-Forwarded-For", "Forwarded"):
@@ -232,3 +238,20 @@ async def test_password_behind_a_reverse_proxy(tmp_path: Path, simulator: Simula
                 status, _, _ = await login(web, shown, "wrong", **{"X-Forwarded-For": "198.51.100.7"})
             assert status == 429
             assert it.shown.page._attempts.wait("198.51.100.7", asyncio.get_running_loop().time()) == 0
+
+
+async def test_orders_say_who_gave_them(tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    async with behind(nginx, tmp_path, simulator, steerable=Steerable((), ("hold",), 3600 * SECOND)) as it:
+
+        async def post(path: str, who: Mapping[str, str], **said: str) -> tuple[int, Any]:
+            async with it.web.post(f"{it.url}/api/control/{path}", json=said, headers=who) as response:
+                return response.status, await response.json(content_type=None) if who else None
+
+        assert (await asked(it, "/api/session"))[1]["control"] == ["roof"]
+        assert (await post("consider", {}, mode="hold"))[0] == 401
+        assert (await post("consider", ANNA | {"Origin": "https://evil.example"}, mode="hold"))[0] == 403
+        status, considered = await post("consider", ANNA, mode="hold")
+        assert status == 200, considered
+        status, ordered = await post("order", ANNA | {"Remote-User": "mallory"}, considered=considered["considered"])
+        assert (status, ordered["who"]) == (202, "page anna at 127.0.0.1")

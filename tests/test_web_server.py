@@ -107,14 +107,27 @@ def test_every_route_is_in_the_contract_and_no_other() -> None:
     gets = {path for path, methods in OPENAPI["paths"].items() if "get" in methods}
     posts = {path for path, methods in OPENAPI["paths"].items() if "post" in methods}
     assert gets == page.routes.keys()
-    assert posts == {"/api/login", "/api/logout"}
+    assert posts == page.posts.keys()
     asked = {path for path, _ in QUESTIONS}
-    assert gets - asked == {"/api/live", "/api/curves.csv", "/api/energies.csv"}  # which are no JSON
+    assert gets - asked == {
+        "/api/live",
+        "/api/curves.csv",
+        "/api/energies.csv",
+        "/api/control",
+    }  # no JSON, or closed
 
 
 def test_the_contract_is_one() -> None:
     Draft202012Validator.check_schema({"components": OPENAPI["components"]})
     assert OPENAPI["openapi"].startswith("3.1")
+
+
+def test_the_contract_says_everything_once() -> None:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len({name for name, _ in pairs}) == len(pairs), [name for name, _ in pairs]
+        return dict(pairs)
+
+    json.loads((files("rct_tools.web") / "openapi.json").read_text("utf-8"), object_pairs_hook=once)
 
 
 WRONG = [  # path and query, what is said about it
@@ -370,10 +383,11 @@ async def test_nothing_without_the_password(simulator: Simulator, web: aiohttp.C
         for path in OPENAPI["paths"]:
             if path not in ("/api/session", "/api/openapi.json", "/api/login", "/api/logout"):
                 assert (await answer(web, shown.url + path))[0] == 401, path
-        assert (await answer(web, f"{shown.url}/api/session"))[1] == {"password": True, "open": False, "user": ""}
+        closed = {"password": True, "open": False, "user": "", "control": []}
+        assert (await answer(web, f"{shown.url}/api/session"))[1] == closed
         assert (await answer(web, shown.url))[0] == 200  # the page itself, which holds nothing
         status, document, response = await login(web, shown, PASSWORD)
-        assert (status, document) == (200, {"password": True, "open": True, "user": ""})
+        assert (status, document) == (200, closed | {"open": True})
         cookie = response.headers["Set-Cookie"].lower()
         assert all(part in cookie for part in ("httponly", "samesite=strict", "path=/"))
         assert (await answer(web, f"{shown.url}/api/now"))[0] == 200
@@ -431,7 +445,8 @@ async def test_a_thousand_wrong_passwords(
 
 async def test_login_where_there_is_no_password(shown: Shown, web: aiohttp.ClientSession) -> None:
     assert (await login(web, shown, PASSWORD))[0] == 404
-    assert (await answer(web, f"{shown.url}/api/session"))[1] == {"password": False, "open": True, "user": ""}
+    said = {"password": False, "open": True, "user": "", "control": []}
+    assert (await answer(web, f"{shown.url}/api/session"))[1] == said
 
 
 def test_password_that_cannot_be_had(tmp_path: Path) -> None:
@@ -572,3 +587,24 @@ async def test_address_that_is_taken(shown: Shown) -> None:
     with pytest.raises(RctError, match=r"^web\.listen: cannot listen on .*Choose another web\.listen"):
         async with Page(WebSetup("127.0.0.1", port, NO_SECRET, None)).serving(dict):
             pass
+
+
+# --- mistakes of ours -----------------------------------------------------------------------------------------------
+
+
+async def test_mistake_of_ours_is_one_line_and_in_the_log(
+    shown: Shown, web: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(shown.page.picture, "document", fail)
+    assert await answer(web, f"{shown.url}/api/now") == (500, {"error": "a mistake of ours; the log says more"})
+    with pytest.raises(aiohttp.ClientPayloadError):  # the answer had begun, so it breaks off
+        async with web.get(f"{shown.url}/api/live") as response:
+            await response.read()
+    told = [record for record in caplog.records if record.name == "rct_tools.web.connection"]
+    assert [record.getMessage() for record in told[:1]] == ["127.0.0.1: a mistake of ours"]
+    assert all(record.exc_info and record.exc_info[0] is ZeroDivisionError for record in told)
+    monkeypatch.undo()
+    assert (await answer(web, f"{shown.url}/api/now"))[0] == 200

@@ -235,12 +235,15 @@ def parse_config(text: str, source: str, environment: Mapping[str, str], keeper:
     steerable = file.control.steerable(f"{source}: control", [inverter.name for inverter in inverters])
     some = _steered(InverterSetup("", "", plan), next(iter(steerable.values()), None))
     sinks, settings = _sinks(file, some, source, keeper)
-    if steerable and not any(kind_of(sink.url).module == "mqtt" for sink in settings):
-        raise ConfigError(f"{source}: control: expected a sink mqtt:// or mqtts://, at whose broker orders come")
     inverters = tuple(_steered(inverter, steerable.get(inverter.name)) for inverter in inverters)
     stores = (path_in_url(each.url) for each in settings if each.url.startswith("sqlite:"))
     tariff = tariff_of(file.tariff, f"{source}: tariff")
     page = None if file.web is None else file.web.setup(f"{source}: web", next(stores, None), tariff)
+    has_broker = any(kind_of(sink.url).module == "mqtt" for sink in settings)
+    if steerable and not has_broker and not (page and page.is_guarded):
+        raise ConfigError(
+            f"{source}: control: nobody could order; expected a sink mqtt:// or mqtts://, or [web] with a login"
+        )
     return Config(Setup(inverters, sinks), file.status.listen, file.data, file, settings, page)
 
 

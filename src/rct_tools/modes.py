@@ -14,9 +14,9 @@ import asyncio
 import logging
 import math
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -24,8 +24,8 @@ from rct_tools.errors import LinkError, NoAnswer, NotNow, RctError, WriteFailed,
 from rct_tools.objects import registry
 from rct_tools.values import Value
 from rct_tools.wayback import Change, WayBack
-from rct_tools.writable import find_writable, is_same, show
-from rct_tools.writing import Intent, Writer, Written
+from rct_tools.writable import WRITABLE, Writable, is_same, show
+from rct_tools.writing import Intent, Writer, Written, check_agreed
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +145,13 @@ def check_mode(mode: str, power: float | None, soc: float | None) -> None:
     if power is not None and not power > 0:
         raise WriteRefused(f"mode {mode}: the power must be more than 0 W, got {power:g} W")
     if soc is not None:
-        find_writable(registry[_SOC_MAX if mode == "charge" else _SOC_MIN]).check(soc)
+        taking(mode)["soc"].check(soc)
+
+
+def taking(mode: str) -> dict[str, Writable]:
+    """Return what a mode takes, by name, as the object that holds it; a power that charges counts below 0 there."""
+    objects = {"power": _POWER, "soc": _SOC_MAX if _SOC_MAX in MODES[mode].steps else _SOC_MIN}
+    return {name: WRITABLE[held] for name, held in objects.items() if name in MODES[mode].takes}
 
 
 @asynccontextmanager
@@ -158,12 +164,14 @@ async def steered(
     seconds: float | None = None,
     force_state: bool = False,
     patient: bool = True,
+    agreed: Sequence[Change] | None = None,
 ) -> AsyncIterator[Steered]:
     """Have a mode on while the block runs, then put back what was before.
 
     ``power`` is in W and positive, ``soc`` from 0 to 1; ``seconds`` is only noted, for who looks meanwhile. At the end
     it is tried until all is back; where the block failed or was cancelled, or nobody is ``patient``, LAST_TRIES times,
-    and then the error is raised and the file stays.
+    and then the error is raised and the file stays. ``agreed`` is what somebody was shown it would do: it does nothing
+    else.
 
     Raises WriteRefused and NotNow before anything is changed, WriteFailed, NoAnswer, LinkError, OSError, RctError.
     """
@@ -171,9 +179,11 @@ async def steered(
     inverter = await writer.serial()
     with writer.way_backs.locked(inverter):
         recovered = await _put_back(writer, inverter)
-        intents = await _consider(writer, mode, power, soc, force_state=force_state)
+        intents = await consider(writer, mode, power, soc, force_state=force_state)
+        if agreed is not None:
+            check_agreed(writer.client.peer, intents, agreed)
         began = writer.clock()
-        changes = tuple(Change(it.object, it.old, it.wanted) for it in intents)
+        changes = tuple(intent.change for intent in intents)
         until = None if seconds is None else began + round(seconds * 1e9)
         way_back = WayBack(inverter, writer.client.peer, mode, os.getpid(), began, until, changes)
         on = Steered(mode, way_back, recovered)
@@ -225,11 +235,36 @@ async def differing(writer: Writer, on: Steered) -> dict[str, Value]:
     return found
 
 
-async def _consider(
-    writer: Writer, mode: str, power: float | None, soc: float | None, *, force_state: bool
+async def going_back(writer: Writer, way_back: WayBack) -> tuple[Change, ...]:
+    """Return what would be put back now, in this order, from what it is to what it was; what others have set stays.
+
+    Raises NoAnswer, LinkError.
+    """
+    found = []
+    for change in reversed(way_back.changes):
+        now = await writer.settled(change.object)
+        if is_same(change.object, now, change.before) or is_same(change.object, now, change.after):
+            found.append(Change(change.object, now, change.before))
+    return tuple(found)
+
+
+async def consider(
+    writer: Writer,
+    mode: str,
+    power: float | None,
+    soc: float | None,
+    *,
+    force_state: bool = False,
+    back: Sequence[Change] = (),
 ) -> list[Intent]:
-    """Return all writes of a mode. Raises WriteRefused, NotNow."""
-    now, low = await writer.value(_SOC), await writer.settled(registry[_SOC_MIN])
+    """Return all writes of a mode, as they would be once ``back`` was put back; nothing is sent.
+
+    Raises WriteRefused, NotNow, NoAnswer, LinkError.
+    """
+    held = {change.object.name: change.after for change in back}
+    now, low = await writer.value(_SOC), held.get(_SOC_MIN)
+    if low is None:
+        low = await writer.settled(registry[_SOC_MIN])
     if not isinstance(now, float) or not isinstance(low, float) or not 0 <= now <= 1:
         raise NotNow(f"{writer.client.peer}: {_SOC} is {now!r}, so mode {mode} cannot be right")
     wish = Wish(power, soc, now, low)
@@ -243,7 +278,8 @@ async def _consider(
         )
     if isinstance(most, float) and most <= now:
         raise NotNow(f"{writer.client.peer}: the battery is at {shown} already; nothing was changed")
-    return [await writer.consider(name, value, force_state=force_state) for name, value in values.items()]
+    intents = [await writer.consider(name, value, force_state=force_state) for name, value in values.items()]
+    return [replace(intent, old=held.get(intent.object.name, intent.old)) for intent in intents]
 
 
 async def _put_back(writer: Writer, inverter: str, *, was_on: bool = True) -> Restored | None:

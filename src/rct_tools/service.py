@@ -133,7 +133,7 @@ def _shown(setup: Setup, page: Page | None) -> Setup:
     """Return a setup in which the page gets all readings, too."""
     if page is None:
         return setup
-    return replace(setup, sinks=(*setup.sinks, SinkSetup("page", page.open)))
+    return replace(setup, sinks=(*setup.sinks, SinkSetup("page", page.open, page.setup)))
 
 
 async def _live(notifier: Notifier, interval: float) -> None:

@@ -30,7 +30,7 @@ class InverterSetup:
     has: frozenset[str] | None = None  # its components, as in Schedule
     proxy: ProxySetup | None = None  # for others who want to use the connection
     backfill: bool = True  # whether what stores lack of it is filled from its log
-    steerable: Steerable | None = None  # what those may change who order at a sink's broker
+    steerable: Steerable | None = None  # what those may change who order at a sink's broker, or at the page
 
 
 @dataclass(frozen=True, slots=True)

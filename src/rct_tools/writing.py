@@ -12,7 +12,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -81,6 +81,11 @@ class Intent:
     def is_needed(self) -> bool:
         """Whether the object does not hold the value already."""
         return not is_same(self.object, self.old, self.wanted)
+
+    @property
+    def change(self) -> Change:
+        """What it does to the object."""
+        return Change(self.object, self.old, self.wanted)
 
     @property
     def frame(self) -> Frame:
@@ -156,6 +161,10 @@ class Writer:
         Raises as ``consider``, NotNow also when it was written too often or a mode holds it; WriteFailed when it is
         not proven, OSError when the journal cannot be written: then nothing was sent.
         """
+        return await self.carry_out(await self.foresee(name, value, force_state=force_state))
+
+    async def foresee(self, name: str, value: object, *, force_state: bool = False) -> Intent:
+        """Return what ``write`` would do. Raises as ``consider``, NotNow also when a mode holds the object."""
         intent = await self.consider(name, value, force_state=force_state)
         way_back = self.way_backs.load(intent.inverter)
         if way_back and way_back.changes_object(intent.object):
@@ -163,7 +172,7 @@ class Writer:
                 f"{self.client.peer}: mode {way_back.mode} has changed {intent.object.name} and will put it back; "
                 "end the mode before (`rct mode normal`)"
             )
-        return await self.carry_out(intent)
+        return intent
 
     async def carry_out(self, intent: Intent, *, limited: bool = True) -> Written:
         """Do what was considered. Raises NotNow when ``limited`` and too often or too late, WriteFailed, OSError."""
@@ -315,6 +324,16 @@ class Writer:
             if event == "begin":  # nothing is sent that is not on record
                 raise
             logger.error("%s: %s: the end of a write is not on record: %s", self.client.peer, self.journal.path, exc)
+
+
+def check_agreed(peer: str, intents: Sequence[Intent], agreed: Sequence[Change]) -> None:
+    """Raise NotNow when writes would not do what somebody was shown, and has agreed to."""
+    shown = {change.object: change for change in agreed}
+    for change in (intent.change for intent in intents):
+        info, was = change.object, shown.get(change.object)
+        if was is None or not is_same(info, change.before, was.before) or not is_same(info, change.after, was.after):
+            would = f"{info.name} would go from {show(info, change.before)} to {show(info, change.after)}"
+            raise NotNow(f"{peer}: things have changed since that was shown: {would}; look at it again")
 
 
 def _plain(value: object) -> Any:

@@ -16,6 +16,7 @@ from rct_tools.service import serve
 from rct_tools.setups import InverterSetup, Setup
 from rct_tools.shard import Shard
 from rct_tools.times import local_zone
+from rct_tools.web.table import WebSetup
 
 
 @click.command(epilog="Example: rct collect --host 192.0.2.7 --sink sqlite: --sink influx://localhost/photovoltaic")
@@ -95,7 +96,15 @@ def say_started(collector: Collector) -> None:
             say(f"{proxy.address}: sharing {watched.client.peer} with {proxy.setup.whom}")
         if allowed := watched.setup.steerable:
             what = ", ".join([*allowed.objects, *(f"mode {mode}" for mode in allowed.modes)])
-            say(f"{watched.client.peer}: whoever may publish at {', '.join(collector.desks)} may set {what}")
+            say(f"{watched.client.peer}: {_who_orders(collector)} may set {what}")
+
+
+def _who_orders(collector: Collector) -> str:
+    ways = [f"publish at {', '.join(collector.desks)}"] if collector.desks else []
+    page = collector.lanes.get("page")
+    if page is not None and isinstance(page.setup.settings, WebSetup) and page.setup.settings.is_guarded:
+        ways.append("log in at the page")
+    return f"whoever may {' or '.join(ways)}"
 
 
 def say_stored(collector: Collector) -> None:

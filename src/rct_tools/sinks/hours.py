@@ -211,18 +211,18 @@ class Hours:
 
     def _advance(self, series: int, most: int) -> int:
         """Sum up the next hours of a series, up to so many readings, or one hour; return how many these were."""
-        span = series, _summed(self._database, series), self._hour * HOUR
-        times = self._database.execute(
-            "SELECT time FROM reading WHERE series = ? AND time >= ? AND time < ? ORDER BY time LIMIT ?",
-            (*span, most + 1),
-        ).fetchall()
-        if not times:
+        count, first, last = self._database.execute(
+            "SELECT count(*), min(time), max(time) FROM"
+            " (SELECT time FROM reading WHERE series = ? AND time >= ? AND time < ? ORDER BY time LIMIT ?)",
+            (series, _summed(self._database, series), self._hour * HOUR, most + 1),
+        ).fetchone()
+        if not count:
             return 0
-        begin, last = (time // HOUR * HOUR for (time,) in (times[0], times[-1]))
-        end = last if len(times) > most and last > begin else last + HOUR
+        begin, last = (time // HOUR * HOUR for time in (first, last))
+        end = last if count > most and last > begin else last + HOUR
         self._make(series, begin, end)
         self._database.execute("INSERT OR REPLACE INTO summed VALUES (?, ?)", (series, end))
-        return len(times)
+        return int(count)
 
     def _make(self, series: int, since: int, until: int) -> None:
         """Make some hours of a series of its readings."""

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from rct_tools.objects import registry
 from rct_tools.values import Value
 from rct_tools.vitals import SETTINGS
+from rct_tools.wayback import Change
 from rct_tools.writable import show
 
 
@@ -69,6 +70,7 @@ class Order:
     wish: Wish
     who: str
     time: int  # UTC, nanoseconds
+    agreed: tuple[Change, ...] | None = None  # what who ordered was shown it would do; None who was shown nothing
 
 
 class Result(StrEnum):

@@ -19,13 +19,14 @@ from rct_tools.modes import MODES, Steered, check_mode, differing, kept, put_bac
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Steerable
 from rct_tools.reading import Reading
-from rct_tools.steering.order import Begin, Choose, Order, Outcome, Prepare, Result, Set, Tell
+from rct_tools.steering.foresight import Foreseeable, Foreseen, foresee
+from rct_tools.steering.order import Begin, Choose, Order, Outcome, Prepare, Result, Set, Tell, Wish
 from rct_tools.times import SECOND, iso_time, show_duration
 from rct_tools.values import Value
 from rct_tools.vitals import DURATION, INTERVAL, LAST, MODE, NORMAL, POWER, SETTINGS, SOC, UNTIL
 from rct_tools.wayback import WayBack
 from rct_tools.writable import find_writable, show
-from rct_tools.writing import Writer, Written, default_folder
+from rct_tools.writing import Writer, Written, check_agreed, default_folder
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,9 @@ class Steward:
     ) -> None:
         """``sleep`` and ``clock`` are as in Writer, ``ticking`` as in Link."""
         self.allowed = allowed
+        self.mode: str | None = None  # which nobody knows before the inverter has answered
+        self.way_back: WayBack | None = None  # what is put back at the end of the mode that is on
+        self.last = ""  # one line: what the last order came to
         self._client = client
         self._deliver = deliver
         self._writer = Writer(client, folder or default_folder(), "rct collect", sleep, clock)
@@ -73,9 +77,6 @@ class Steward:
         self._ticking = ticking
         self._queue: asyncio.Queue[_Asked] = asyncio.Queue(MOST_WAITING)
         self._settings = dict.fromkeys(SETTINGS, 0.0)
-        self._mode: str | None = None  # which nobody knows before the inverter has answered
-        self._until = ""
-        self._last = ""
         self._is_busy = False  # with a mode of its own
         self._looks_at = self._shows_at = ticking()
         self._serial = ""  # of the inverter, once it has answered
@@ -87,7 +88,7 @@ class Steward:
     def take(self, order: Order, tell: Tell) -> None:
         """Take an order without waiting; ``tell`` hears, now or later, what becomes of it."""
         try:
-            order = self._checked(order)
+            order = replace(order, wish=self._checked(order.wish))
             if isinstance(order.wish, Prepare):
                 self._settings[order.wish.name] = order.wish.value
                 self._say(_Asked(order, tell), Result.DONE, "for the modes to come")
@@ -102,9 +103,18 @@ class Steward:
         else:
             tell(self._outcome(order, Result.ACCEPTED, "waits for its turn"))
 
-    def _checked(self, order: Order) -> Order:
-        """Return an order with all that it is to be done with. Raises WriteRefused for what is never done."""
-        match order.wish:
+    async def foresee(self, wish: Foreseeable) -> Foreseen:
+        """Return what a wish would do, were it ordered now; nothing is changed.
+
+        Raises WriteRefused and NotNow for what would be refused, NoAnswer, LinkError, OSError, RctError.
+        """
+        checked = self._checked(wish)
+        assert not isinstance(checked, Prepare)  # noqa: S101  # for the type checker
+        return await foresee(self._writer, checked, has_mode=self._is_busy)
+
+    def _checked(self, wish: Wish) -> Wish:
+        """Return a wish with all that it is to be done with. Raises WriteRefused for what is never done."""
+        match wish:
             case Set(name, value):
                 if name not in self.allowed.objects:
                     raise WriteRefused(f"{name}: may not be set here; [control] names what may be")
@@ -113,17 +123,17 @@ class Steward:
                 if name == DURATION.name and value * SECOND > self.allowed.longest:
                     raise WriteRefused(self._too_long())
             case Choose(mode) if mode != NORMAL:
-                return self._checked(replace(order, wish=self._prepared(mode)))
+                return self._checked(self._prepared(mode))
             case Begin(mode, power, soc, seconds):
                 if mode not in self.allowed.modes:
                     modes = ", ".join([*self.allowed.modes, NORMAL])
                     raise WriteRefused(f"mode {mode!r:.40} may not be begun here; there are {modes}")
                 check_mode(mode, power, soc)
                 if seconds is None:
-                    return replace(order, wish=replace(order.wish, seconds=self.allowed.longest / SECOND))
+                    return Begin(mode, power, soc, self.allowed.longest / SECOND)
                 if not 0 < seconds * SECOND <= self.allowed.longest:
                     raise WriteRefused(self._too_long())
-        return order
+        return wish
 
     def _too_long(self) -> str:
         return f"a mode lasts {show_duration(self.allowed.longest)} at most, as [control] says, and more than 0s"
@@ -168,8 +178,12 @@ class Steward:
     # --- what is ordered ----------------------------------------------------------------------------------------
 
     async def _set(self, asked: _Asked, wish: Set) -> None:
+        writer = self._writer_for(asked)
         try:
-            written = await self._writer_for(asked).write(wish.name, wish.value)
+            intent = await writer.foresee(wish.name, wish.value)
+            if asked.order.agreed is not None:
+                check_agreed(self._client.peer, [intent], asked.order.agreed)
+            written = await writer.carry_out(intent)
         except (RctError, OSError) as exc:
             self._say_failed(asked, exc)
         else:
@@ -196,7 +210,13 @@ class Steward:
         self._is_busy = True
         try:
             async with steered(
-                writer, begin.mode, power=begin.power, soc=begin.soc, seconds=seconds, patient=False
+                writer,
+                begin.mode,
+                power=begin.power,
+                soc=begin.soc,
+                seconds=seconds,
+                patient=False,
+                agreed=asked.order.agreed,
             ) as on:
                 self._show_mode(on.way_back)
                 self._show_written([*(on.recovered.written if on.recovered else ()), *on.written])
@@ -258,7 +278,7 @@ class Steward:
             return
         self._looks_at = now + _MINUTE
         try:
-            if self._mode == NORMAL and self._serial and not self._writer.way_backs.path(self._serial).exists():
+            if self.mode == NORMAL and self._serial and not self._writer.way_backs.path(self._serial).exists():
                 return
             self._serial = await self._writer.serial()
             restored = await put_back(self._writer)
@@ -279,20 +299,20 @@ class Steward:
             self._failures = 0
             self._said = ""
             if restored is not None:
-                self._last = f"mode {NORMAL}: a mode had been left on, and all is as it was before"
-                logger.warning("%s: %s", self._client.peer, self._last)
-            if restored is not None or self._mode != NORMAL:
+                self.last = f"mode {NORMAL}: a mode had been left on, and all is as it was before"
+                logger.warning("%s: %s", self._client.peer, self.last)
+            if restored is not None or self.mode != NORMAL:
                 self._show_normal(restored.written if restored else ())
 
     async def _put_back_late(self) -> None:
         """Put back until it has worked, or this is cancelled once more; no order is taken any more."""
-        while self._mode != NORMAL:
+        while self.mode != NORMAL:
             await self._look()
             await asyncio.sleep(_PAUSE)
 
     def _say_once(self, level: int, text: str) -> None:
         if text != self._said:
-            self._said = self._last = text
+            self._said = self.last = text
             logger.log(level, "%s: %s", self._client.peer, text.removeprefix(f"{self._client.peer}: "))
             self._show()
 
@@ -307,7 +327,7 @@ class Steward:
         outcome = self._outcome(asked.order, result, text.removeprefix(f"{self._client.peer}: "))
         level = logging.INFO if result is Result.REFUSED else logging.WARNING
         logger.log(level, "%s: %s, by %s: %s: %s", self._client.peer, outcome.order, outcome.who, result, outcome.text)
-        self._last = f"{outcome.order}: {result}: {outcome.text}"
+        self.last = f"{outcome.order}: {result}: {outcome.text}"
         self._show()
         asked.tell(outcome)
 
@@ -315,14 +335,18 @@ class Steward:
         return Outcome(order.inverter, str(order.wish), order.who, result, text, self._clock())
 
     def _show_mode(self, way_back: WayBack) -> None:
-        self._mode = way_back.mode
-        self._until = (
-            "" if way_back.until is None else iso_time(way_back.until // SECOND * SECOND).replace(".000000000", "")
-        )
+        self.mode, self.way_back = way_back.mode, way_back
         self._show()
 
+    @property
+    def _until(self) -> str:
+        """When the mode ends, for people and programs; "" for none, and for no end that is known."""
+        if self.way_back is None or self.way_back.until is None:
+            return ""
+        return iso_time(self.way_back.until // SECOND * SECOND).replace(".000000000", "")
+
     def _show_normal(self, written: Iterable[Written]) -> None:
-        self._mode, self._until = NORMAL, ""
+        self.mode, self.way_back = NORMAL, None
         self._show()
         self._show_written(written)
 
@@ -334,9 +358,9 @@ class Steward:
 
     def _show(self) -> None:
         self._shows_at = self._ticking() + INTERVAL / SECOND
-        known: dict[ObjectInfo, Value] = {UNTIL: self._until, LAST: self._last}
-        if self._mode is not None:
-            known = {MODE: self._mode} | known
+        known: dict[ObjectInfo, Value] = {UNTIL: self._until, LAST: self.last}
+        if self.mode is not None:
+            known = {MODE: self.mode} | known
         settings = {SETTINGS[name]: value for name, value in self._settings.items()}
         self._deliver([self._reading(info, value) for info, value in (known | settings).items()])
 

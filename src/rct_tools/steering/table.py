@@ -1,4 +1,4 @@
-"""``[control]`` of a configuration: what of which inverter programs on a broker may change."""
+"""``[control]`` of a configuration: what of which inverter may be changed, by programs on a broker or at the page."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _POWER: Final = "power_mng.battery_power_extern"
 
 
 class ControlTable(Table, frozen=True):
-    """Lets programs on the MQTT brokers among the sinks steer the battery."""
+    """Lets who may publish at an MQTT broker among the sinks, or can log in at the page, steer the battery."""
 
-    enabled: Annotated[bool, msgspec.Meta(description="without, nothing is listened to")] = False
+    enabled: Annotated[bool, msgspec.Meta(description="without, nothing can be ordered")] = False
     objects: Annotated[
         tuple[str, ...], msgspec.Meta(description="objects that may be set; docs/steering.md lists those that can be")
     ] = ()

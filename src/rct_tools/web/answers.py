@@ -40,7 +40,7 @@ async def told(request: web.Request, kind: type[Q]) -> Q:
         return decode(msgspec.json.decode(text), kind)
     except TimeoutError as exc:
         raise web.HTTPRequestTimeout(reason="what was announced did not come") from exc
-    except (web.RequestPayloadError, msgspec.DecodeError, RecursionError) as exc:
+    except (web.RequestPayloadError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ConfigError("expected an object of JSON") from exc
 
 

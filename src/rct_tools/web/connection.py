@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 SERVER: Final = "rct"  # which version of what is nobody's business
 IDLE: Final = 150.0  # seconds for a request to come, and for the next one; longer than reverse proxies keep connections
+LINGERING: Final = 2.0  # seconds for the rest of what was not wanted, so that the answer to it arrives
 
 
 class Connection(web.RequestHandler):
@@ -28,6 +29,7 @@ class Connection(web.RequestHandler):
             logger=logger,
             access_log=None,  # type: ignore[arg-type]  # or none
             keepalive_timeout=IDLE,
+            lingering_time=LINGERING,
             auto_decompress=False,  # what browsers send here is short
         )
 

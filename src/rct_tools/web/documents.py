@@ -14,6 +14,7 @@ from rct_tools.objects import ObjectInfo, registry
 from rct_tools.poller import Poller
 from rct_tools.proxy import Proxy
 from rct_tools.reading import Reading
+from rct_tools.steering import Steward
 from rct_tools.vitals import VITALS
 from rct_tools.web.picture import Picture, Seen
 
@@ -31,6 +32,9 @@ class Watched(Protocol):
 
     @property
     def proxy(self) -> Proxy | None: ...
+
+    @property
+    def steward(self) -> Steward | None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
 
-VIEWS: Final = ("/", "/day", "/week", "/month", "/year", "/battery", "/events", "/inverter", "/kiosk", "/login")
+VIEWS: Final = (
+    "/", "/day", "/week", "/month", "/year", "/battery", "/events", "/inverter", "/control", "/kiosk", "/login",
+)  # fmt: skip
 """Paths of the one page: what it shows is up to its script."""
 
 FILES: Final[Mapping[str, tuple[str, str]]] = {  # path: file, type
@@ -24,6 +26,8 @@ FILES: Final[Mapping[str, tuple[str, str]]] = {  # path: file, type
 }
 
 NOT_BUILT: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>RCT Tools</title>
+<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+<h1>RCT Tools</h1>
 <p>The page is not built in this checkout: run <code>make web</code>, which needs Node.js, and start again.
 <p>Everything else works, <a href="/api/now">/api/now</a> too.
 """

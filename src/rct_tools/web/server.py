@@ -16,7 +16,7 @@ from typing import Final
 from aiohttp import web
 
 from rct_tools.address import show_address
-from rct_tools.errors import LinkError, NoAnswer, RctError, SinkError, UnknownObject
+from rct_tools.errors import LinkError, NoAnswer, NotNow, RctError, SinkError, UnknownObject
 from rct_tools.listening import cannot_listen
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
@@ -25,6 +25,7 @@ from rct_tools.times import SECOND
 from rct_tools.web.answers import VISITOR, answer, asked, error, told
 from rct_tools.web.browsers import Browsers
 from rct_tools.web.connection import SERVER, Connection, Full
+from rct_tools.web.control import Control
 from rct_tools.web.desk import Desk
 from rct_tools.web.documents import Teller, Watched
 from rct_tools.web.door import COOKIE, HEADERS, LASTS, Attempts, Refused, Sessions, Visitor, receive
@@ -77,8 +78,11 @@ class Page:
         self._watched: Callable[[], Mapping[str, Watched]] = dict
         self._teller = Teller(self.picture, lambda: self._watched())  # noqa: PLW0108  # as it is then
         self._desk = Desk()
+        self._door = Desk()  # of its own: who tries passwords must not keep those away who are in
         store = Store(setup.store) if setup.store else None
         self._past = Past(store, self.picture, self._named, self._absent, self._desk, setup.tariff)
+        watched = self._teller.watched
+        self._control = Control(self.picture, watched, self._named, _who, is_guarded=setup.is_guarded)
         self._password = Password(setup.password.reveal()) if setup.password != NO_SECRET else None
         self._sessions = Sessions()
         self._attempts = Attempts()
@@ -122,7 +126,7 @@ class Page:
         app.on_shutdown.append(self._end_streams)
         app.add_routes([web.get(path, self._file) for path in self._assets])
         app.add_routes([web.get(path, handler) for path, handler in self.routes.items()])
-        app.add_routes([web.post("/api/login", self._login), web.post("/api/logout", self._logout)])
+        app.add_routes([web.post(path, handler) for path, handler in self.posts.items()])
         runner = web.AppRunner(app, handle_signals=False, handler_cancellation=True, shutdown_timeout=_LAST_BROWSERS)
         await runner.setup()
         telling = asyncio.create_task(self.browsers.run())
@@ -137,6 +141,7 @@ class Page:
             await asyncio.wait([telling])
             await runner.cleanup()
             self._desk.close()
+            self._door.close()
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         serve = runner.server
@@ -172,9 +177,20 @@ class Page:
             "/api/events": self._events,
             "/api/battery": self._battery,
             "/api/inverter": self._inverter,
+            "/api/control": self._control.state,
             "/api/objects": self._objects,
             "/api/session": self._session,
             "/api/openapi.json": self._api,
+        }
+
+    @property
+    def posts(self) -> Mapping[str, Handler]:
+        """What can be sent by POST."""
+        return {
+            "/api/login": self._login,
+            "/api/logout": self._logout,
+            "/api/control/consider": self._control.consider,
+            "/api/control/order": self._control.order,
         }
 
     @web.middleware
@@ -212,6 +228,8 @@ class Page:
             return error(exc.status, exc.reason.lower(), {"Allow": exc.headers["Allow"]} if exc.status == 405 else {})
         except (SinkError, NoAnswer, LinkError) as exc:
             return error(503, str(exc))
+        except NotNow as exc:
+            return error(409, str(exc))
         except UnknownObject as exc:
             return error(404, str(exc))
         except RctError as exc:
@@ -227,7 +245,8 @@ class Page:
         return self._said(is_open=self._is_in(visitor), user=visitor.user)
 
     def _said(self, *, is_open: bool, user: str) -> web.Response:
-        return answer({"password": self._password is not None, "open": is_open, "user": user})
+        steered = self._control.steered if is_open else []
+        return answer({"password": self._password is not None, "open": is_open, "user": user, "control": steered})
 
     async def _login(self, request: web.Request) -> web.Response:
         tried = (await told(request, Login)).password
@@ -237,11 +256,11 @@ class Page:
         if wait := self._attempts.wait(visitor.host, time.monotonic()):
             return _too_soon(wait)
         # One after the other: who tries many at once must not get ahead of the count, nor of our memory.
-        with self._desk.place():
+        with self._door.place():
             async with self._turn:
                 if wait := self._attempts.wait(visitor.host, time.monotonic()):
                     return _too_soon(wait)
-                is_right = await self._desk.do(lambda: password.is_right(tried))
+                is_right = await self._door.do(lambda: password.is_right(tried))
                 if not is_right:
                     self._attempts.wrong(visitor.host, time.monotonic())
                     logger.warning("%s: a wrong password for the page", visitor.host)
@@ -360,6 +379,11 @@ async def _add_headers(_request: web.Request, response: web.StreamResponse) -> N
     response.headers["Server"] = SERVER
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+
+
+def _who(request: web.Request) -> str:
+    """Who asks, for the record of what is written."""
+    return f"page {request[VISITOR]}"
 
 
 def _now() -> int:

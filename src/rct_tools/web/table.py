@@ -41,7 +41,7 @@ class WebSetup:
 
     @property
     def is_guarded(self) -> bool:
-        """Whether only those get in who are known."""
+        """Whether only those get in who are known, so that they may steer where [control] says so."""
         return self.password != NO_SECRET or self.proxy is not None
 
 

@@ -33,6 +33,7 @@ export interface Session {
   password: boolean;
   open: boolean;
   user: string; // whom a reverse proxy has logged in
+  control: string[]; // the inverters that may be steered
 }
 
 export interface Curves {
@@ -174,4 +175,54 @@ export interface FoundObject {
   value: unknown;
   age: number | null;
   meaning?: string;
+}
+
+export interface Change {
+  object: string;
+  unit: string;
+  labels: Record<string, string>;
+  old: number | boolean;
+  new: number | boolean;
+  changes?: Record<string, number | boolean | null>; // objects that change with it, and what they hold
+  frame?: string | null; // null where the object holds the value already
+}
+
+export interface Foreseen {
+  considered: string; // what an order says
+  mode: string | null;
+  seconds: number | null;
+  first: Change[];
+  writes: Change[];
+  back: Change[];
+}
+
+export interface Outcome {
+  considered: string;
+  order: string;
+  who: string;
+  result: "accepted" | "done" | "refused" | "failed" | "ended";
+  text: string;
+  time: number; // UTC, milliseconds
+}
+
+export interface Settable {
+  object: string;
+  unit: string;
+  labels: Record<string, string>;
+  type: string;
+  low: number | null;
+  high: number | null;
+  decimals: number;
+  now?: { value: unknown } | null;
+}
+
+export interface ControlState {
+  mode: string | null;
+  until: number | null; // UTC, milliseconds
+  back: Change[];
+  last: string;
+  longest: number; // seconds
+  modes: { name: string; needs: string[]; takes: Record<string, Settable> }[];
+  objects: Settable[];
+  orders: Outcome[];
 }

@@ -53,8 +53,8 @@ export interface Forms {
   long: Intl.DateTimeFormatOptions;
 }
 
-/** Return a picture of energies, with a line above it that tells of the bar that is pointed at or focused. */
-export function makeBars(kind: Kind, slots: Slot[], zone: string, forms: Forms, path: (slot: Slot) => string, now: number): HTMLElement {
+/** Return a picture of energies, with a line above it that tells of the bar that is pointed at or focused, and leads to its path. */
+export function makeBars(kind: Kind, slots: Slot[], zone: string, forms: Forms, path: (slot: Slot) => string | undefined): HTMLElement {
   const WIDTH = matchMedia("(min-width: 48rem)").matches ? 1080 : 350;
   const HEIGHT = kind.height;
   const piles = slots.map(kind.piles);
@@ -86,11 +86,11 @@ export function makeBars(kind: Kind, slots: Slot[], zone: string, forms: Forms, 
       if (event.pointerType === "touch" && tapped !== slot) event.preventDefault(); // fingers do not hover: tell first
       tapped = slot;
     };
-    const isAhead = slot.begin * 1000 > now;
-    const link = { class: isEmpty(piles[n]!) ? "slot empty" : "slot", href: path(slot), "aria-label": told, focus: show, pointerenter: show, click };
+    const href = path(slot);
+    const link = { class: isEmpty(piles[n]!) ? "slot empty" : "slot", href, "aria-label": told, focus: show, pointerenter: show, click };
     return s(
-      isAhead ? "g" : "a",
-      isAhead ? {} : link,
+      href ? "a" : "g",
+      href ? link : {},
       s("rect", { class: "touch", x: middle - room / 2, y: TOP, width: room, height: HEIGHT - TOP }),
       ...piles[n]!.flatMap((parts, side) => pile(side ? middle + 1 : middle - wide - 1, wide, y, parts ?? [])),
     );

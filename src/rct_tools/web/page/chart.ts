@@ -132,12 +132,12 @@ export class Chart {
         height: this.height,
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.zone),
         legend: { show: false },
-        padding: [10, shares ? 0 : 10, 0, 0],
+        padding: [10, shares ? 0 : 22, 0, 0],
         cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 } },
         scales: { x: { time: true }, left: { range: (_, low, high) => this.subject.range(low ?? 0, high ?? 0) }, share: { range: [0, 1] } },
         axes: [
           { ...axis, size: 34, space: narrow ? 56 : 70, values: (_, splits) => splits.map((split) => this.tick(split)) },
-          { ...axis, scale: "left", size: narrow ? 54 : 64, values: (_, splits) => splits.map((split) => this.subject.tick(split, splits)) },
+          { ...axis, scale: "left", size: 64, values: (_, splits) => splits.map((split) => this.subject.tick(split, splits)) },
           ...(shares
             ? [{ ...axis, scale: "share", side: 1 as const, size: narrow ? 54 : 58, grid: { show: false }, splits: [0, 0.25, 0.5, 0.75, 1], values: (_: uPlot, splits: number[]) => splits.map((split) => percent(split)) }]
             : []),
@@ -151,7 +151,7 @@ export class Chart {
             width: line.isEdge ? 1 : line.isShare ? 1.5 : 2,
             ...(line.isShare ? { dash: [6, 4] } : {}),
             ...(line.key === "sun" ? { fill: colour("sun-fill") } : {}),
-            points: { show: false },
+            points: { show: true, size: 5, fill: colour(line.key), filter: (plot: uPlot, n: number) => lone(plot.data[n]!) },
           })),
         ],
         ...(edges.length ? { bands: [{ series: edges as uPlot.Band.Bounds, fill: colour("charge-fill") }] } : {}),
@@ -168,9 +168,9 @@ export class Chart {
 
   private tick(seconds: number): string {
     const time = moment(seconds * 1000, this.zone, TIME);
+    if (time !== "00:00") return time;
     if (this.isOfDays) return moment(seconds * 1000, this.zone, { month: "short", day: "numeric" });
-    if (this.isLong && time === "00:00") return moment(seconds * 1000, this.zone, { weekday: "short", day: "numeric" });
-    return time;
+    return this.isLong ? moment(seconds * 1000, this.zone, { weekday: "short", day: "numeric" }) : time;
   }
 
   /** Show the values at a place; without one, none. */
@@ -222,4 +222,10 @@ export class Chart {
     } else return;
     event.preventDefault();
   }
+}
+
+/** Return the places of values that have none beside them: no line would show them. */
+function lone(values: ArrayLike<number | null | undefined>): number[] {
+  const isThere = (n: number) => values[n] !== null && values[n] !== undefined;
+  return Array.from(values, (_, n) => n).filter((n) => isThere(n) && !isThere(n - 1) && !isThere(n + 1));
 }

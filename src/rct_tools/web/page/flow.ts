@@ -87,7 +87,8 @@ export class Flow {
   private readonly strings = [
     s("text", { x: 134, y: 46, class: "string", "text-anchor": "end" }),
     s("text", { x: 134, y: 66, class: "string", "text-anchor": "end" }),
-    s("text", { x: 266, y: 66, class: "string" }),
+    s("text", { x: 266, y: 72, class: "string" }),
+    s("text", { x: 266, y: 92, class: "string" }),
   ] as const;
   private readonly charge = s("circle", {
     class: "charge",
@@ -177,7 +178,9 @@ export class Flow {
     this.charge.setAttribute("stroke-dasharray", `${(part * AROUND).toFixed(1)} ${AROUND.toFixed(1)}`);
     say(this.strings[0], powers.sunA === null ? "" : `A ${power(powers.sunA)}`);
     say(this.strings[1], powers.sunB === null ? "" : `B ${power(powers.sunB)}`);
-    say(this.strings[2], powers.external && powers.external >= STILL ? `${text("external")} ${power(powers.external)}` : "");
+    const hasMore = powers.external !== null && powers.external >= STILL;
+    say(this.strings[2], hasMore ? text("external") : "");
+    say(this.strings[3], hasMore ? power(powers.external) : "");
     say(this.description, `${said.join(", ")}.`);
     return words.join(", ");
   }

@@ -26,7 +26,7 @@ export function amount(value: number | null | undefined, unit: string, decimals:
 export function power(watts: number | null): string {
   if (watts === null) return NOTHING;
   const size = Math.abs(watts);
-  return size < 999.5 ? amount(size, "W", 0) : amount(size / 1000, "kW", 2);
+  return size < 999.5 ? amount(size, "W", 0) : amount(size / 1000, "kW", size < 99_995 ? 2 : 1);
 }
 
 /** Return an energy given in Wh, without its sign. */

@@ -2,6 +2,7 @@
 
 import { Failed, type Session, get, post } from "./api";
 import { makeBattery } from "./battery";
+import { makeControl } from "./control";
 import { h, say } from "./elements";
 import { makeEvents } from "./events";
 import { TIME, age, moment } from "./format";
@@ -24,6 +25,7 @@ const VIEWS: Record<string, { make: (context: Context) => View; name: keyof Text
   "/events": { make: makeEvents, name: "events", tab: "/events" },
   "/inverter": { make: makeInverter, name: "inverter", tab: "/inverter" },
   "/kiosk": { make: makeKiosk, name: "kiosk", tab: "/" },
+  "/control": { make: makeControl, name: "control", tab: "/control" },
 };
 const TABS: [string, keyof Texts][] = [
   ["/", "now"],
@@ -31,6 +33,7 @@ const TABS: [string, keyof Texts][] = [
   ["/battery", "battery"],
   ["/events", "events"],
   ["/inverter", "inverter"],
+  ["/control", "control"],
 ];
 const SAID_AGAIN = 5000; // ms that it is shown that the connection is back
 
@@ -50,6 +53,7 @@ let shown = ""; // the path and inverter of the view
 let hasSaidLost = false;
 let hasPassword = true; // or it is a reverse proxy that logs people in
 let heardAt: number | undefined; // UTC, milliseconds: how old what is shown is, while there is no connection
+let steered: string[] = []; // the inverters that may be steered by who is logged in
 
 document.documentElement.lang = language;
 document.body.append(
@@ -91,13 +95,15 @@ function go(path: string): void {
 function show(): void {
   const name = chosen();
   const found = VIEWS[location.pathname] ?? VIEWS["/"]!;
-  if (marked !== location.pathname + location.search) {
-    marked = location.pathname + location.search;
+  const mark = `${location.pathname}${location.search} ${name && steered.includes(name)}`;
+  if (marked !== mark) {
+    marked = mark;
     document.body.classList.toggle("kiosk", found.make === makeKiosk);
     document.title = `${text(found.name)} – ${text("title")}`;
     for (const [path, label] of TABS) {
       const tab = tabs.querySelector(`.tab-${label}`) ?? tabs.appendChild(h("a", { class: `tab-${label}` }, text(label)));
       tab.setAttribute("href", pathOf(path));
+      tab.toggleAttribute("hidden", path === "/control" && !(name && steered.includes(name)));
       if (path === found.tab) tab.setAttribute("aria-current", "page");
       else tab.removeAttribute("aria-current");
     }
@@ -151,6 +157,7 @@ function tell(): void {
   }
   if (!inverter || !name) {
     warn(text("noInverter"));
+    if (!view) main.replaceChildren(); // there is nothing that it waits for
     return;
   }
   const old = inverter.age === null ? null : inverter.age + performance.now() - inverter.told;
@@ -188,6 +195,8 @@ function changed(): void {
   if (chooser.options.length !== names.length) {
     chooser.replaceChildren(...names.map((each) => h("option", { value: each }, each)));
     chooser.hidden = names.length < 2;
+    heading.classList.toggle("hidden", !chooser.hidden); // which says the name, too
+    void know();
   }
   const name = chosen();
   if (name) {
@@ -221,7 +230,19 @@ function begin(): void {
   if (live) live.connect();
   else live = new Live(changed, linked, login);
   show();
-  void get<Session>("/api/session").then((session) => (logout.hidden = !session.password || session.user !== ""));
+  void know();
+}
+
+/** Ask what who is here may do. */
+async function know(): Promise<void> {
+  try {
+    const session = await get<Session>("/api/session");
+    logout.hidden = !session.password || session.user !== "";
+    steered = session.control;
+    show();
+  } catch {
+    // the connection is lost, which is said elsewhere
+  }
 }
 
 addEventListener("popstate", show);

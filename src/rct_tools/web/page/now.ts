@@ -91,7 +91,7 @@ export function makeNow(context: Context): View {
       chart = lines.length ? new Chart(times, lines, zone, false) : undefined;
       course.replaceChildren(chart?.element ?? h("p", { class: "wait" }, text("noReadings")));
     } catch (error) {
-      course.replaceChildren(h("p", { class: "wait" }, text("failed", { error: (error as Error).message })));
+      course.replaceChildren(h("p", { class: "wait said" }, text("failed", { error: (error as Error).message })));
       if (error instanceof Failed && error.status === 401) context.fail(error);
     }
   }

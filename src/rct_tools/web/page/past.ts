@@ -127,13 +127,14 @@ export function makePast(period: Period, context: Context): View {
       long: period === "year" ? { month: "long", year: "numeric" } : DATE,
     };
     const dayOf = (seconds: number) => ({ date: isoDate(seconds * 1000, zone) });
-    const path = (slot: Slot) => context.path(period === "year" ? "/month" : "/day", dayOf(slot.begin));
+    const path = (slot: Slot) => // what has not begun leads nowhere
+      slot.begin * 1000 > context.now() ? undefined : context.path(period === "year" ? "/month" : "/day", dayOf(slot.begin));
     chart?.close();
     chart = charge && makeCharge(charge, (seconds) => context.go(context.path("/day", dayOf(seconds))));
     const columns = columnsOf(slots);
     body.replaceChildren(
-      makeBars(ENERGIES, slots.slots, zone, forms, path, context.now()),
-      ...(hasBattery(slots) ? [h("h3", {}, text("battery")), makeBars(BATTERY, slots.slots, zone, forms, path, context.now())] : []),
+      makeBars(ENERGIES, slots.slots, zone, forms, path),
+      ...(hasBattery(slots) ? [h("h3", {}, text("battery")), makeBars(BATTERY, slots.slots, zone, forms, path)] : []),
       ...(chart ? [h("h3", {}, text("charge")), chart.element] : []),
       h("p", { class: "links" }, energiesLink()),
       asTable([text("time"), ...columns.map(([name]) => text(name))], () =>

@@ -21,7 +21,7 @@ const SUBJECTS: Record<keyof Apart, Subject> = {
   voltage: {
     name: "spreadVoltage",
     show: (volts) => amount(volts * 1000, "mV", 0),
-    tick: (volts) => amount(volts * 1000, "mV", 0),
+    tick: (volts, all) => amount(volts * 1000, "mV", all.some((each) => Math.round(each * 1e4) % 10) ? 1 : 0),
     range: (_, high) => [0, Math.max(0.02, high * 1.05)], // less is no reason to look alarming
   },
   temperature: {
@@ -49,9 +49,8 @@ export function makeSpread(context: Context): { element: HTMLElement; close: () 
     const count = towers[0]?.[measure].length ?? 0;
     const times = Array.from({ length: count }, (_, n) => begin + n * step);
     charts.push(...towers.map((tower) => new Chart(times, linesOf(tower, measure), zone, true, SUBJECTS[measure])));
-    body.replaceChildren(
-      ...(charts.length ? charts.map((chart) => chart.element) : [h("p", { class: "wait" }, text("noReadings"))]),
-    );
+    body.replaceChildren(...charts.map((chart, n) => named(chart, charts.length > 1 ? `${text("battery")} ${n + 1}` : "")));
+    if (!charts.length) body.append(h("p", { class: "wait said" }, text("noReadings")));
   }
 
   async function look(): Promise<void> {
@@ -63,7 +62,7 @@ export function makeSpread(context: Context): { element: HTMLElement; close: () 
       draw();
     } catch (error) {
       if (leaving.signal.aborted) return;
-      body.replaceChildren(h("p", { class: "wait" }, text("failed", { error: (error as Error).message })));
+      body.replaceChildren(h("p", { class: "wait said" }, text("failed", { error: (error as Error).message })));
     }
   }
 
@@ -97,6 +96,10 @@ export function makeSpread(context: Context): { element: HTMLElement; close: () 
       charts.forEach((chart) => chart.close());
     },
   };
+}
+
+function named(chart: Chart, name: string): HTMLElement {
+  return h("div", {}, name && h("h3", {}, name), chart.element);
 }
 
 function linesOf(tower: Spread["towers"][number], measure: keyof Apart): Line[] {

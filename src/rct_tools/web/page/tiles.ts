@@ -52,7 +52,7 @@ export function hasBattery(slots: Slots): boolean {
   return slots.slots.some((slot) => slot.charged !== null);
 }
 
-/** Return a list, of texts in a language. */
-export function list(items: string[], lang?: string): HTMLElement {
-  return h("ul", { lang }, ...items.map((item) => h("li", {}, item)));
+/** Return a list of texts. */
+export function list(items: string[]): HTMLElement {
+  return h("ul", {}, ...items.map((item) => h("li", {}, item)));
 }

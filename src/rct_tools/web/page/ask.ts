@@ -1,0 +1,151 @@
+// Ordering in two steps: first what would happen is shown, then it is done. And what came of it.
+
+import { Failed, type Foreseen, type Outcome, post } from "./api";
+import { h } from "./elements";
+import { describe } from "./proposal";
+import { type Texts, text } from "./texts";
+
+/** What the server is asked to consider, beside the inverter. */
+export type Wish = Record<string, string | number | boolean>;
+
+export interface Place {
+  inverter: string;
+  zone: () => string;
+  now: () => number; // UTC, milliseconds
+  /** Something was ordered; `told` is to hear what comes of it. */
+  ordered: (token: string, told: (outcome: Outcome) => void) => void;
+  fail: (error: unknown) => void;
+}
+
+const RESULTS: Record<Outcome["result"], { said: keyof Texts; look: string }> = {
+  accepted: { said: "accepted", look: "waits" },
+  done: { said: "done", look: "good" },
+  refused: { said: "refused", look: "bad" },
+  failed: { said: "notDone", look: "bad" },
+  ended: { said: "ended", look: "" },
+};
+
+export function resultName(outcome: Outcome): string {
+  return text(RESULTS[outcome.result].said);
+}
+
+/** A line that says what came of an order; it is read aloud. */
+export class Said {
+  readonly element = h("p", { class: "said", role: "status", tabindex: -1 });
+
+  clear(): void {
+    this.put("", "");
+  }
+
+  wait(): void {
+    this.put("waits", text("asking"));
+  }
+
+  /** Tell what became of an order; "accepted" is not "done". */
+  tell(outcome: Outcome): void {
+    const { said, look } = RESULTS[outcome.result];
+    this.put(look, text(said), outcome.result === "accepted" ? "" : outcome.text);
+  }
+
+  /** Tell why something is not done. What the server says is in English. */
+  refuse(error: unknown): void {
+    this.put("bad", text("refused"), error instanceof Failed ? error.message : text("lost"));
+  }
+
+  private put(look: string, said: string, more = ""): void {
+    this.element.className = `said ${look}`;
+    this.element.replaceChildren(said, more && " ", more && h("span", { lang: "en" }, more));
+  }
+}
+
+/** Have something done that the server has considered. */
+export async function order(place: Place, said: Said, foreseen: Foreseen): Promise<void> {
+  try {
+    const outcome = await post<Outcome>("/api/control/order", { considered: foreseen.considered });
+    said.tell(outcome);
+    place.ordered(outcome.considered, (news) => said.tell(news));
+  } catch (error) {
+    refuse(place, said, error);
+  }
+}
+
+export async function consider(place: Place, said: Said, wish: Wish): Promise<Foreseen | undefined> {
+  said.wait();
+  try {
+    const foreseen = await post<Foreseen>("/api/control/consider", { inverter: place.inverter, ...wish });
+    said.clear();
+    return foreseen;
+  } catch (error) {
+    refuse(place, said, error);
+    return undefined;
+  }
+}
+
+function refuse(place: Place, said: Said, error: unknown): void {
+  if (error instanceof Failed && error.status === 401) place.fail(error);
+  else said.refuse(error);
+}
+
+/** Return a form whose fields make a wish: it is shown what that would do, and can be ordered then. */
+export function makeAsk(place: Place, key: string, label: string, fields: Node[], wish: () => Wish): HTMLFormElement {
+  const said = new Said();
+  const button = h("button", { type: "submit", class: "quiet" }, text("showFirst"));
+  const panel = h("section", { class: "panel", tabindex: -1, hidden: true, "aria-labelledby": `panel-${key}` });
+  let turn = 0; // what was wanted meanwhile counts, not what was answered late
+
+  function drop(): void {
+    turn += 1;
+    panel.hidden = true;
+    panel.replaceChildren();
+    button.disabled = false;
+  }
+
+  async function ask(event: SubmitEvent): Promise<void> {
+    event.preventDefault();
+    drop();
+    const mine = turn;
+    button.disabled = true;
+    const foreseen = await consider(place, said, wish());
+    if (mine !== turn) return;
+    button.disabled = false;
+    if (foreseen) propose(foreseen);
+  }
+
+  function propose(foreseen: Foreseen): void {
+    const doIt = h("button", { type: "button", class: "do" }, text("doIt"));
+    const leave = h("button", { type: "button", class: "plain" }, text("cancel"));
+    doIt.addEventListener("click", () => {
+      doIt.disabled = true; // a second click is none
+      drop();
+      said.element.focus();
+      void order(place, said, foreseen);
+    });
+    leave.addEventListener("click", () => {
+      drop();
+      button.focus();
+    });
+    const isNothing = foreseen.mode === null && foreseen.writes.every((write) => write.frame === null);
+    panel.replaceChildren(
+      h("h3", { id: `panel-${key}` }, text(isNothing ? "nothingToDo" : "wouldHappen")),
+      ...describe(foreseen, place.zone(), place.now()),
+      h("div", { class: "steps" }, !isNothing && doIt, leave),
+    );
+    panel.hidden = false;
+    panel.focus(); // not the button: who holds Enter down would have ordered
+    panel.scrollIntoView({ block: "nearest" });
+  }
+
+  const form = h(
+    "form",
+    { class: "ask", "aria-label": label, submit: (event: SubmitEvent) => void ask(event) },
+    ...fields,
+    button,
+    panel,
+    said.element,
+  );
+  form.addEventListener("input", () => {
+    drop(); // what is shown is what was asked, or nothing
+    said.clear();
+  });
+  return form;
+}

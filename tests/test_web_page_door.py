@@ -1,0 +1,88 @@
+"""The page in a browser, where a reverse proxy logs people in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from asking import NOON, PASSWORD, PLAN
+from playwright.async_api import Browser
+
+from rct_tools.simulator import Simulator
+from rct_tools.web.table import ReverseProxyTable
+
+from browsing import AXE, SIZES, launched, opened, reads
+from servers import free_ports
+from showing import Shown, known, showing, until
+
+ANNA = {"Remote-User": "anna"}
+SAID = {
+    "en-GB": "You are not logged in. Come by the address of the reverse proxy, which logs you in.",
+    "de-DE": "Sie sind nicht angemeldet. Kommen Sie über die Adresse des Reverse-Proxys, der Sie anmeldet.",
+}
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with launched() as browser:
+        yield browser
+
+
+@asynccontextmanager
+async def behind(store: Path, password: str = "") -> AsyncIterator[Shown]:
+    """Show a page whose reverse proxy is the browser itself, which can send any header."""
+    (port,) = free_ports(1)
+    proxy = ReverseProxyTable(addresses=("127.0.0.1",), hosts=(f"127.0.0.1:{port}",), user_header="Remote-User")
+    async with (
+        Simulator(port=0, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator,
+        showing(simulator, plan=PLAN, port=port, store=store, password=password, proxy=proxy.setup("web")) as shown,
+    ):
+        await until(known(shown, "battery.soc", "g_sync.p_ac_load_sum_lp"))
+        yield shown
+
+
+@pytest.fixture
+async def shown(tmp_path: Path) -> AsyncIterator[Shown]:
+    async with behind(tmp_path / "r.db") as shown:
+        yield shown
+
+
+async def test_whom_the_reverse_proxy_names_is_in(browser: Browser, tmp_path: Path) -> None:
+    async with (
+        behind(tmp_path / "r.db", PASSWORD) as shown,
+        opened(browser, shown.url, extra_http_headers=ANNA) as (page, watch),
+    ):
+        await reads(page, "h1", "roof")
+        session = await page.evaluate("() => fetch('/api/session').then((answer) => answer.json())")
+        assert (session["password"], session["user"]) == (True, "anna")
+        assert await page.get_by_role("button", name="Log out").count() == 0  # that is up to the reverse proxy
+        assert not watch.errors
+
+
+@pytest.mark.parametrize("language", SAID)
+async def test_whom_it_does_not_name_is_told_where_to_go(browser: Browser, shown: Shown, language: str) -> None:
+    async with opened(browser, shown.url, locale=language, viewport=SIZES["phone"]) as (page, watch):
+        await reads(page, "main", SAID[language])
+        assert await page.locator("input").count() == 0
+        await page.evaluate(AXE.read_text("utf-8"))
+        found = await page.evaluate("() => axe.run().then((result) => result.violations.map((each) => each.id))")
+        assert not found
+        assert not watch.errors
+
+
+@pytest.mark.parametrize("answer", [401, 302])
+async def test_login_of_the_reverse_proxy_that_is_over(browser: Browser, shown: Shown, answer: int) -> None:
+    """It answers in place of the page, which gives way to what the reverse proxy shows."""
+    async with opened(browser, shown.url, extra_http_headers=ANNA) as (page, _):
+        await reads(page, "h1", "roof")
+        await page.route(
+            "**/api/session",
+            lambda route: route.fulfill(status=answer, body="<p>log in", headers={"Location": "/login"}),
+            times=1,
+        )
+        async with page.expect_navigation():
+            for stream in shown.page._streams:
+                stream.cancel()
+        await reads(page, "h1", "roof")
