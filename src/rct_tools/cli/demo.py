@@ -75,13 +75,18 @@ _NAME: Final = "demo"  # of the inverter
 _LATENCY: Final = 0.01  # seconds: a house in a hurry needs an inverter that is quick
 
 
+def _shown(moment: datetime) -> int:
+    """Return a time on the clock of the house as nanoseconds, counted as if it were UTC."""
+    return round(moment.replace(tzinfo=UTC).timestamp()) * SECOND
+
+
 class HouseClock:
     """The clock of the house, in nanoseconds, counted as if it were UTC."""
 
     def __init__(self, start: datetime, rate: float) -> None:
         """``rate`` is how fast it runs."""
         self.rate = rate
-        self._start = round(start.replace(tzinfo=UTC).timestamp() * SECOND)
+        self._start = _shown(start)
         self._began = time.monotonic_ns()
 
     def __call__(self) -> int:
@@ -140,12 +145,11 @@ def demo(seconds: float | None, speed: float, store: str | None) -> None:
 
 async def _demo(path: Path, speed: float, seconds: float | None) -> None:
     start = _morning(path)
-    clock = HouseClock(start, speed or 1.0)
-    began = clock()
     is_view = is_screen() and top.is_there()
     try:
         async with AsyncExitStack() as stack:
             simulator = await stack.enter_async_context(Simulator(port=0, speed=speed, start=start, latency=_LATENCY))
+            clock = HouseClock(start, speed or 1.0)
             click.echo(
                 f"A simulated inverter listens on {simulator.host}:{simulator.port}. What it says is stored in\n{path}"
             )
@@ -168,7 +172,7 @@ async def _demo(path: Path, speed: float, seconds: float | None) -> None:
             else:
                 await asyncio.wait([job], timeout=seconds)
     finally:
-        _summarize(path, began)
+        _summarize(path, _shown(start))
 
 
 def _parts(simulator: Simulator) -> frozenset[str]:
@@ -179,11 +183,10 @@ def _parts(simulator: Simulator) -> frozenset[str]:
 
 def _morning(path: Path) -> datetime:
     """Return when the demo begins: on the morning after what the file has of the one before. Raises SinkError."""
-    first = round(START.replace(tzinfo=UTC).timestamp()) * SECOND
     last = 0
     with suppress(UnknownObject):  # it ended before it had any
         last = (
-            max((reading.time for reading in query(path, "battery.soc", since=first)), default=0)
+            max((reading.time for reading in query(path, "battery.soc", since=_shown(START))), default=0)
             if path.exists()
             else 0
         )
