@@ -27,7 +27,7 @@ export interface Subject {
 export const POWERS: Subject = {
   name: "chartLabel",
   show: (value) => (value < -0.5 ? "−" : "") + power(value),
-  tick: (value, all) => amount(value / 1000, "kW", all.some((each) => each % 1000) ? 1 : 0),
+  tick: (value, all) => amount(value / 1000, "kW", all.some((each) => each % 100) ? 2 : all.some((each) => each % 1000) ? 1 : 0),
   range: (low, high) => {
     const [bottom, top] = [Math.min(0, low), Math.max(1000, high)]; // it holds nothing, and some room
     return [bottom < 0 ? Math.floor((bottom * 1.05) / 500) * 500 : 0, Math.ceil((top * 1.05) / 500) * 500];
