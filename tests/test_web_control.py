@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
 from ipaddress import ip_network
@@ -23,6 +24,7 @@ from rct_tools.modes import MODES, STEERED
 from rct_tools.objects import registry
 from rct_tools.parser import FrameParser
 from rct_tools.plan import Source, Steerable
+from rct_tools.reading import Reading
 from rct_tools.simulator import Faults, Simulator
 from rct_tools.times import SECOND
 from rct_tools.values import Value
@@ -141,6 +143,13 @@ def set_by_others(simulator: Simulator, name: str, value: Value) -> None:
 def record(folder: Path) -> list[dict[str, Any]]:
     path = folder / "writes.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+async def change(shown: Shown, **changes: Any) -> None:
+    """Give the collector another configuration, as SIGHUP does; ``changes`` are those of the first inverter."""
+    setup = shown.collector.setup
+    first, *others = setup.inverters
+    await shown.collector.change(replace(setup, inverters=(replace(first, **changes), *others)))
 
 
 # --- what is shown, and what is done --------------------------------------------------------------------------------
@@ -383,6 +392,55 @@ async def test_an_inverter_that_is_not_read_yet(shown: Shown, web: aiohttp.Clien
     shown.page.open([Source("shed", "UTC", {})])
     status, document = await post(web, f"{shown.url}/api/control/consider", mode="hold")
     assert (status, document["error"]) == (503, "shed: not read at the moment")
+
+
+async def test_what_was_shown_of_another_inverter_is_not_done(
+    shown: Shown, web: aiohttp.ClientSession, folder: Path
+) -> None:
+    token = (await considered(web, shown, object=MIN, value=0.2))["considered"]
+    async with Simulator(port=0, seed=5, latency=0.001, broadcast=False, speed=0, start=NOON) as other:
+        await change(shown, port=other.port)
+        await until(lambda: shown.collector.watched["roof"].client.connected)
+        status, document = await ordered(web, shown, token)
+        said = "the configuration has changed since that was shown; consider it anew"
+        assert (status, document) == (409, {"error": said})
+        assert (await ordered(web, shown, token))[0] == 409
+    assert record(folder) == []
+
+
+async def test_nobody_is_left_waiting_after_a_change(shown: Shown, web: aiohttp.ClientSession, folder: Path) -> None:
+    shown.simulator.faults = Faults(unwritten=1.0)
+    begun = (await considered(web, shown, object=MIN, value=0.2))["considered"]
+    waits = (await considered(web, shown, mode="hold"))["considered"]
+    for token in (begun, waits):
+        assert (await ordered(web, shown, token))[0] == 202
+    await until(lambda: bool(record(folder)))
+    await change(shown, steerable=replace(SOME, modes=("hold",)))
+    assert {order["considered"]: order["result"] for order in (await state(web, shown))["orders"]} == {
+        begun: "failed",
+        waits: "refused",
+    }
+
+
+async def test_a_mode_ends_with_a_change(shown: Shown, web: aiohttp.ClientSession) -> None:
+    before = settings(shown.simulator)
+    held = await done(web, shown, mode="hold")
+    charge = await done(web, shown, object="power_mng.soc_charge", value=0.1)
+    await change(shown, steerable=replace(SOME, modes=("charge",)))
+    ended, older = (await state(web, shown))["orders"]  # what was heard of last is the first
+    assert (ended["considered"], ended["result"]) == (held["considered"], "ended")
+    assert ended["text"].endswith("; all is as it was before")
+    assert older == charge
+    assert settings(shown.simulator)["power_mng.soc_strategy"] == before["power_mng.soc_strategy"]
+
+
+async def test_a_limit_that_is_no_limit(shown: Shown, web: aiohttp.ClientSession) -> None:
+    await shown.simulator.close()
+    await until(lambda: not shown.page.picture.is_up("roof"))  # so nothing is read meanwhile
+    for most in (float("inf"), float("nan"), -1.0, 0.0):
+        await shown.page.write([Reading(0, "roof", registry["p_rec_lim[0]"], most)])
+        power = (await state(web, shown))["modes"][1]["takes"]["power"]
+        assert (power["low"], power["high"]) == (None, None)
 
 
 async def test_another_program_has_a_mode(shown: Shown, web: aiohttp.ClientSession, folder: Path) -> None:
