@@ -288,7 +288,7 @@ def test_cancelled_all_is_put_back(tmp_path: Path) -> None:
             assert settings(simulator) == before
             assert house.shown(MODE.name) == "normal"
             assert house.outcomes[-1].result is Result.ENDED
-            assert house.outcomes[-1].text.endswith("; all is as it was before")
+            assert house.outcomes[-1].text.endswith("; the mode is over")
             assert left_on_disk(tmp_path) == []
 
     warp(main())

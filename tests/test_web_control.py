@@ -38,6 +38,7 @@ from showing import Shown, known, showing, until
 PASSWORD = "correct horse battery"
 NOON = datetime(2026, 6, 21, 12)  # noqa: DTZ001  # the clock on the wall
 MIN = "power_mng.soc_min"
+LIMIT = "p_rec_lim[1]"
 SOME = Steerable((MIN, "power_mng.soc_charge", "power_mng.soc_strategy"), ("hold", "charge"), 2 * 3600 * SECOND)
 ALL = Steerable(tuple(WRITABLE), tuple(MODES), 12 * 3600 * SECOND)
 OBJECTS = ["battery.soc", "inverter_sn", "p_rec_lim[0]", *WRITABLE]
@@ -217,6 +218,9 @@ async def test_hold_and_back(shown: Shown, web: aiohttp.ClientSession, folder: P
     status, refused = await post(web, f"{shown.url}/api/control/consider", object=MIN, value=0.2)
     assert status == 409
     assert "mode hold has changed power_mng.soc_min and will put it back" in refused["error"]
+    status, refused = await post(web, f"{shown.url}/api/control/consider", object="power_mng.soc_charge", value=0.1)
+    assert status == 409  # or the battery would be discharged, and never be as it was before
+    assert "has changed power_mng.soc_min, which changes with power_mng.soc_charge, and will" in refused["error"]
     other = await considered(web, shown, mode="charge", power=1500, soc=0.9)
     assert [(it["object"], it["new"]) for it in other["first"]] == [("power_mng.soc_strategy", 4), (MIN, before[MIN])]
     again = await considered(web, shown, mode="hold")
@@ -424,14 +428,16 @@ async def test_nobody_is_left_waiting_after_a_change(shown: Shown, web: aiohttp.
 
 async def test_a_mode_ends_with_a_change(shown: Shown, web: aiohttp.ClientSession) -> None:
     before = settings(shown.simulator)
+    await change(shown, steerable=replace(SOME, objects=(LIMIT,)))
+    await until(lambda: shown.collector.watched["roof"].client.connected)
     held = await done(web, shown, mode="hold")
-    charge = await done(web, shown, object="power_mng.soc_charge", value=0.1)
+    other = await done(web, shown, object=LIMIT, value=100)
     await change(shown, steerable=replace(SOME, modes=("charge",)))
     ended, older = (await state(web, shown))["orders"]  # what was heard of last is the first
     assert (ended["considered"], ended["result"]) == (held["considered"], "ended")
-    assert ended["text"].endswith("; all is as it was before")
-    assert older == charge
-    assert settings(shown.simulator)["power_mng.soc_strategy"] == before["power_mng.soc_strategy"]
+    assert ended["text"].endswith("; the mode is over")
+    assert older == other
+    assert settings(shown.simulator) == before | {LIMIT: 100}
 
 
 async def test_a_limit_that_is_no_limit(shown: Shown, web: aiohttp.ClientSession) -> None:

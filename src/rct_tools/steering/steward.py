@@ -249,7 +249,7 @@ class Steward:
             await self._put_back_late()
             raise asyncio.CancelledError
         if then is not None and isinstance(then.order.wish, Choose) and on is not None and on.restored is not None:
-            self._say(then, Result.DONE, f"mode {begin.mode} has ended; all is as it was before")
+            self._say(then, Result.DONE, f"mode {begin.mode} has ended; all is as it was before{_left(on)}")
             return None
         return then
 
@@ -352,7 +352,7 @@ class Steward:
         ends = {
             Result.REFUSED: "nothing was changed",
             Result.FAILED: "nobody knows whether it was done",
-            Result.ENDED: "all is as it was before" if self.mode == NORMAL else "not everything is put back yet",
+            Result.ENDED: "the mode is over" if self.mode == NORMAL else "not everything is put back yet",
         }
         for asked in list(self._open):
             self._say(asked, asked.end, f"the collector ends, or is to do something else; {ends[asked.end]}")
