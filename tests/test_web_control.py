@@ -28,7 +28,7 @@ from rct_tools.reading import Reading
 from rct_tools.simulator import Faults, Simulator
 from rct_tools.times import SECOND
 from rct_tools.values import Value
-from rct_tools.wayback import WayBacks
+from rct_tools.wayback import Change, WayBack, WayBacks
 from rct_tools.web.door import ReverseProxy
 from rct_tools.writable import WRITABLE
 
@@ -454,6 +454,26 @@ async def test_another_program_has_a_mode(shown: Shown, web: aiohttp.ClientSessi
         status, document = await post(web, f"{shown.url}/api/control/consider", mode="hold")
     assert status == 409
     assert document["error"] == "another program changes the mode of inverter SIM0000001 right now"
+
+
+async def test_what_is_being_put_back_is_no_other_program(
+    simulator: Simulator, web: aiohttp.ClientSession, folder: Path
+) -> None:
+    before = settings(simulator)[MIN]
+    set_by_others(simulator, MIN, 0.49)
+    left = Change(registry[MIN], before, 0.49)
+    WayBacks(folder).save(WayBack("SIM0000001", "", "hold", 4711, 0, None, (left,)))  # of one that is gone
+    simulator.faults = Faults(unwritten=1.0)
+    async with showing(simulator, plan=PLAN, password=PASSWORD, steerable=SOME) as shown:
+        async with web.post(f"{shown.url}/api/login", json={"password": PASSWORD}) as response:
+            assert response.status == 200
+        await until(lambda: bool(record(folder)))
+        document = await considered(web, shown, mode="hold")
+        assert [(it["object"], it["new"]) for it in document["first"]] == [(MIN, before)]
+        assert document["writes"][0]["old"] == before
+        simulator.faults = Faults()
+        await until(lambda: shown.collector.watched["roof"].steward.mode == "normal")  # type: ignore[union-attr]
+    assert settings(simulator)[MIN] == before
 
 
 async def test_a_folder_that_cannot_be_had(shown: Shown, web: aiohttp.ClientSession, folder: Path) -> None:

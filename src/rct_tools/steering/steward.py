@@ -79,7 +79,7 @@ class Steward:
         self._queue: asyncio.Queue[_Asked] = asyncio.Queue(MOST_WAITING)
         self._open: dict[_Asked, None] = {}  # whose end has not been told yet, in order
         self._settings = dict.fromkeys(SETTINGS, 0.0)
-        self._is_busy = False  # with a mode of its own
+        self._is_busy = False  # with a mode of its own, or with what is to be put back
         self._looks_at = self._shows_at = ticking()
         self._serial = ""  # of the inverter, once it has answered
         self._failures = 0  # to put back, in a row
@@ -294,6 +294,7 @@ class Steward:
             if self.mode == NORMAL and self._serial and not self._writer.way_backs.path(self._serial).exists():
                 return
             self._serial = await self._writer.serial()
+            self._is_busy = True
             restored = await put_back(self._writer)
         except NotNow as exc:  # of a program that is there
             self._say_once(logging.WARNING, str(exc))
@@ -316,6 +317,8 @@ class Steward:
                 logger.warning("%s: %s", self._client.peer, self.last)
             if restored is not None or self.mode != NORMAL:
                 self._show_normal(restored.written if restored else ())
+        finally:
+            self._is_busy = False
 
     async def _put_back_late(self) -> None:
         """Put back until it has worked, or this is cancelled once more; no order is taken any more."""
