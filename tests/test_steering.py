@@ -287,6 +287,8 @@ def test_cancelled_all_is_put_back(tmp_path: Path) -> None:
                 assert settings(simulator) != before
             assert settings(simulator) == before
             assert house.shown(MODE.name) == "normal"
+            assert house.outcomes[-1].result is Result.ENDED
+            assert house.outcomes[-1].text.endswith("; the mode is over")
             assert left_on_disk(tmp_path) == []
 
     warp(main())
@@ -419,7 +421,8 @@ def test_ended_while_nothing_can_be_put_back_it_begins_nothing_more(tmp_path: Pa
                 simulator.inverter.answer = answer  # type: ignore[method-assign]
                 await asyncio.wait([house.job], timeout=30)
                 assert house.job.cancelled()
-                assert "mode hold" not in {o.order for o in house.outcomes if o.result is not Result.ACCEPTED}
+                (hold,) = [o for o in house.outcomes if o.order == "mode hold" and o.result is not Result.ACCEPTED]
+                assert (hold.result, hold.text.endswith("; nothing was changed")) == (Result.REFUSED, True)
                 assert settings(simulator) == before
                 assert left_on_disk(tmp_path) == []
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
 from ipaddress import ip_network
@@ -23,10 +24,11 @@ from rct_tools.modes import MODES, STEERED
 from rct_tools.objects import registry
 from rct_tools.parser import FrameParser
 from rct_tools.plan import Source, Steerable
+from rct_tools.reading import Reading
 from rct_tools.simulator import Faults, Simulator
 from rct_tools.times import SECOND
 from rct_tools.values import Value
-from rct_tools.wayback import WayBacks
+from rct_tools.wayback import Change, WayBack, WayBacks
 from rct_tools.web.door import ReverseProxy
 from rct_tools.writable import WRITABLE
 
@@ -36,6 +38,7 @@ from showing import Shown, known, showing, until
 PASSWORD = "correct horse battery"
 NOON = datetime(2026, 6, 21, 12)  # noqa: DTZ001  # the clock on the wall
 MIN = "power_mng.soc_min"
+LIMIT = "p_rec_lim[1]"
 SOME = Steerable((MIN, "power_mng.soc_charge", "power_mng.soc_strategy"), ("hold", "charge"), 2 * 3600 * SECOND)
 ALL = Steerable(tuple(WRITABLE), tuple(MODES), 12 * 3600 * SECOND)
 OBJECTS = ["battery.soc", "inverter_sn", "p_rec_lim[0]", *WRITABLE]
@@ -143,6 +146,13 @@ def record(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+async def change(shown: Shown, **changes: Any) -> None:
+    """Give the collector another configuration, as SIGHUP does; ``changes`` are those of the first inverter."""
+    setup = shown.collector.setup
+    first, *others = setup.inverters
+    await shown.collector.change(replace(setup, inverters=(replace(first, **changes), *others)))
+
+
 # --- what is shown, and what is done --------------------------------------------------------------------------------
 
 
@@ -208,6 +218,9 @@ async def test_hold_and_back(shown: Shown, web: aiohttp.ClientSession, folder: P
     status, refused = await post(web, f"{shown.url}/api/control/consider", object=MIN, value=0.2)
     assert status == 409
     assert "mode hold has changed power_mng.soc_min and will put it back" in refused["error"]
+    status, refused = await post(web, f"{shown.url}/api/control/consider", object="power_mng.soc_charge", value=0.1)
+    assert status == 409  # or the battery would be discharged, and never be as it was before
+    assert "has changed power_mng.soc_min, which changes with power_mng.soc_charge, and will" in refused["error"]
     other = await considered(web, shown, mode="charge", power=1500, soc=0.9)
     assert [(it["object"], it["new"]) for it in other["first"]] == [("power_mng.soc_strategy", 4), (MIN, before[MIN])]
     again = await considered(web, shown, mode="hold")
@@ -385,11 +398,82 @@ async def test_an_inverter_that_is_not_read_yet(shown: Shown, web: aiohttp.Clien
     assert (status, document["error"]) == (503, "shed: not read at the moment")
 
 
+async def test_what_was_shown_of_another_inverter_is_not_done(
+    shown: Shown, web: aiohttp.ClientSession, folder: Path
+) -> None:
+    token = (await considered(web, shown, object=MIN, value=0.2))["considered"]
+    async with Simulator(port=0, seed=5, latency=0.001, broadcast=False, speed=0, start=NOON) as other:
+        await change(shown, port=other.port)
+        await until(lambda: shown.collector.watched["roof"].client.connected)
+        status, document = await ordered(web, shown, token)
+        said = "the configuration has changed since that was shown; consider it anew"
+        assert (status, document) == (409, {"error": said})
+        assert (await ordered(web, shown, token))[0] == 409
+    assert record(folder) == []
+
+
+async def test_nobody_is_left_waiting_after_a_change(shown: Shown, web: aiohttp.ClientSession, folder: Path) -> None:
+    shown.simulator.faults = Faults(unwritten=1.0)
+    begun = (await considered(web, shown, object=MIN, value=0.2))["considered"]
+    waits = (await considered(web, shown, mode="hold"))["considered"]
+    for token in (begun, waits):
+        assert (await ordered(web, shown, token))[0] == 202
+    await until(lambda: bool(record(folder)))
+    await change(shown, steerable=replace(SOME, modes=("hold",)))
+    assert {order["considered"]: order["result"] for order in (await state(web, shown))["orders"]} == {
+        begun: "failed",
+        waits: "refused",
+    }
+
+
+async def test_a_mode_ends_with_a_change(shown: Shown, web: aiohttp.ClientSession) -> None:
+    before = settings(shown.simulator)
+    await change(shown, steerable=replace(SOME, objects=(LIMIT,)))
+    await until(lambda: shown.collector.watched["roof"].client.connected)
+    held = await done(web, shown, mode="hold")
+    other = await done(web, shown, object=LIMIT, value=100)
+    await change(shown, steerable=replace(SOME, modes=("charge",)))
+    ended, older = (await state(web, shown))["orders"]  # what was heard of last is the first
+    assert (ended["considered"], ended["result"]) == (held["considered"], "ended")
+    assert ended["text"].endswith("; the mode is over")
+    assert older == other
+    assert settings(shown.simulator) == before | {LIMIT: 100}
+
+
+async def test_a_limit_that_is_no_limit(shown: Shown, web: aiohttp.ClientSession) -> None:
+    await shown.simulator.close()
+    await until(lambda: not shown.page.picture.is_up("roof"))  # so nothing is read meanwhile
+    for most in (float("inf"), float("nan"), -1.0, 0.0):
+        await shown.page.write([Reading(0, "roof", registry["p_rec_lim[0]"], most)])
+        power = (await state(web, shown))["modes"][1]["takes"]["power"]
+        assert (power["low"], power["high"]) == (None, None)
+
+
 async def test_another_program_has_a_mode(shown: Shown, web: aiohttp.ClientSession, folder: Path) -> None:
     with WayBacks(folder).locked("SIM0000001"):
         status, document = await post(web, f"{shown.url}/api/control/consider", mode="hold")
     assert status == 409
     assert document["error"] == "another program changes the mode of inverter SIM0000001 right now"
+
+
+async def test_what_is_being_put_back_is_no_other_program(
+    simulator: Simulator, web: aiohttp.ClientSession, folder: Path
+) -> None:
+    before = settings(simulator)[MIN]
+    set_by_others(simulator, MIN, 0.49)
+    left = Change(registry[MIN], before, 0.49)
+    WayBacks(folder).save(WayBack("SIM0000001", "", "hold", 4711, 0, None, (left,)))  # of one that is gone
+    simulator.faults = Faults(unwritten=1.0)
+    async with showing(simulator, plan=PLAN, password=PASSWORD, steerable=SOME) as shown:
+        async with web.post(f"{shown.url}/api/login", json={"password": PASSWORD}) as response:
+            assert response.status == 200
+        await until(lambda: bool(record(folder)))
+        document = await considered(web, shown, mode="hold")
+        assert [(it["object"], it["new"]) for it in document["first"]] == [(MIN, before)]
+        assert document["writes"][0]["old"] == before
+        simulator.faults = Faults()
+        await until(lambda: shown.collector.watched["roof"].steward.mode == "normal")  # type: ignore[union-attr]
+    assert settings(simulator)[MIN] == before
 
 
 async def test_a_folder_that_cannot_be_had(shown: Shown, web: aiohttp.ClientSession, folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 
 from rct_tools.modes import MODES
 from rct_tools.objects import registry
@@ -197,6 +197,25 @@ async def test_by_keys_alone(shown: Shown, browser: Browser) -> None:
         await page.wait_for_selector(".ask .said.good")
         assert settings(shown)[MIN] == pytest.approx(0.3)
         assert await page.evaluate("() => document.activeElement.getAttribute('role')") == "status"
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_an_order_whose_answer_is_lost(shown: Shown, browser: Browser, arrives: bool) -> None:
+    async def lose(route: Route) -> None:
+        if arrives:
+            await route.fetch()
+        await route.abort()
+
+    async with opened(browser, f"{shown.url}/control") as (page, _):
+        await entered(page)
+        await page.route("**/api/control/order", lose)
+        hold = page.locator("form.ask[aria-label=Hold]")
+        await hold.get_by_role("button", name="Show what would happen").click()
+        await hold.get_by_role("button", name="Do it").click()
+        await hold.locator(".said.good" if arrives else ".said.bad").wait_for()
+        said = await hold.get_by_role("status").inner_text()
+        assert said.startswith("Done, and read back" if arrives else "Nobody knows what came of this")
+    assert (settings(shown)[MIN] == pytest.approx(0.49)) == arrives
 
 
 async def test_away_nothing_can_be_ordered(shown: Shown, browser: Browser) -> None:

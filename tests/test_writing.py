@@ -254,6 +254,10 @@ def test_what_a_mode_holds_is_left_to_it(tmp_path: Path) -> None:
             it.writer.way_backs.save(WayBack("SIM0000008", "", "hold", 1, it.now, None, (change,)))
             with pytest.raises(NotNow, match=r"mode hold has changed power_mng.soc_min"):
                 await it.writer.write(LEAST, 0.2)
+            with pytest.raises(
+                NotNow, match=r"has changed power_mng.soc_min, which changes with power_mng.soc_charge,"
+            ):
+                await it.writer.write("power_mng.soc_charge", 0.1)
             assert not it.writes
             assert (await it.writer.write("power_mng.soc_max", 0.9)).tries == 1
 

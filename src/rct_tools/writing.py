@@ -164,14 +164,16 @@ class Writer:
         return await self.carry_out(await self.foresee(name, value, force_state=force_state))
 
     async def foresee(self, name: str, value: object, *, force_state: bool = False) -> Intent:
-        """Return what ``write`` would do. Raises as ``consider``, NotNow also when a mode holds the object."""
+        """Return what ``write`` would do. Raises as ``consider``, NotNow also when a mode holds what it changes."""
         intent = await self.consider(name, value, force_state=force_state)
         way_back = self.way_backs.load(intent.inverter)
-        if way_back and way_back.changes_object(intent.object):
-            raise NotNow(
-                f"{self.client.peer}: mode {way_back.mode} has changed {intent.object.name} and will put it back; "
-                "end the mode before (`rct mode normal`)"
-            )
+        for info in (intent.object, *map(registry.__getitem__, intent.writable.changes)):
+            if way_back and way_back.changes_object(info):
+                what = info.name if info == intent.object else f"{info.name}, which changes with {name},"
+                raise NotNow(
+                    f"{self.client.peer}: mode {way_back.mode} has changed {what} and will put it back; "
+                    "end the mode before (`rct mode normal`)"
+                )
         return intent
 
     async def carry_out(self, intent: Intent, *, limited: bool = True) -> Written:

@@ -38,12 +38,13 @@ _PAUSE: Final = 1.0  # seconds between them when it is to end
 _MINUTE: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Asked:
     """An order that waits or is carried out, and who hears of it."""
 
     order: Order
     tell: Tell
+    end: Result = Result.REFUSED  # what it comes to when nothing more is done
 
 
 class Steward:
@@ -76,8 +77,9 @@ class Steward:
         self._clock = clock
         self._ticking = ticking
         self._queue: asyncio.Queue[_Asked] = asyncio.Queue(MOST_WAITING)
+        self._open: dict[_Asked, None] = {}  # whose end has not been told yet, in order
         self._settings = dict.fromkeys(SETTINGS, 0.0)
-        self._is_busy = False  # with a mode of its own
+        self._is_busy = False  # with a mode of its own, or with what is to be put back
         self._looks_at = self._shows_at = ticking()
         self._serial = ""  # of the inverter, once it has answered
         self._failures = 0  # to put back, in a row
@@ -95,7 +97,9 @@ class Steward:
                 return
             if not self._client.connected:
                 raise NotNow(f"{self._client.peer}: is away; nothing is kept for later")
-            self._queue.put_nowait(_Asked(order, tell))
+            asked = _Asked(order, tell)
+            self._queue.put_nowait(asked)
+            self._open[asked] = None
         except asyncio.QueueFull:
             self._say(_Asked(order, tell), Result.REFUSED, f"{MOST_WAITING} orders wait already")
         except (WriteRefused, NotNow) as exc:
@@ -145,8 +149,17 @@ class Steward:
         return Begin(mode, power if "power" in takes else None, soc if "soc" in takes else None, seconds)
 
     async def run(self) -> None:
-        """Do what is ordered until cancelled; then put back what was before a mode, until cancelled once more."""
+        """Do what is ordered until cancelled; then put back what was before a mode, until cancelled once more.
+
+        Nobody is left waiting: at the end, what has no outcome yet gets one.
+        """
         self._show()
+        try:
+            await self._serve()
+        finally:
+            self._say_ends()
+
+    async def _serve(self) -> None:
         asked: _Asked | None = None
         while True:
             if asked is None:
@@ -236,7 +249,7 @@ class Steward:
             await self._put_back_late()
             raise asyncio.CancelledError
         if then is not None and isinstance(then.order.wish, Choose) and on is not None and on.restored is not None:
-            self._say(then, Result.DONE, f"mode {begin.mode} has ended; all is as it was before")
+            self._say(then, Result.DONE, f"mode {begin.mode} has ended; all is as it was before{_left(on)}")
             return None
         return then
 
@@ -262,8 +275,8 @@ class Steward:
         return None
 
     def _writer_for(self, asked: _Asked) -> Writer:
-        """Return what writes in the name of who asked, and only while that is fresh."""
-        order = asked.order
+        """Begin with an order: return what writes in the name of who asked, and only while that is fresh."""
+        order, asked.end = asked.order, Result.FAILED
         mode = f" {order.wish}" if isinstance(order.wish, Begin) else ""
         return replace(self._writer, who=f"rct collect{mode}, {order.who}", expires=order.time + TOO_OLD)
 
@@ -281,6 +294,7 @@ class Steward:
             if self.mode == NORMAL and self._serial and not self._writer.way_backs.path(self._serial).exists():
                 return
             self._serial = await self._writer.serial()
+            self._is_busy = True
             restored = await put_back(self._writer)
         except NotNow as exc:  # of a program that is there
             self._say_once(logging.WARNING, str(exc))
@@ -303,6 +317,8 @@ class Steward:
                 logger.warning("%s: %s", self._client.peer, self.last)
             if restored is not None or self.mode != NORMAL:
                 self._show_normal(restored.written if restored else ())
+        finally:
+            self._is_busy = False
 
     async def _put_back_late(self) -> None:
         """Put back until it has worked, or this is cancelled once more; no order is taken any more."""
@@ -324,12 +340,25 @@ class Steward:
 
     def _say(self, asked: _Asked, result: Result, text: str) -> None:
         """Tell what has become of an order: to who gave it, to the log, and as a reading."""
+        if result is Result.DONE and isinstance(asked.order.wish, Begin):
+            asked.end = Result.ENDED
+        else:
+            self._open.pop(asked, None)
         outcome = self._outcome(asked.order, result, text.removeprefix(f"{self._client.peer}: "))
         level = logging.INFO if result is Result.REFUSED else logging.WARNING
         logger.log(level, "%s: %s, by %s: %s: %s", self._client.peer, outcome.order, outcome.who, result, outcome.text)
         self.last = f"{outcome.order}: {result}: {outcome.text}"
         self._show()
         asked.tell(outcome)
+
+    def _say_ends(self) -> None:
+        ends = {
+            Result.REFUSED: "nothing was changed",
+            Result.FAILED: "nobody knows whether it was done",
+            Result.ENDED: "the mode is over" if self.mode == NORMAL else "not everything is put back yet",
+        }
+        for asked in list(self._open):
+            self._say(asked, asked.end, f"the collector ends, or is to do something else; {ends[asked.end]}")
 
     def _outcome(self, order: Order, result: Result, text: str) -> Outcome:
         return Outcome(order.inverter, str(order.wish), order.who, result, text, self._clock())

@@ -6,6 +6,7 @@ An order names what was considered before: nothing is done that nobody was shown
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from collections import OrderedDict
@@ -86,6 +87,7 @@ class _Shown(NamedTuple):
     """What somebody was shown, and may order."""
 
     inverter: str
+    steward: Steward  # who has said so: another may have another inverter
     foreseen: Foreseen
     until: float  # of the loop's clock
 
@@ -145,7 +147,7 @@ class Control:
         finally:
             self._considering -= 1
         token = secrets.token_urlsafe(16)
-        self._shown[token] = _Shown(name, foreseen, asyncio.get_running_loop().time() + GOOD)
+        self._shown[token] = _Shown(name, steward, foreseen, asyncio.get_running_loop().time() + GOOD)
         while len(self._shown) > MOST_SHOWN:
             self._shown.popitem(last=False)
         return answer({"inverter": name, "considered": token, "good": GOOD, **_foreseen(foreseen)})
@@ -158,6 +160,8 @@ class Control:
         if shown is None or shown.until <= asyncio.get_running_loop().time():
             return error(409, "nothing like this was considered of late, or it was ordered already; consider it anew")
         steward = self._steward(shown.inverter)
+        if steward is not shown.steward:
+            return error(409, "the configuration has changed since that was shown; consider it anew")
         foreseen = shown.foreseen
         order = Order(shown.inverter, foreseen.wish, self._who(request), time.time_ns(), foreseen.agreed)
         steward.take(order, partial(self._tell, token))
@@ -169,6 +173,7 @@ class Control:
     def _tell(self, token: str, outcome: Outcome) -> None:
         orders = self._orders.setdefault(outcome.inverter, OrderedDict())
         orders[token] = outcome
+        orders.move_to_end(token)  # what was told last is the newest
         while len(orders) > MOST_ORDERS:
             orders.popitem(last=False)
 
@@ -219,7 +224,7 @@ class Control:
     def _range(self, inverter: str, writable: Writable, *, taken: str = "") -> dict[str, Any]:
         """Return what an object may be set to, as far as that is known; null is what is not."""
         most = self._value(inverter, writable.limit) if writable.limit else None
-        known = writable.within(most) if isinstance(most, float) else writable
+        known = writable.within(most) if isinstance(most, float) and 0 < most < math.inf else writable
         is_number = known.low < known.high and not known.limit
         return _about(writable.info) | {
             "type": writable.info.data_type.name,

@@ -12,8 +12,8 @@ export interface Place {
   inverter: string;
   zone: () => string;
   now: () => number; // UTC, milliseconds
-  /** Something was ordered; `told` is to hear what comes of it. */
-  ordered: (token: string, told: (outcome: Outcome) => void) => void;
+  /** Something was ordered; `told` is to hear what comes of it, or null when the server knows nothing of it. */
+  ordered: (token: string, told: (outcome: Outcome | null) => void) => void;
   fail: (error: unknown) => void;
 }
 
@@ -41,8 +41,17 @@ export class Said {
     this.put("waits", text("asking"));
   }
 
+  /** The answer to an order was lost: it may be done all the same. */
+  lose(): void {
+    this.put("waits", text("lost"));
+  }
+
   /** Tell what became of an order; "accepted" is not "done". */
-  tell(outcome: Outcome): void {
+  tell(outcome: Outcome | null): void {
+    if (outcome === null) {
+      this.put("bad", text("orderUnknown"));
+      return;
+    }
     const { said, look } = RESULTS[outcome.result];
     this.put(look, text(said), outcome.result === "accepted" ? "" : outcome.text);
   }
@@ -63,10 +72,14 @@ export async function order(place: Place, said: Said, foreseen: Foreseen): Promi
   try {
     const outcome = await post<Outcome>("/api/control/order", { considered: foreseen.considered });
     said.tell(outcome);
-    place.ordered(outcome.considered, (news) => said.tell(news));
   } catch (error) {
-    refuse(place, said, error);
+    if (error instanceof Failed) {
+      refuse(place, said, error);
+      return;
+    }
+    said.lose();
   }
+  place.ordered(foreseen.considered, (news) => said.tell(news));
 }
 
 export async function consider(place: Place, said: Said, wish: Wish): Promise<Foreseen | undefined> {

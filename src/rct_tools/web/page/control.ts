@@ -27,7 +27,7 @@ export function makeControl(context: Context): View {
   const body = h("div", { class: "control", "aria-busy": true });
   const steering = h("fieldset", {});
   const values = new Map<string, HTMLElement>(); // of the objects that may be set
-  const waiting = new Map<string, (outcome: Outcome) => void>();
+  const waiting = new Map<string, { told: (outcome: Outcome | null) => void; since: number }>();
   const heard = new Map<string, Outcome["result"]>();
   let offered = ""; // what the forms were made for
   let news = "";
@@ -40,7 +40,7 @@ export function makeControl(context: Context): View {
     now: context.now,
     fail: context.fail,
     ordered: (token, told) => {
-      waiting.set(token, told);
+      waiting.set(token, { told, since: performance.now() });
       void look();
     },
   };
@@ -69,11 +69,16 @@ export function makeControl(context: Context): View {
       if (cell) cell.replaceChildren(range.now ? held(range, range.now.value) : NOTHING);
     }
     for (const outcome of state.orders) {
-      const told = waiting.get(outcome.considered);
-      if (!told || heard.get(outcome.considered) === outcome.result) continue;
+      const order = waiting.get(outcome.considered);
+      if (!order || heard.get(outcome.considered) === outcome.result) continue;
       heard.set(outcome.considered, outcome.result);
-      told(outcome);
+      order.told(outcome);
       if (outcome.result !== "accepted" && outcome.result !== "done") waiting.delete(outcome.considered);
+    }
+    for (const [token, order] of waiting) {
+      if (order.since > looked || state.orders.some((outcome) => outcome.considered === token)) continue;
+      waiting.delete(token); // it never came, or the collector is another
+      if (heard.get(token) !== "done") order.told(null);
     }
     drawOrders(state);
     body.removeAttribute("aria-busy");
