@@ -8,6 +8,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ from rct_tools.errors import ConfigError, SinkError
 from rct_tools.objects import registry
 from rct_tools.reading import Reading
 from rct_tools.simulator.inverter import Inverter
-from rct_tools.sinks.hours import Sum
+from rct_tools.sinks.hours import Sum, sums
 from rct_tools.sinks.sqlite import SqliteSink
 from rct_tools.times import SECOND
 from rct_tools.values import Value
@@ -52,6 +53,30 @@ async def test_curves_are_means_and_gaps_stay_gaps(tmp_path: Path) -> None:
     curves = store.curves("roof", [soc, "battery.voltage"], NOON, NOON + 7 * MINUTE, MINUTE)
     assert curves == {soc: ("ratio", [0.5, 0.5, None, None, None, 0.25, None])}
     assert store.curves("barn", [soc], NOON, NOON + MINUTE, MINUTE) == {}
+
+
+async def test_an_answer_is_of_one_moment(tmp_path: Path) -> None:
+    """A question takes several looks at the file: what is written between them belongs to none of them."""
+    path = tmp_path / "r.db"
+    hour = 60 * MINUTE
+    sink = SqliteSink(path)
+    soc = registry["battery.soc"]
+    await sink.write([Reading(NOON + n * MINUTE, "roof", soc, 0.5) for n in range(60)])
+    await sink.write([Reading(NOON + hour, "roof", soc, 0.5)])
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, Store(path).open() as database:
+        before = sums(database, 1, NOON, NOON + 2 * hour, hour)
+        looks = []
+
+        def write(statement: str) -> None:
+            if "stale" in statement:  # the hour is taken to be summed, or not; now it is the other way round
+                looks.append(statement)
+                other.execute("INSERT INTO reading VALUES (1, ?, 1.0, 0)", (NOON + len(looks),))
+
+        database.set_trace_callback(write)
+        assert sums(database, 1, NOON, NOON + 2 * hour, hour) == before
+        assert len(looks) == 2
+        assert before[NOON // hour].count == 60
+    await sink.close()
 
 
 async def test_texts_are_no_curve(tmp_path: Path) -> None:
