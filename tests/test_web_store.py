@@ -142,6 +142,32 @@ async def test_midnight_of_the_inverter_is_not_ours(tmp_path: Path) -> None:
     assert (second.energies.used, second.is_whole) == (30.0, False)
 
 
+LATE = [  # by minutes after midnight, what the counter showed; what is known of the new day then
+    ([(-1, 9000.0), (3, 9005.0)], None),  # still of the day before
+    ([(-1, 9000.0), (3, 9000.0)], None),
+    ([(3, 9005.0)], None),  # who knows
+    ([(-1, 9000.0), (3, 9005.0), (6, 1.0)], 1.0),
+    ([(-1, 9000.0), (3, 3.0)], 3.0),
+    ([(-3, 9000.0), (-1, 1.0), (3, 3.0)], 3.0),
+    ([(-1, 0.0), (3, 0.0)], 0.0),
+    ([(-1, -9000.0), (3, -9005.0)], None),
+    ([(-1, -9000.0), (3, -5.0)], -5.0),
+    ([(-1, 9000.0), (10, 9005.0)], 9005.0),  # so late it is not
+]
+
+
+@pytest.mark.parametrize("by", ["day", "month"])
+@pytest.mark.parametrize(("rows", "known"), LATE)
+async def test_what_the_day_before_came_to_is_not_of_the_new_one(
+    tmp_path: Path, by: str, rows: list[tuple[int, float]], known: float | None
+) -> None:
+    begin = at(2026, 7, 1)
+    readings = [(begin + minute * MINUTE, f"energy.e_load_{by}", value) for minute, value in rows]
+    store = await write(tmp_path / "r.db", readings)
+    (slot,) = store.energies("roof", by, begin, begin + 1, BERLIN, begin + 10 * MINUTE)
+    assert slot.energies.used == known
+
+
 async def test_what_is_not_known_is_not_made_up(tmp_path: Path) -> None:
     store = await write(tmp_path / "r.db", [(NOON, "energy.e_load_day", 5.0), (NOON, "energy.e_dc_day[0]", 7.0)])
     (slot,) = store.energies("roof", "day", NOON, NOON + 1, BERLIN, NOON)
@@ -176,6 +202,8 @@ GROWN = [  # minutes before or after the beginning of a day, what the counter sh
     ([(-1, 100.0), (60, 3.0)], None),  # it began anew
     ([(-1, 100.0), (60, math.nan)], None),
     ([(-1, 100.0)], None),
+    ([(0, 100.0)], None),  # that it was not read any more does not mean that nothing went in
+    ([(29, 100.0)], None),
     ([], None),
 ]
 
