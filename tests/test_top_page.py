@@ -489,8 +489,15 @@ def test_addresses_of_pages(url: str, peer: str) -> None:
     assert Page(url).peer == peer
 
 
+async def letter_by_letter(response: web.StreamResponse) -> None:
+    while True:
+        await response.write(b" ")
+        await asyncio.sleep(1)
+
+
 TROUBLE: list[tuple[tuple[Any, ...], str]] = [  # what is said live, what is said of it
     ((message(house=value(1.0)),), "says nothing"),
+    ((message(house=value(1.0)), letter_by_letter), "says nothing"),
     ((message(house=value(1.0)), b"data: {\n\n"), "is no page of RCT Tools: "),
     ((message(house=value(1.0)), {"inverters": {}}), "does not have roof any more"),
     ((message(house=value(1.0)), b"x" * 9_000_000), "an event without an end"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -175,15 +176,20 @@ class Page:
         """Yield what it knows: first all, then what is new; nothing new, too. Ends, or raises LinkError, as it ends."""
         import aiohttp
 
+        monotonic = asyncio.get_running_loop().time
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=SILENCE)
         async with self._asked("GET", "live", timeout=timeout) as response:
             if response.status != HTTPStatus.OK or response.content_type != "text/event-stream":
                 raise LinkError(f"{self.url}: {await self._said(response)}")
-            waiting = b""
+            waiting, heard = b"", monotonic()
             async for data in response.content.iter_any():
                 *events, waiting = (waiting + data).split(b"\n\n")
                 for event in events:
                     yield self._read(b"".join(line.removeprefix(b"data:") for line in event.splitlines()), Now)
+                if events:
+                    heard = monotonic()
+                elif monotonic() - heard > SILENCE:  # letter by letter
+                    raise LinkError(f"{self.url}: says nothing")
                 if len(waiting) > _MOST:
                     raise LinkError(f"{self.url}: an event without an end")
 
