@@ -131,8 +131,9 @@ async def test_answers_come_from_the_sums(tmp_path: Path) -> None:
             database.execute(f"DROP TRIGGER {trigger}")
         database.execute("UPDATE hourly SET total = 99")
         assert sums(database, 1, NOON, NOON + HOUR, HOUR)[NOON // HOUR].total == 3.0  # nothing of ours: not trusted
+    await write(path, [soc(600)])
     with opened(path) as database:
-        hours.prepare(database)
+        database.execute("UPDATE hourly SET total = 99")
         found = sums(database, 1, NOON + 30 * MINUTE, NOON + 150 * MINUTE, EVER)
         assert found == {0: Sum(3 + 6 + 3, 1.5 + 99 + 1.5, 0.5, 0.5)}
         database.execute("INSERT INTO stale VALUES (1, ?)", (NOON // HOUR + 1,))
@@ -214,6 +215,23 @@ async def test_clock_that_was_wrong(tmp_path: Path) -> None:
     with opened(path) as database:
         assert as_tuples(sums(database, 1, NOON, NOON + 5 * HOUR, HOUR)) == truth(database, NOON, NOON + 5 * HOUR, HOUR)
         assert column(database, "SELECT count(*) FROM hourly") == [3]  # those that are over
+
+
+async def test_what_changed_while_there_were_no_triggers_is_summed_anew(tmp_path: Path) -> None:
+    """As when a program takes them away to load faster, and they are made again at the next start."""
+    path = tmp_path / "r.db"
+    await write(path, [soc(n) for n in range(0, 600, 10)], [soc(600)])
+    with opened(path) as database:
+        assert column(database, "SELECT count(*) FROM hourly") == [10]
+        for trigger in column(database, "SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
+            database.execute(f"DROP TRIGGER {trigger}")
+        database.execute("UPDATE reading SET value = 0.75")
+        database.execute("DELETE FROM reading WHERE time < ?", (NOON + 3 * HOUR,))
+    await write(path, [soc(601)])
+    with opened(path) as database:
+        found = sums(database, 1, NOON, NOON + 11 * HOUR, HOUR)
+        assert as_tuples(found) == truth(database, NOON, NOON + 11 * HOUR, HOUR)
+        assert column(database, "SELECT count(*) FROM hourly") == [7]
 
 
 # --- trouble --------------------------------------------------------------------------------------------------------

@@ -314,6 +314,7 @@ ODD: dict[str, Any] = {
     "battery": value(True, POWERS["battery"]),
     "grid": value(500.0, age=None),
     "no.such.object": value(1.0),
+    "battery.voltage": value(10**400, "battery.voltage"),
     "battery.cells[0]": value([1, 2], "battery.cells[0]"),
 }
 
@@ -324,7 +325,44 @@ async def test_what_is_odd_is_not_known() -> None:
         powers = seen(source).health.powers
         assert (powers.house, powers.sun_a, powers.sun_b, powers.battery, powers.grid) == (None,) * 5
         assert source.newest("no.such.object") is None
+        assert source.newest("battery.voltage") is None
         assert source.newest("battery.cells[0]") is None
+
+
+EVENT = {
+    "begin": 0,
+    "end": None,
+    "sure": True,
+    "type": 3,
+    "name": "x\x1b[2J",
+    "object": None,
+    "unit": "",
+    "raw": [0, 0, 0],
+}
+LIES: list[tuple[str, Any]] = [  # what no screen could show
+    ("events", {"events": [EVENT | {"begin": 2**60}]}),
+    ("events", {"events": [EVENT | {"end": 2**70}]}),
+    ("events", {"events": [EVENT | {"raw": [0, 2**40, 0]}]}),
+    ("curves", {"begin": 2**60, "step": 60, "curves": {POWERS["house"]: {"values": [1.0]}}}),
+    ("curves", {"begin": 60, "step": 2**60, "curves": {POWERS["house"]: {"values": [1.0]}}}),
+    ("curves", {"begin": 60, "step": 60, "curves": {POWERS["house"]: {"values": [1e308]}}}),
+    ("curves", {"begin": 60, "step": 60, "curves": {POWERS["house"]: {"values": [1.0] * 3001}}}),
+]
+
+
+@pytest.mark.parametrize(("what", "answer"), LIES)
+async def test_what_cannot_be_true_is_one_line(what: str, answer: Any) -> None:
+    async with scripted(message(), **{what: answer}) as url, watching(url) as source:
+        with pytest.raises(LinkError, match=r"is no page of RCT Tools: "):
+            await (source.events(5) if what == "events" else source.today())
+
+
+async def test_nothing_that_is_told_steers_the_terminal() -> None:
+    told = message() | {"inverters": {"\x1b[2J": message()["inverters"]["roof"]}}
+    async with scripted(told, now=told, events={"events": [EVENT]}) as url, watching(url) as source:
+        (event,) = await source.events(5)
+        assert event.name == "x\ufffd[2J"
+        assert source.title.startswith("\ufffd[2J at ")
 
 
 async def test_what_is_not_there_gives_nothing_and_is_not_unknown() -> None:
@@ -391,6 +429,10 @@ NO_PAGE: list[tuple[str, Any, str]] = [  # what it is asked, what it answers, wh
     ("now", {"inverters": {}}, r"has no inverter yet"),
     ("now", message() | {"inverters": {"roof": {}}}, r"Object missing required field `up`"),
     ("now", message(house=value(1.0, age=-1)), r"Expected `int` >= 0"),
+    ("now", message(house=value(1.0, age=2**42)), r"Expected `int` <= "),
+    ("now", web.Response(text='{"inverters": ' + "[" * 100_000), r"is no page of RCT Tools: "),
+    ("now", web.Response(text='{"inverters": {"x": ' + '{"objects": {"y": {"value": ' + "[" * 100_000), r"no page"),
+    ("now", {"inverters": dict.fromkeys(("\x1b[2J", "barn"), message()["inverters"]["roof"])}, r": \ufffd\[2J, barn$"),
     ("now", {"inverters": {"roof": message()["inverters"]["roof"] | {"zone": "Mars"}}}, r"'Mars' is no time zone"),
 ]  # fmt: skip
 
@@ -447,8 +489,15 @@ def test_addresses_of_pages(url: str, peer: str) -> None:
     assert Page(url).peer == peer
 
 
+async def letter_by_letter(response: web.StreamResponse) -> None:
+    while True:
+        await response.write(b" ")
+        await asyncio.sleep(1)
+
+
 TROUBLE: list[tuple[tuple[Any, ...], str]] = [  # what is said live, what is said of it
     ((message(house=value(1.0)),), "says nothing"),
+    ((message(house=value(1.0)), letter_by_letter), "says nothing"),
     ((message(house=value(1.0)), b"data: {\n\n"), "is no page of RCT Tools: "),
     ((message(house=value(1.0)), {"inverters": {}}), "does not have roof any more"),
     ((message(house=value(1.0)), b"x" * 9_000_000), "an event without an end"),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import csv
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.inverter import Inverter
@@ -163,6 +163,69 @@ async def test_days_to_come_lead_nowhere(shown: Shown, browser: Browser) -> None
         await ready(page)
         hrefs = await page.eval_on_selector_all("a.slot", "all => all.map(each => each.getAttribute('href'))")
         assert {date.fromisoformat(href[-10:]).month for href in hrefs} == set(range(1, TODAY.month + 1))
+
+
+async def changed(page: Page, path: str, change: Callable[[Any], None]) -> None:
+    """Have the page get an answer other than it is."""
+
+    async def handle(route: Route) -> None:
+        response = await route.fetch()
+        document = await response.json()
+        change(document)
+        await route.fulfill(json=document)
+
+    await page.route(f"**{path}?*", handle)
+
+
+async def test_what_is_not_known_is_not_drawn_as_nothing(shown: Shown, browser: Browser) -> None:
+    """What was fed in is not known: so it is not known either what of all was used here."""
+
+    def change(document: Any) -> None:
+        for slot in document["slots"]:
+            slot["fed_in"] = None
+
+    async with opened(browser, "about:blank") as (page, _):
+        await changed(page, "/api/energies", change)
+        await page.goto(f"{shown.url}/month?date={YESTERDAY}")
+        await ready(page)
+        bar = page.locator(f"a.slot[href*='date={YESTERDAY}']").first
+        assert await bar.locator(".bar.own").count() == 0
+        assert await bar.locator(".bar.house").count() == 1
+        label = await bar.get_attribute("aria-label") or ""
+        assert re.search(r"Sun [\d.]+ kWh.*Feed-in –", label), label
+
+
+async def test_a_bar_tells_up_to_when_it_was_read(shown: Shown, browser: Browser) -> None:
+    def change(document: Any) -> None:
+        for slot in document["slots"]:
+            if slot["until"]:
+                slot["until"], slot["whole"] = slot["begin"] + 10 * 3600, False
+
+    async with opened(browser, "about:blank") as (page, _):
+        await changed(page, "/api/energies", change)
+        await page.goto(f"{shown.url}/month?date={YESTERDAY}")
+        await ready(page)
+        label = await page.locator(f"a.slot[href*='date={YESTERDAY}']").first.get_attribute("aria-label") or ""
+        assert re.search(r"read until .*1[01]:00$", label), label
+        await page.unroute_all()
+        await page.reload()
+        await ready(page)
+        label = await page.locator(f"a.slot[href*='date={YESTERDAY}']").first.get_attribute("aria-label") or ""
+        assert "read until" not in label
+
+
+async def test_a_string_that_nobody_reads_is_not_nothing(shown: Shown, browser: Browser) -> None:
+    def change(document: Any) -> None:
+        del document["curves"]["dc_conv.dc_conv_struct[1].p_dc"]
+
+    async with opened(browser, "about:blank") as (page, _):
+        await changed(page, "/api/curves", change)
+        await page.goto(f"{shown.url}/day?date={YESTERDAY}")
+        await ready(page)
+        await page.focus(".stage")
+        await page.keyboard.press("ArrowLeft")
+        await page.wait_for_selector(".legend .house output:has-text('W')")
+        await reads(page, ".legend .sun output", "–")
 
 
 async def test_energies_as_csv(shown: Shown, browser: Browser) -> None:

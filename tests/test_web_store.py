@@ -8,6 +8,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ from rct_tools.errors import ConfigError, SinkError
 from rct_tools.objects import registry
 from rct_tools.reading import Reading
 from rct_tools.simulator.inverter import Inverter
-from rct_tools.sinks.hours import Sum
+from rct_tools.sinks.hours import Sum, sums
 from rct_tools.sinks.sqlite import SqliteSink
 from rct_tools.times import SECOND
 from rct_tools.values import Value
@@ -52,6 +53,30 @@ async def test_curves_are_means_and_gaps_stay_gaps(tmp_path: Path) -> None:
     curves = store.curves("roof", [soc, "battery.voltage"], NOON, NOON + 7 * MINUTE, MINUTE)
     assert curves == {soc: ("ratio", [0.5, 0.5, None, None, None, 0.25, None])}
     assert store.curves("barn", [soc], NOON, NOON + MINUTE, MINUTE) == {}
+
+
+async def test_an_answer_is_of_one_moment(tmp_path: Path) -> None:
+    """A question takes several looks at the file: what is written between them belongs to none of them."""
+    path = tmp_path / "r.db"
+    hour = 60 * MINUTE
+    sink = SqliteSink(path)
+    soc = registry["battery.soc"]
+    await sink.write([Reading(NOON + n * MINUTE, "roof", soc, 0.5) for n in range(60)])
+    await sink.write([Reading(NOON + hour, "roof", soc, 0.5)])
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, Store(path).open() as database:
+        before = sums(database, 1, NOON, NOON + 2 * hour, hour)
+        looks = []
+
+        def write(statement: str) -> None:
+            if "stale" in statement:  # the hour is taken to be summed, or not; now it is the other way round
+                looks.append(statement)
+                other.execute("INSERT INTO reading VALUES (1, ?, 1.0, 0)", (NOON + len(looks),))
+
+        database.set_trace_callback(write)
+        assert sums(database, 1, NOON, NOON + 2 * hour, hour) == before
+        assert len(looks) == 2
+        assert before[NOON // hour].count == 60
+    await sink.close()
 
 
 async def test_texts_are_no_curve(tmp_path: Path) -> None:
@@ -117,6 +142,32 @@ async def test_midnight_of_the_inverter_is_not_ours(tmp_path: Path) -> None:
     assert (second.energies.used, second.is_whole) == (30.0, False)
 
 
+LATE = [  # by minutes after midnight, what the counter showed; what is known of the new day then
+    ([(-1, 9000.0), (3, 9005.0)], None),  # still of the day before
+    ([(-1, 9000.0), (3, 9000.0)], None),
+    ([(3, 9005.0)], None),  # who knows
+    ([(-1, 9000.0), (3, 9005.0), (6, 1.0)], 1.0),
+    ([(-1, 9000.0), (3, 3.0)], 3.0),
+    ([(-3, 9000.0), (-1, 1.0), (3, 3.0)], 3.0),
+    ([(-1, 0.0), (3, 0.0)], 0.0),
+    ([(-1, -9000.0), (3, -9005.0)], None),
+    ([(-1, -9000.0), (3, -5.0)], -5.0),
+    ([(-1, 9000.0), (10, 9005.0)], 9005.0),  # so late it is not
+]
+
+
+@pytest.mark.parametrize("by", ["day", "month"])
+@pytest.mark.parametrize(("rows", "known"), LATE)
+async def test_what_the_day_before_came_to_is_not_of_the_new_one(
+    tmp_path: Path, by: str, rows: list[tuple[int, float]], known: float | None
+) -> None:
+    begin = at(2026, 7, 1)
+    readings = [(begin + minute * MINUTE, f"energy.e_load_{by}", value) for minute, value in rows]
+    store = await write(tmp_path / "r.db", readings)
+    (slot,) = store.energies("roof", by, begin, begin + 1, BERLIN, begin + 10 * MINUTE)
+    assert slot.energies.used == known
+
+
 async def test_what_is_not_known_is_not_made_up(tmp_path: Path) -> None:
     store = await write(tmp_path / "r.db", [(NOON, "energy.e_load_day", 5.0), (NOON, "energy.e_dc_day[0]", 7.0)])
     (slot,) = store.energies("roof", "day", NOON, NOON + 1, BERLIN, NOON)
@@ -151,6 +202,8 @@ GROWN = [  # minutes before or after the beginning of a day, what the counter sh
     ([(-1, 100.0), (60, 3.0)], None),  # it began anew
     ([(-1, 100.0), (60, math.nan)], None),
     ([(-1, 100.0)], None),
+    ([(0, 100.0)], None),  # that it was not read any more does not mean that nothing went in
+    ([(29, 100.0)], None),
     ([], None),
 ]
 

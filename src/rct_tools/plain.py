@@ -19,6 +19,9 @@ from rct_tools.values import (
     Value,
 )
 
+FLOAT_MAX: Final = 2.0**128 * (1 - 2.0**-24)
+"""The largest number of a FLOAT."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -79,6 +82,8 @@ _KINDS: Final[Mapping[DataType, type]] = {
     **dict.fromkeys((DataType.INT8, DataType.INT16, DataType.INT32), int),
 }
 
+_LEAST, _MOST = -(2**31), 2**32 - 1
+
 
 def value_of(data_type: DataType, document: Any) -> Value:
     """Return the value that ``plain`` made this of, NaN for null; logs do not come back.
@@ -100,6 +105,8 @@ def value_of(data_type: DataType, document: Any) -> Value:
     except (TypeError, KeyError) as exc:
         raise ValueError(f"no {data_type.name}: {exc}") from exc
     if isinstance(document, bool | int | str) and type(document) is _KINDS.get(data_type):
+        if isinstance(document, int) and not _LEAST <= document <= _MOST:
+            raise ValueError("no number of 32 bits")
         return document
     raise ValueError(f"no {data_type.name}")
 
@@ -109,6 +116,6 @@ def _read_extreme(document: Any) -> CellExtreme:
 
 
 def _number(document: Any) -> Any:
-    if type(document) not in (int, float):
+    if type(document) not in (int, float) or not -FLOAT_MAX <= document <= FLOAT_MAX:
         raise ValueError("no number")
     return document

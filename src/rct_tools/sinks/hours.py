@@ -58,6 +58,7 @@ CREATE TABLE IF NOT EXISTS stale (
     PRIMARY KEY (series, hour)
 ) STRICT, WITHOUT ROWID;
 """
+_FORGET: Final = "DELETE FROM summed; DELETE FROM stale; DELETE FROM hourly;"
 _TRIGGER: Final = """
 CREATE TRIGGER IF NOT EXISTS {0} AFTER {1} ON reading
 WHEN {2}.time < (SELECT until FROM summed WHERE series = {2}.series)
@@ -113,7 +114,8 @@ class Sum:
 def sums(database: sqlite3.Connection, series: int, since: int, until: int, step: int) -> dict[int, Sum]:
     """Return the sums of the numbers of a series, by the number of the step since 1970; steps without any are left out.
 
-    Times are nanoseconds from 0 on; ``since`` is included, ``until`` is not. Raises sqlite3.Error.
+    Times are nanoseconds from 0 on; ``since`` is included, ``until`` is not. Where others write meanwhile, to be asked
+    inside of a transaction: it looks several times. Raises sqlite3.Error.
     """
     found: dict[int, Sum] = {}
     for number, some in _parts(database, series, since, until, step):
@@ -153,10 +155,13 @@ def _summed(database: sqlite3.Connection, series: int) -> int:
 
 
 def prepare(database: sqlite3.Connection) -> None:
-    """Make the tables in a file that lacks them, whose readings are summed later. Raises sqlite3.Error."""
+    """Make the tables in a file that lacks them, whose readings are summed later. Raises sqlite3.Error.
+
+    Sums of before triggers were taken away are not of what may have changed since, and are made again.
+    """
     if not _is_there(database):
         triggers = "".join(_TRIGGER.format(*change, HOUR) for change in _CHANGES)
-        database.executescript(f"BEGIN IMMEDIATE; {_TABLES} {triggers} COMMIT;")
+        database.executescript(f"BEGIN IMMEDIATE; {_TABLES} {_FORGET} {triggers} COMMIT;")
 
 
 # --- keeping --------------------------------------------------------------------------------------------------------

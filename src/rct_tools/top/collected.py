@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from rct_tools.clock import Clock
 from rct_tools.components import COMPONENTS, NOTHING
+from rct_tools.display import printable
 from rct_tools.errors import ConfigError, LinkError, UnknownObject
 from rct_tools.health import POWERS, Quality
 from rct_tools.history import HistoryRow
@@ -62,9 +63,10 @@ async def collected(page: Page, name: str = "", *, ticking: Callable[[], int] = 
     """
     async with page:
         known = (await page.get("now", Now)).inverters
-        shown = ", ".join(known)
+        shown = printable(", ".join(known))
         if name and name not in known:
-            raise UnknownObject(name, difflib.get_close_matches(name, known, 1), f"{page.url}: there is no inverter")
+            near = map(printable, difflib.get_close_matches(name, known, 1))
+            raise UnknownObject(name, tuple(near), f"{page.url}: there is no inverter")
         if not known:
             raise LinkError(f"{page.url}: has no inverter yet; try again in a moment")
         if not name and len(known) > 1:
@@ -95,7 +97,8 @@ class Collected:
     @property
     def title(self) -> str:
         """Return which inverter of which page it is."""
-        return f"{self.name} at {self._page.peer}" if self._is_there else f"{self.name}: no collector"
+        name = printable(self.name)
+        return f"{name} at {self._page.peer}" if self._is_there else f"{name}: no collector"
 
     async def run(self) -> None:
         """Take what the page tells, until cancelled; where it is away, try again. Raises ConfigError."""
@@ -122,7 +125,7 @@ class Collected:
                 if heard - before > 2 * SILENCE * SECOND:
                     raise LinkError(f"{self._page.url}: this machine has slept")  # what lies here is of before
                 if self.name not in message.inverters:
-                    raise LinkError(f"{self._page.url}: does not have {self.name} any more")
+                    raise LinkError(f"{self._page.url}: does not have {printable(self.name)} any more")
                 if not self._is_there:
                     self._is_there = True
                     logger.warning("%s: is back", self._page.url)
@@ -268,7 +271,7 @@ def _event(told: Happened, zone: ZoneInfo) -> LoggedEvent:
     info = registry[told.object] if told.object and told.object in registry else None
     begin = told.begin * _MS
     return LoggedEvent(
-        name=told.name,
+        name=printable(told.name),
         begin=begin,
         end=None if told.end is None else told.end * _MS,
         is_sure=told.sure,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -13,6 +14,7 @@ import msgspec
 from rct_tools.display import printable
 from rct_tools.errors import ConfigError, LinkError
 from rct_tools.health import Quality
+from rct_tools.plain import FLOAT_MAX
 
 if TYPE_CHECKING:
     import aiohttp
@@ -26,7 +28,11 @@ _PATIENCE: Final = 25.0  # seconds for an answer; its store may take 20
 _MOST: Final = 8_000_000  # bytes of an answer: all objects of many inverters are less
 _LONGEST: Final = 200  # letters of what a server says of an error
 
-Natural = Annotated[int, msgspec.Meta(ge=0)]
+# What is beyond these is not true, and no clock or screen could show it.
+Natural = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+Age = Annotated[int, msgspec.Meta(ge=0, lt=2**42)]  # milliseconds: a century
+Moment = Annotated[int, msgspec.Meta(gt=-(2**42), lt=2**46)]  # milliseconds of UTC
+Number = Annotated[float, msgspec.Meta(ge=-FLOAT_MAX, le=FLOAT_MAX)]
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -34,8 +40,8 @@ class Told(msgspec.Struct, frozen=True):
 
     value: Any
     unit: str
-    age: Natural | None = None  # by a clock that nobody sets
-    lasts: Natural | None = None  # how old it may be
+    age: Age | None = None  # by a clock that nobody sets
+    lasts: Age | None = None  # how old it may be
 
 
 class InverterNow(msgspec.Struct, frozen=True):
@@ -43,7 +49,7 @@ class InverterNow(msgspec.Struct, frozen=True):
 
     up: bool
     zone: str
-    age: Natural | None  # milliseconds since it said anything
+    age: Age | None  # milliseconds since it said anything
     absent: tuple[str, ...]  # components
     objects: dict[str, Told]
 
@@ -82,10 +88,10 @@ class Objects(msgspec.Struct, frozen=True):
 class Happened(msgspec.Struct, frozen=True):
     """An event; times are milliseconds of UTC."""
 
-    begin: int
-    end: int | None
+    begin: Moment
+    end: Moment | None
     sure: bool
-    type: int
+    type: Natural
     name: str
     object: str | None
     unit: str
@@ -101,14 +107,14 @@ class Events(msgspec.Struct, frozen=True):
 class Curve(msgspec.Struct, frozen=True):
     """Means of one object."""
 
-    values: tuple[float | None, ...]
+    values: Annotated[tuple[Number | None, ...], msgspec.Meta(max_length=3000)]
 
 
 class Curves(msgspec.Struct, frozen=True):
     """Some of them, in the same steps; times are seconds."""
 
-    begin: int
-    step: Annotated[int, msgspec.Meta(gt=0)]
+    begin: Annotated[int, msgspec.Meta(ge=0, lt=2**36)]
+    step: Annotated[int, msgspec.Meta(gt=0, le=86_400)]
     curves: dict[str, Curve]
 
 
@@ -170,15 +176,20 @@ class Page:
         """Yield what it knows: first all, then what is new; nothing new, too. Ends, or raises LinkError, as it ends."""
         import aiohttp
 
+        monotonic = asyncio.get_running_loop().time
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=SILENCE)
         async with self._asked("GET", "live", timeout=timeout) as response:
             if response.status != HTTPStatus.OK or response.content_type != "text/event-stream":
                 raise LinkError(f"{self.url}: {await self._said(response)}")
-            waiting = b""
+            waiting, heard = b"", monotonic()
             async for data in response.content.iter_any():
                 *events, waiting = (waiting + data).split(b"\n\n")
                 for event in events:
                     yield self._read(b"".join(line.removeprefix(b"data:") for line in event.splitlines()), Now)
+                if events:
+                    heard = monotonic()
+                elif monotonic() - heard > SILENCE:  # letter by letter
+                    raise LinkError(f"{self.url}: says nothing")
                 if len(waiting) > _MOST:
                     raise LinkError(f"{self.url}: an event without an end")
 
@@ -211,7 +222,7 @@ class Page:
         """Return what an answer that is none says."""
         try:
             text: str = msgspec.json.decode(await self._body(response), type=dict[str, str])["error"]
-        except (msgspec.MsgspecError, KeyError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, KeyError, UnicodeDecodeError, RecursionError):
             return _line(f"answers {response.status} {response.reason}, which no page of RCT Tools does")
         return _line(text)
 
@@ -226,7 +237,7 @@ class Page:
     def _read(self, data: bytes, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(data, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
             raise LinkError(f"{self.url}: is no page of RCT Tools: {_line(str(exc))}") from exc
 
 

@@ -126,16 +126,24 @@ class Counters:
     def _last(self, series: int, begin: int, end: int) -> tuple[float, int] | None:
         """Return what a counter showed last in a slot, and when.
 
-        The inverter's midnight is not exactly ours: a counter that is at 0 shortly before the end has done its day.
+        The inverter's midnight is not exactly ours: a counter that is at 0 shortly before the end has done its day, and
+        one that has not begun anew shortly after the beginning may still be at the day before.
         """
-        parameters = (series, begin, end, _END)
-        rows: list[tuple[float, int]] = self.database.execute(_LAST, parameters).fetchall()
+        last = self._most(series, begin, end)
+        if last is None or not last[0] or last[1] >= begin + _END:
+            return last
+        before = self._most(series, begin - _END, begin)
+        return last if before is not None and abs(last[0]) < abs(before[0]) else None
+
+    def _most(self, series: int, begin: int, end: int) -> tuple[float, int] | None:
+        """Return the most of what a counter showed shortly before an end, or last of all, and when."""
+        rows: list[tuple[float, int]] = self.database.execute(_LAST, (series, begin, end, _END)).fetchall()
         return max(rows, key=lambda row: abs(row[0]), default=None)
 
     def _grown(self, series: int | None, begin: int, end: int) -> float | None:
         """Return by how much a counter that never begins anew grew in a slot.
 
-        None where it was not read at its beginning, or did begin anew: then nobody knows.
+        None where it was not read at its beginning, or only then, or did begin anew: then nobody knows.
         """
         if series is None:
             return None
@@ -143,8 +151,10 @@ class Counters:
         first = self._edge(_NEWEST, series, begin - _LATE, begin + 1)
         if first is None:
             first = self._edge(_OLDEST, series, begin, begin + _LATE)
-        return None if last is None or first is None or last < first else last - first
+        if last is None or first is None or last[1] <= first[1] or last[0] < first[0]:
+            return None
+        return last[0] - first[0]
 
-    def _edge(self, which: str, series: int, begin: int, end: int) -> float | None:
-        row = self.database.execute(which, (series, begin, end)).fetchone()
-        return float(row[0]) if row else None
+    def _edge(self, which: str, series: int, begin: int, end: int) -> tuple[float, int] | None:
+        row: tuple[float, int] | None = self.database.execute(which, (series, begin, end)).fetchone()
+        return row

@@ -97,7 +97,10 @@ class Store:
 
     @contextmanager
     def open(self) -> Iterator[sqlite3.Connection]:
-        """Open the file for one question, to read only. Raises SinkError for what goes wrong with it meanwhile."""
+        """Open the file for one question, to read only, as it is at one moment.
+
+        Raises SinkError for what goes wrong with it meanwhile.
+        """
         if not self.path.exists():
             raise SinkError(f"{self.path}: there is no such file yet")
         end = time.monotonic() + _PATIENCE
@@ -108,6 +111,7 @@ class Store:
                 database.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
                 if not schema_of(database, self.path, APPLICATION_ID, SCHEMA_VERSION):
                     raise SinkError(f"{self.path}: not a file of RCT Tools")
+                database.execute("BEGIN")  # an answer takes several looks, and meanwhile the collector writes and sums
                 yield database
         except sqlite3.OperationalError as exc:
             if exc.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:

@@ -2,7 +2,7 @@
 
 import type { Slot } from "./api";
 import { h, s, say } from "./elements";
-import { energy, moment, number, percent } from "./format";
+import { DATE_TIME, NOTHING, energy, moment, number, percent } from "./format";
 import { type Texts, text } from "./texts";
 
 /** What the bars are of. */
@@ -22,10 +22,7 @@ export const ENERGIES: Kind = {
   name: "barsLabel",
   height: 300,
   keys: [["own", "madeBar"], ["fed", "fedBar"], ["house", "ownBar"], ["grid", "gridBar"]],
-  piles: ({ made, used, imported, fed_in }) => [
-    made === null ? null : [["own", own(made, fed_in)], ["fed", Math.abs(fed_in ?? 0)]],
-    used === null ? null : [["house", own(used, imported)], ["grid", Math.abs(imported ?? 0)]],
-  ],
+  piles: ({ made, used, imported, fed_in }) => [split(made, fed_in, "own", "fed"), split(used, imported, "house", "grid")],
   tell: (slot) => [
     part("made", energy(slot.made)),
     part("used", energy(slot.used)),
@@ -80,14 +77,14 @@ export function makeBars(kind: Kind, slots: Slot[], zone: string, forms: Forms, 
   let tapped: Slot | undefined;
   const groups = slots.map((slot, n) => {
     const middle = middleOf(n);
-    const told = `${moment(slot.begin * 1000, zone, forms.long)}: ${isEmpty(piles[n]!) ? text("noReadings") : kind.tell(slot).join(", ")}`;
+    const told = `${moment(slot.begin * 1000, zone, forms.long)}: ${words(kind, slot, zone)}`;
     const show = () => say(readout, told);
     const click = (event: PointerEvent) => {
       if (event.pointerType === "touch" && tapped !== slot) event.preventDefault(); // fingers do not hover: tell first
       tapped = slot;
     };
     const href = path(slot);
-    const link = { class: isEmpty(piles[n]!) ? "slot empty" : "slot", href, "aria-label": told, focus: show, pointerenter: show, click };
+    const link = { class: piles[n]!.every((parts) => !parts) ? "slot empty" : "slot", href, "aria-label": told, focus: show, pointerenter: show, click };
     return s(
       href ? "a" : "g",
       href ? link : {},
@@ -105,12 +102,18 @@ export function makeBars(kind: Kind, slots: Slot[], zone: string, forms: Forms, 
   );
 }
 
-function own(whole: number, part: number | null): number {
-  return Math.max(0, whole - Math.abs(part ?? 0));
+/** Return the two parts of a whole, by their classes; null where it is not known how it splits. */
+function split(whole: number | null, part: number | null, rest: string, name: string): [string, number][] | null {
+  if (whole === null || part === null) return null;
+  return [[rest, Math.max(0, whole - Math.abs(part))], [name, Math.abs(part)]];
 }
 
-function isEmpty(piles: ([string, number][] | null)[]): boolean {
-  return piles.every((parts) => parts === null);
+/** Return what is told of a slot: up to when, where that was not its end. */
+function words(kind: Kind, slot: Slot, zone: string): string {
+  const told = kind.tell(slot);
+  if (told.every((each) => each.endsWith(NOTHING))) return text("noReadings");
+  const until = slot.until && !slot.whole ? [text("onlyUntil", { time: moment(slot.until * 1000, zone, DATE_TIME) })] : [];
+  return [...told, ...until].join(", ");
 }
 
 function pile(x: number, wide: number, y: (energyOf: number) => number, parts: [string, number][]): SVGRectElement[] {

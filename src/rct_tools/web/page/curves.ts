@@ -17,11 +17,12 @@ const OBJECTS = {
 /** The names of all of them, as the server is asked. */
 export const NAMES = Object.values(OBJECTS).join(",");
 
-/** Return the curves as they are drawn, and their times in seconds; what nobody has read is left out. */
-export function linesOf(curves: Curves): { times: number[]; lines: Line[] } {
+/** Return the curves as they are drawn, and their times in seconds; what nobody has read is left out. Absent components give nothing. */
+export function linesOf(curves: Curves, absent: string[]): { times: number[]; lines: Line[] } {
   const of = (name: string) => curves.curves[name]?.values;
   const [a, b] = [of(OBJECTS.sunA), of(OBJECTS.sunB)];
-  const sun = (a ?? b)?.map((_, n) => sum(a ? a[n] : 0, b ? b[n] : 0));
+  const [noA, noB] = ["string A", "string B"].map((name) => (absent.includes(name) ? 0 : null));
+  const sun = (a ?? b)?.map((_, n) => sum(a?.[n] ?? noA, b?.[n] ?? noB));
   const found: [string, string, (number | null)[] | undefined, boolean][] = [
     ["sun", text("sun"), sun, false],
     ["house", text("house"), of(OBJECTS.house), false],

@@ -85,7 +85,7 @@ export function makeNow(context: Context): View {
     const date = isoDate(context.now(), zone);
     try {
       const curves = await readCurves(context.name, `${date}T00:00`, `${shift(date, "day", 1)}T00:00`, "5m");
-      const { times, lines } = linesOf(curves);
+      const { times, lines } = linesOf(curves, context.inverter().absent);
       if (isClosed || (chart && course.contains(document.activeElement))) return; // somebody is reading it
       chart?.close();
       chart = lines.length ? new Chart(times, lines, zone, false) : undefined;

@@ -94,7 +94,7 @@ export function makePast(period: Period, context: Context): View {
   }
 
   function showCurves(curves: Curves): void {
-    const { times, lines } = linesOf(curves);
+    const { times, lines } = linesOf(curves, context.inverter().absent);
     if (!lines.some((line) => line.values.some((value) => value !== null))) {
       body.replaceChildren(h("p", { class: "wait" }, text("noReadings")));
       return;
