@@ -339,7 +339,7 @@ WRONG_PROXIES = [  # addresses, hosts, header; what is said
     ],
     *[
         (("127.0.0.1",), (NAME,), header, f"user_header: {header} is there without any login")
-        for header in ("Host", "X-Forwarded-For", "user-agent", "COOKIE")
+        for header in ("Host", "X-Forwarded-For", "user-agent", "COOKIE", "Authorization", "Sec-Fetch-Site")
     ],
 ]  # fmt: skip
 

@@ -23,6 +23,7 @@ _HOST: Final = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+])(:\d{1,5})?", re.IGNORE
 _HEADER: Final = re.compile(r"[a-z0-9-]+", re.IGNORECASE)  # what has "_" is the same as "-" to some, and not to others
 _ALWAYS_THERE: Final = frozenset(
     {"host", "cookie", "connection", "origin", "referer", "user-agent", "via", "forwarded", "x-real-ip"}
+    | {"authorization", *(f"sec-fetch-{what}" for what in ("site", "mode", "dest", "user"))}
     | {f"accept{suffix}" for suffix in ("", "-encoding", "-language")}
     | {f"x-forwarded-{suffix}" for suffix in ("for", "host", "proto", "port", "server")}
 )  # of all that come through a proxy
