@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -51,6 +51,14 @@ def test_a_day_by_its_prices() -> None:
     (day,) = money(tariff(OLD), slots("day", at(2026, 7, 1), at(2026, 7, 2)))
     assert astuple(day) == pytest.approx((2 * 0.3 + 31 / 31, 4 * 0.08, 7 * 0.3))
     assert day.balance == pytest.approx(4 * 0.08 - 1.6)
+
+
+def test_what_is_over_and_was_not_read_to_its_end_is_not_known() -> None:
+    (day,) = slots("day", at(2026, 7, 1), at(2026, 7, 2))
+    cut = [replace(day, until=day.begin, is_whole=False)]
+    assert money(tariff(OLD), cut) == [UNKNOWN]
+    (so_far,) = money(tariff(OLD), cut, day.end - SECOND)
+    assert so_far.cost == pytest.approx(2 * 0.3 + 31 / 31)
 
 
 def test_prices_change_at_the_beginning_of_a_day() -> None:

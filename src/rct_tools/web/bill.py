@@ -47,7 +47,8 @@ def bills(
             parts = bills(tariff, days(slot.begin, slot.end), zone, now, days)[: (end - first).days]
             found.append(together(parts) if all(None not in astuple(part) for part in parts) else UNKNOWN)
         else:
-            found.append(_bill(tariff, slot, first, end))
+            is_known = slot.is_whole or slot.end > now  # of what is over, all must be known
+            found.append(_bill(tariff, slot, first, end) if is_known else UNKNOWN)
     return found
 
 
