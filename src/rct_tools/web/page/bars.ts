@@ -43,6 +43,7 @@ export const BATTERY: Kind = {
 };
 
 const [LEFT, BOTTOM, TOP] = [40, 26, 28];
+const LETTER = 8; // px of a name at the axis, with some room
 
 /** How times are written: below a bar, and in words. */
 export interface Forms {
@@ -69,10 +70,12 @@ export function makeBars(kind: Kind, slots: Slot[], zone: string, forms: Forms, 
       s("text", { class: "tick", x: LEFT - 6, y: y(at) + 4, "text-anchor": "end" }, number(at / 1000, step % 1000 ? 1 : 0)),
     );
   }
-  const every = Math.ceil(slots.length / 12);
+  const names = slots.map((slot) => moment(slot.begin * 1000, zone, forms.short));
+  const longest = Math.max(...names.map((name) => name.length));
+  const every = Math.max(Math.ceil(slots.length / 12), Math.ceil((longest * LETTER) / room)); // names must not touch
   const middleOf = (n: number) => LEFT + room * (n + 0.5);
-  const ticks = slots.map((slot, n) =>
-    n % every ? null : s("text", { class: "tick", x: middleOf(n), y: HEIGHT - 8, "text-anchor": "middle" }, moment(slot.begin * 1000, zone, forms.short)),
+  const ticks = slots.map((_, n) =>
+    n % every ? null : s("text", { class: "tick", x: middleOf(n), y: HEIGHT - 8, "text-anchor": "middle" }, names[n]!),
   );
   let tapped: Slot | undefined;
   const groups = slots.map((slot, n) => {
