@@ -410,7 +410,7 @@ def test_members_of_a_plant_and_strangers_are_not_taken_for_it() -> None:
                     writer.write(response("battery.voltage", 400.0))
 
         async with peer(script) as port, polled(port, FAST, 0.1) as (_, delivered):
-            await asyncio.sleep(20)
+            await asyncio.sleep(300)
             return delivered
 
     assert {reading.value for reading in values(warp(main()), "battery.voltage")} == {400.0}
