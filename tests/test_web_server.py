@@ -240,7 +240,9 @@ async def test_energies_as_csv_and_what_they_cost(
         ]
     )
     await sink.close()
-    async with showing(simulator, store=tmp_path / "r.db", plan=PLAN, tariff=prices) as shown:
+    later = noon + 3600 * SECOND  # of that day, so that it is not over
+    store = tmp_path / "r.db"
+    async with showing(simulator, store=store, plan=PLAN, tariff=prices, wall_clock=lambda: later) as shown:
         await until(known(shown, "battery.soc"))
         span = "since=2026-06-20T00:00&until=2026-06-22T00:00"
         for by, first in (("day", ["2026-06-20", "2026-06-21"]), ("month", ["2026-06"])):
