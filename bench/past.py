@@ -219,7 +219,7 @@ async def _written(readings: Sequence[Reading], size: int, *, keep: bool) -> flo
             with closing(sqlite3.connect(sink.path)) as database:
                 for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
                     database.execute(f"DROP TRIGGER {name}")
-            sink._hours.keep = _nothing  # type: ignore[assignment,method-assign]
+            sink._hours.keep = _nothing  # type: ignore[assignment,method-assign]  # as if there were none
         began = time.process_time()
         for start in range(0, len(readings), size):
             await sink.write(readings[start : start + size])

@@ -144,7 +144,7 @@ STAIRS = {
         "chart",
     ),
     "sinks": ("topics", "broker", "account", "answer", "past", "hours"),
-    "steering": ("order", "commands", "foresight"),
+    "steering": ("order", "commands", "foresight", "permission"),
     "web": (
         *("door", "tariff", "table", "picture", "browsers", "password", "slots", "bill", "store", "logbook"),
         *("documents", "files", "answers", "connection", "desk", "spread", "past", "control"),

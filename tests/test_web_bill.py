@@ -13,8 +13,8 @@ from rct_tools.config import parse_config, show_config
 from rct_tools.errors import ConfigError
 from rct_tools.health import Energies
 from rct_tools.times import SECOND
-from rct_tools.web.bill import UNKNOWN, Money, bills, together
-from rct_tools.web.slots import Cycled, Slot, spans
+from rct_tools.web.bill import UNKNOWN, Money, bills
+from rct_tools.web.slots import Cycled, Slot, spans, together
 from rct_tools.web.tariff import Tariff, TariffTable, tariff_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -100,8 +100,8 @@ def test_what_is_not_known_stays_so() -> None:
     assert (day, day.balance) == (UNKNOWN, None)
     before, after = money(tariff(NEW), slots("day", at(2026, 7, 9), at(2026, 7, 11)))
     assert (before, after == UNKNOWN) == (UNKNOWN, False)
-    assert together([before, after, day]) == after
-    assert together([before]) == together([]) == UNKNOWN
+    assert together([before, after, day], UNKNOWN) == (after, 1)
+    assert together([before], UNKNOWN) == together([], UNKNOWN) == (UNKNOWN, 0)
 
 
 # --- the configuration ----------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from rct_tools.sinks.sqlite import SqliteSink
 from rct_tools.times import SECOND
 from rct_tools.values import Value
 from rct_tools.web import store as store_module
-from rct_tools.web.slots import MOST_SLOTS, Cycled, cycled_together, spans, together
+from rct_tools.web.slots import MOST_SLOTS, NOT_CYCLED, NOTHING_KNOWN, Cycled, spans, together
 from rct_tools.web.store import MOST_POINTS, Store
 
 from stored_past import POWERS, fill
@@ -118,7 +118,7 @@ def test_energies_are_those_of_the_house_in_every_slot(tmp_path: Path) -> None:
     for slot, before, after in zip(slots[1:], cycled[1:-1], cycled[2:], strict=True):  # the first minute is not stored
         assert slot.cycled.charged == pytest.approx(after[0] - before[0], abs=1)
         assert slot.cycled.discharged == pytest.approx(after[1] - before[1], abs=1)
-    total, known = together(slots)
+    total, known = together([slot.energies for slot in slots], NOTHING_KNOWN)
     assert known == 4
     assert total.used == pytest.approx(sum(truth["load"] for truth in shown.values()), rel=1e-6)
     june, july = Store(path).energies("roof", "month", at(2026, 6, 1), at(2026, 7, 31), BERLIN, at(2026, 7, 2))
@@ -176,8 +176,8 @@ async def test_what_is_not_known_is_not_made_up(tmp_path: Path) -> None:
     assert (slot.energies.made_b, slot.energies.external) == (0.0, None)
     (nothing,) = store.energies("roof", "day", NOON - 9 * DAY, NOON - 9 * DAY + 1, BERLIN, NOON, {"string B"})
     assert (nothing.until, nothing.is_whole, nothing.energies.made_b) == (None, False, None)
-    assert together([slot, nothing])[1] == 0
-    assert together([nothing])[0].used is None
+    assert together([slot.energies, nothing.energies], NOTHING_KNOWN)[1] == 0
+    assert together([nothing.energies], NOTHING_KNOWN)[0].used is None
 
 
 async def test_days_of_a_change_of_the_clock(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ async def test_what_went_through_the_battery(
     store = await write(tmp_path / "r.db", [*readings, (begin, GIVEN, 7.0), (begin + 1, GIVEN, 9.0)])
     (slot,) = store.energies("roof", "day", begin, begin + 1, BERLIN, begin + DAY)
     assert slot.cycled == Cycled(grown, 2.0)
-    total, known = cycled_together([slot, slot])
+    total, known = together([slot.cycled, slot.cycled], NOT_CYCLED)
     assert (total, known) == ((Cycled(2 * grown, 4.0), 2) if grown is not None else (Cycled(None, None), 0))
 
 

@@ -65,6 +65,7 @@ WHEN {2}.time < (SELECT until FROM summed WHERE series = {2}.series)
 BEGIN INSERT INTO stale VALUES ({2}.series, {2}.time / {3}) ON CONFLICT DO NOTHING; END;
 """
 _NUMERIC: Final = ", ".join(f"'{kind.name}'" for kind in (*NUMBERS, DataType.BOOL, DataType.ENUM))
+_COUNTED: Final = f"SELECT id FROM series WHERE type IN ({_NUMERIC})"  # noqa: S608  # constants
 
 # Of the readings of one series, by steps; of hours that are summed, the same.
 _READ: Final = f"""
@@ -84,7 +85,9 @@ _MAKE: Final = f"""
 INSERT INTO hourly SELECT series, time / {HOUR}, count(*), total(value), min(value), max(value) FROM reading
 WHERE series = :series AND time >= :since AND time < :until AND {NUMBER} GROUP BY 2
 """  # noqa: S608  # a constant
-_UNMAKE: Final = f"DELETE FROM {{}} WHERE series = :series AND hour >= :since / {HOUR} AND hour < :until / {HOUR}"  # noqa: S608
+_UNMAKE: Final = f"""
+DELETE FROM {{}} WHERE series = :series AND hour >= :since / {HOUR} AND hour < :until / {HOUR}
+"""  # noqa: S608  # a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +185,7 @@ class Hours:
         hour = newest // HOUR
         try:
             if hour != self._hour:
-                rows = self._database.execute(f"SELECT id FROM series WHERE type IN ({_NUMERIC})")  # noqa: S608
-                self._due = [series for (series,) in rows]
+                self._due = [series for (series,) in self._database.execute(_COUNTED)]
                 self._hour = hour
             if self._due or self._stale(1):
                 self._sum_up()

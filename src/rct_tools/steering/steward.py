@@ -15,17 +15,18 @@ from typing import Final
 from rct_tools.client import Client
 from rct_tools.errors import LinkError, NoAnswer, NotNow, RctError, WriteRefused
 from rct_tools.link import ticking
-from rct_tools.modes import MODES, Steered, check_mode, differing, kept, put_back, steered
+from rct_tools.modes import Steered, differing, kept, put_back, steered
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Steerable
 from rct_tools.reading import Reading
 from rct_tools.steering.foresight import Foreseeable, Foreseen, foresee
-from rct_tools.steering.order import Begin, Choose, Order, Outcome, Prepare, Result, Set, Tell, Wish
-from rct_tools.times import SECOND, iso_time, show_duration
+from rct_tools.steering.order import Begin, Choose, Order, Outcome, Prepare, Result, Set, Tell
+from rct_tools.steering.permission import check_setting, complete
+from rct_tools.times import SECOND, iso_time
 from rct_tools.values import Value
-from rct_tools.vitals import DURATION, INTERVAL, LAST, MODE, NORMAL, POWER, SETTINGS, SOC, UNTIL
+from rct_tools.vitals import INTERVAL, LAST, MODE, NORMAL, SETTINGS, UNTIL
 from rct_tools.wayback import WayBack
-from rct_tools.writable import find_writable, show
+from rct_tools.writable import show
 from rct_tools.writing import Writer, Written, check_agreed, default_folder
 
 logger = logging.getLogger(__name__)
@@ -90,11 +91,12 @@ class Steward:
     def take(self, order: Order, tell: Tell) -> None:
         """Take an order without waiting; ``tell`` hears, now or later, what becomes of it."""
         try:
-            order = replace(order, wish=self._checked(order.wish))
             if isinstance(order.wish, Prepare):
+                check_setting(order.wish, self.allowed)
                 self._settings[order.wish.name] = order.wish.value
                 self._say(_Asked(order, tell), Result.DONE, "for the modes to come")
                 return
+            order = replace(order, wish=complete(order.wish, self.allowed, self._settings))
             if not self._client.connected:
                 raise NotNow(f"{self._client.peer}: is away; nothing is kept for later")
             asked = _Asked(order, tell)
@@ -112,41 +114,8 @@ class Steward:
 
         Raises WriteRefused and NotNow for what would be refused, NoAnswer, LinkError, OSError, RctError.
         """
-        checked = self._checked(wish)
-        assert not isinstance(checked, Prepare)  # noqa: S101  # for the type checker
-        return await foresee(self._writer, checked, has_mode=self._is_busy)
-
-    def _checked(self, wish: Wish) -> Wish:
-        """Return a wish with all that it is to be done with. Raises WriteRefused for what is never done."""
-        match wish:
-            case Set(name, value):
-                if name not in self.allowed.objects:
-                    raise WriteRefused(f"{name}: may not be set here; [control] names what may be")
-                find_writable(registry[name]).check(value)
-            case Prepare(name, value):
-                if name == DURATION.name and value * SECOND > self.allowed.longest:
-                    raise WriteRefused(self._too_long())
-            case Choose(mode) if mode != NORMAL:
-                return self._checked(self._prepared(mode))
-            case Begin(mode, power, soc, seconds):
-                if mode not in self.allowed.modes:
-                    modes = ", ".join([*self.allowed.modes, NORMAL])
-                    raise WriteRefused(f"mode {mode!r:.40} may not be begun here; there are {modes}")
-                check_mode(mode, power, soc)
-                if seconds is None:
-                    return Begin(mode, power, soc, self.allowed.longest / SECOND)
-                if not 0 < seconds * SECOND <= self.allowed.longest:
-                    raise WriteRefused(self._too_long())
-        return wish
-
-    def _too_long(self) -> str:
-        return f"a mode lasts {show_duration(self.allowed.longest)} at most, as [control] says, and more than 0s"
-
-    def _prepared(self, mode: str) -> Begin:
-        """Return a mode with those of the settings that it takes; 0 is for none."""
-        power, soc, seconds = (self._settings[info.name] or None for info in (POWER, SOC, DURATION))
-        takes = MODES[mode].takes if mode in MODES else frozenset()
-        return Begin(mode, power if "power" in takes else None, soc if "soc" in takes else None, seconds)
+        wish = complete(wish, self.allowed, self._settings)
+        return await foresee(self._writer, wish, has_mode=self._is_busy)
 
     async def run(self) -> None:
         """Do what is ordered until cancelled; then put back what was before a mode, until cancelled once more.

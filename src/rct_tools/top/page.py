@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
@@ -141,12 +141,11 @@ class Page:
             raise ConfigError("a page needs more than the core: pip install 'rct-tools[top]'") from exc
         timeout = aiohttp.ClientTimeout(total=_PATIENCE, sock_connect=_CONNECT)
         # A page often has an address for a name, and its cookie is for nobody else: there is one server only.
-        self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.CookieJar(unsafe=True))
-        try:
+        session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.CookieJar(unsafe=True))
+        async with AsyncExitStack() as stack:
+            self._session = await stack.enter_async_context(session)
             await self.log_in()
-        except BaseException:
-            await self._session.close()
-            raise
+            stack.pop_all()  # from now on, it is __aexit__ that closes it
         return self
 
     async def __aexit__(self, *_: object) -> None:

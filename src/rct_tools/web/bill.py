@@ -10,7 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from rct_tools.times import SECOND
-from rct_tools.web.slots import Slot
+from rct_tools.web.slots import Slot, together
 from rct_tools.web.tariff import Tariff
 
 _KILO: Final = 1000.0  # Wh
@@ -45,17 +45,11 @@ def bills(
         end = min(end, today + _DAY)  # what has not begun costs nothing yet
         if tariff.changes(first, end):
             parts = bills(tariff, days(slot.begin, slot.end), zone, now, days)[: (end - first).days]
-            found.append(together(parts) if all(None not in astuple(part) for part in parts) else UNKNOWN)
+            found.append(together(parts, UNKNOWN)[0] if all(None not in astuple(part) for part in parts) else UNKNOWN)
         else:
             is_known = slot.is_whole or slot.end > now  # of what is over, all must be known
             found.append(_bill(tariff, slot, first, end) if is_known else UNKNOWN)
     return found
-
-
-def together(some: Sequence[Money]) -> Money:
-    """Return the sum of those of which all is known; unknown without any."""
-    known = [astuple(money) for money in some if None not in astuple(money)]
-    return Money(*map(sum, zip(*known, strict=True))) if known else UNKNOWN
 
 
 def _bill(tariff: Tariff, slot: Slot, first: date, end: date) -> Money:

@@ -19,11 +19,10 @@ from rct_tools.health import as_json
 from rct_tools.settings import Table
 from rct_tools.times import SECOND, parse_duration, parse_time
 from rct_tools.web.answers import answer, asked, packed
-from rct_tools.web.bill import Money, bills
-from rct_tools.web.bill import together as money_together
+from rct_tools.web.bill import UNKNOWN, Money, bills
 from rct_tools.web.desk import Desk
 from rct_tools.web.picture import Picture
-from rct_tools.web.slots import Slot, cycled_together, spans, together
+from rct_tools.web.slots import NOT_CYCLED, NOTHING_KNOWN, Slot, spans, together
 from rct_tools.web.spread import Range, TowerSpread, read_spread
 from rct_tools.web.store import Curve, Store
 from rct_tools.web.tariff import Tariff
@@ -145,10 +144,7 @@ class Past:
     async def _read_curves(self, request: web.Request) -> tuple[Span, int, Mapping[str, Curve]]:
         query = asked(request, CurvesQuery)
         span = self._span(query)
-        step = parse_duration(query.step)
-        names = _names(query.names)
-        if step < SECOND:
-            raise ConfigError("expected steps of 1s or more")
+        step, names = _step(query), _names(query.names)
         store = self._readings()
         key = ("curves", span.inverter, names, span.since, span.until, step)
         since = span.since // step * step
@@ -184,8 +180,9 @@ class Past:
 
     async def energies(self, request: web.Request) -> web.Response:
         span, by, slots, money = await self._read_energies(request)
-        total, known = together(slots)
-        cycled, cycles_known = cycled_together(slots)
+        total, known = together([slot.energies for slot in slots], NOTHING_KNOWN)
+        cycled, cycles_known = together([slot.cycled for slot in slots], NOT_CYCLED)
+        paid, _ = together([bill for bill in money if bill], UNKNOWN)
         return answer(
             {
                 "inverter": span.inverter,
@@ -199,7 +196,7 @@ class Past:
                 "total": as_json(total),
                 "battery": {**asdict(cycled), "known": cycles_known},
                 "currency": self._tariff and self._tariff.currency,
-                "money": _bill(money_together([bill for bill in money if bill])) if self._tariff else None,
+                "money": _bill(paid) if self._tariff else None,
             }
         )
 
@@ -235,9 +232,7 @@ class Past:
     async def spread(self, request: web.Request) -> web.Response:
         query = asked(request, SpreadQuery)
         span = self._span(query)
-        step = parse_duration(query.step)
-        if step < SECOND:
-            raise ConfigError("expected steps of 1s or more")
+        step = _step(query)
         store = self._readings()
         since = span.since // step * step
         key = ("spread", span.inverter, since, span.until, step)
@@ -277,6 +272,13 @@ class Past:
             found = await self._desk.do(read)
         self._answers = dict(list(self._answers.items())[-_MOST_KEPT:]) | {key: (time.monotonic() + _MEMORY, found)}
         return found
+
+
+def _step(query: CurvesQuery | SpreadQuery) -> int:
+    step = parse_duration(query.step)
+    if step < SECOND:
+        raise ConfigError("expected steps of 1s or more")
+    return step
 
 
 def _names(text: str) -> tuple[str, ...]:

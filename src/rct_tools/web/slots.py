@@ -6,13 +6,16 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 from rct_tools.errors import ConfigError
 from rct_tools.health import Energies
 from rct_tools.sinks.hours import NUMBER
 from rct_tools.times import SECOND
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 MOST_SLOTS: Final = 400  # days or months
 
@@ -38,6 +41,10 @@ SELECT value, time FROM reading WHERE series = ?1 AND time >= max(?2, ?3 - ?4) A
 UNION ALL SELECT * FROM ({_NEWEST})
 """  # noqa: S608  # constants
 
+S = TypeVar("S", bound="DataclassInstance")
+
+NOTHING_KNOWN: Final = Energies(None, None, None, None, None, None)
+
 Find: TypeAlias = Callable[[str], int | None]
 """Gives the series of an object by its name; None for one that nobody has read."""
 
@@ -48,6 +55,9 @@ class Cycled:
 
     charged: float | None
     discharged: float | None
+
+
+NOT_CYCLED: Final = Cycled(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +72,10 @@ class Slot:
     cycled: Cycled
 
 
-def together(slots: Sequence[Slot]) -> tuple[Energies, int]:
-    """Return the energies of those slots of which all is known, added up, and how many these are."""
-    known = [slot.energies for slot in slots if None not in astuple(slot.energies)]
-    totals = {name: sum(getattr(each, name) for each in known) if known else None for name in _COUNTERS}
-    return Energies(**totals), len(known)
-
-
-def cycled_together(slots: Sequence[Slot]) -> tuple[Cycled, int]:
-    """Return the same of the battery."""
-    known = [astuple(slot.cycled) for slot in slots if None not in astuple(slot.cycled)]
-    return (Cycled(*map(sum, zip(*known, strict=True))) if known else Cycled(None, None)), len(known)
+def together(some: Sequence[S], unknown: S) -> tuple[S, int]:
+    """Return the sum of those of which all is known, ``unknown`` without any, and how many these are."""
+    known = [astuple(each) for each in some if None not in astuple(each)]
+    return (type(unknown)(*map(sum, zip(*known, strict=True))) if known else unknown), len(known)
 
 
 def spans(by: str, since: int, until: int, zone: ZoneInfo) -> Iterator[tuple[int, int]]:
