@@ -15,7 +15,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from asking import HOST, NOON, PASSWORD, PLAN, answer, complaints, connections, messages, raw, sockets
+from asking import HOST, PASSWORD, PLAN, answer, complaints, connections, messages, raw, sockets
 
 from rct_tools.objects import registry
 from rct_tools.reading import Reading
@@ -46,12 +46,6 @@ def chunked(*parts: bytes) -> bytes:
 
 
 @pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(port=0, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator:
-        yield simulator
-
-
-@pytest.fixture
 async def shown(simulator: Simulator, tmp_path: Path) -> AsyncIterator[Shown]:
     """A page with a password, which is harder to get at."""
     async with showing(simulator, store=tmp_path / "r.db", plan=PLAN, password=PASSWORD) as shown:
@@ -64,12 +58,6 @@ async def unguarded(simulator: Simulator, tmp_path: Path) -> AsyncIterator[Shown
     async with showing(simulator, store=tmp_path / "r.db", plan=PLAN) as shown:
         await until(known(shown, "battery.soc"))
         yield shown
-
-
-@pytest.fixture
-async def web() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        yield session
 
 
 @pytest.fixture(autouse=True)

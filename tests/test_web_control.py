@@ -64,12 +64,6 @@ async def simulator() -> AsyncIterator[Simulator]:
 
 
 @pytest.fixture
-async def web() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        yield session
-
-
-@pytest.fixture
 async def shown(simulator: Simulator, web: aiohttp.ClientSession) -> AsyncIterator[Shown]:
     """A page that steers, and somebody who is logged in."""
     async with showing(simulator, plan=PLAN, password=PASSWORD, steerable=SOME, names=("roof", "barn")) as shown:

@@ -20,7 +20,7 @@ from rct_tools.plain import plain
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.inverter import Inverter
 
-from browsing import SIZES, SOURCES, as_shown, launched, opened, reads, ready, truth, violations
+from browsing import SIZES, SOURCES, as_shown, opened, reads, ready, truth, violations
 from showing import QUICK, ZONE, Shown, known, showing, until
 from stored_past import fill
 
@@ -33,18 +33,6 @@ FLOWS = {
     "grid": ("g_sync.p_ac_grid_sum_lp",),
 }
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(port=0, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator:
-        yield simulator
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from rct_tools.times import SECOND
 from rct_tools.values import Value
 from rct_tools.writable import WRITABLE
 
-from browsing import SIZES, launched, opened, reads, ready, violations
+from browsing import SIZES, opened, reads, ready, violations
 from showing import QUICK, Shown, known, showing, until
 
 PASSWORD = "correct horse battery"
@@ -31,12 +31,6 @@ LOOKS = [
     ("desktop", "light", "en-GB"),
     ("desktop", "dark", "de-DE"),
 ]
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with launched() as chromium:
-        yield chromium
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from playwright.async_api import Browser
 from rct_tools.simulator import Simulator
 from rct_tools.web.table import ReverseProxyTable
 
-from browsing import AXE, SIZES, launched, opened, reads
+from browsing import AXE, SIZES, opened, reads
 from servers import free_ports
 from showing import Shown, known, showing, until
 
@@ -22,12 +22,6 @@ SAID = {
     "en-GB": "You are not logged in. Come by the address of the reverse proxy, which logs you in.",
     "de-DE": "Sie sind nicht angemeldet. Kommen Sie über die Adresse des Reverse-Proxys, der Sie anmeldet.",
 }
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
 
 
 @asynccontextmanager

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser
 
 from rct_tools.simulator import Simulator
 
-from browsing import SOURCES, launched, opened
+from browsing import SOURCES, opened
 from icons import SIZES, draw
 from showing import showing
 
@@ -28,12 +27,6 @@ APART = """async (images) => {
     }));
     return pixels[0].reduce((sum, value, n) => sum + Math.abs(value - pixels[1][n]), 0) / pixels[0].length;
 }"""  # how far they are apart in each colour of each pixel, of 255
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
 
 
 @pytest.mark.parametrize("size", SIZES)

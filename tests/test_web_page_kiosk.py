@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page
 from rct_tools.simulator import Simulator
 from rct_tools.simulator.inverter import Inverter
 
-from browsing import as_shown, launched, opened, reads, truth, violations
+from browsing import as_shown, opened, reads, truth, violations
 from showing import QUICK, ZONE, Shown, known, showing, until
 from stored_past import fill
 
@@ -45,18 +45,6 @@ ALL_IS_SEEN = """() => {
     const scrolls = root.scrollHeight > root.clientHeight || root.scrollWidth > root.clientWidth;
     return !scrolls && [...document.querySelectorAll(places)].every(isSeen);
 }"""
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(port=0, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator:
-        yield simulator
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,9 @@ from rct_tools.frame import Frame
 from rct_tools.objects import registry
 from rct_tools.simulator import Simulator
 
-from browsing import SIZES, launched, opened, reads, ready, violations
+from browsing import SIZES, opened, reads, ready, violations
 from showing import QUICK, Shown, known, showing, until
 
-NOON = datetime(2026, 6, 21, 12)  # noqa: DTZ001  # the clock on the wall
 PATHS = ("/", "/day", "/battery", "/events", "/inverter")
 LONG = ("Wechselrichter Scheune Südseite oben links", "Wechselrichter auf dem Dach der alten Mühle")
 POWERS = {
@@ -28,18 +26,6 @@ POWERS = {
     "g_sync.p_acc_lp": -100_000.0,
     "g_sync.p_ac_grid_sum_lp": -234_567.0,
 }
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(port=0, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator:
-        yield simulator
 
 
 @pytest.fixture

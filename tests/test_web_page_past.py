@@ -18,7 +18,7 @@ from rct_tools.simulator import Simulator
 from rct_tools.simulator.inverter import Inverter
 from rct_tools.web.tariff import Tariff, TariffTable
 
-from browsing import SIZES, launched, opened, reads, ready, violations
+from browsing import SIZES, opened, reads, ready, violations
 from showing import QUICK, ZONE, Shown, known, showing, until
 from stored_past import fill
 
@@ -27,12 +27,6 @@ DAYS = 3
 TODAY = datetime.now(ZoneInfo(ZONE)).date()
 YESTERDAY = TODAY - timedelta(1)
 PRICES = Tariff("EUR", (TariffTable(begin=TODAY - timedelta(2), imported=0.3, fed_in=0.08),))
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="session")

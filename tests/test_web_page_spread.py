@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page
 from rct_tools.simulator import Simulator
 from rct_tools.times import SECOND
 
-from browsing import SIZES, launched, opened, ready, violations
+from browsing import SIZES, opened, ready, violations
 from showing import QUICK, Shown, known, showing, until
 from stored_cells import weeks, write_cells
 
@@ -27,12 +27,6 @@ COLOURS = """() => {
         if (data[i + 3] > 200) colours.add(`${data[i]},${data[i + 1]},${data[i + 2]}`);
     return [...colours];
 }"""
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
 
 
 @pytest.fixture

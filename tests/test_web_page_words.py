@@ -14,16 +14,10 @@ from rct_tools.frame import Frame
 from rct_tools.objects import registry
 from rct_tools.simulator import Simulator
 
-from browsing import SOURCES, launched, opened, reads, violations
+from browsing import SOURCES, opened, reads, violations
 from showing import QUICK, Shown, known, showing, until
 
 NOON = datetime(2026, 6, 21, 12)  # noqa: DTZ001  # the clock on the wall
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
-from asking import NOON, PASSWORD, PLAN, answer, login, messages
+from asking import PASSWORD, PLAN, answer, login, messages
 
 from rct_tools.plan import Steerable
 from rct_tools.simulator import Simulator
@@ -163,12 +163,6 @@ async def until_it_answers(it: Behind) -> None:
                     return
             except aiohttp.ClientConnectorError:
                 await asyncio.sleep(0.05)
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(port=0, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator:
-        yield simulator
 
 
 async def asked(it: Behind, path: str, headers: Mapping[str, str] = ANNA) -> tuple[int, Any]:

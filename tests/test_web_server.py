@@ -50,22 +50,10 @@ NAMES = "battery.soc,g_sync.p_ac_load_sum_lp"
 
 
 @pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(port=0, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator:
-        yield simulator
-
-
-@pytest.fixture
 async def shown(simulator: Simulator, tmp_path: Path) -> AsyncIterator[Shown]:
     async with showing(simulator, store=tmp_path / "r.db", plan=PLAN) as shown:
         await until(known(shown, "battery.soc", "battery.cells[4]", "energy.e_load_day", "energy.e_grid_feed_day"))
         yield shown
-
-
-@pytest.fixture
-async def web() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        yield session
 
 
 # --- the contract ---------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web as aioweb
-from asking import HOST, NOON, PASSWORD, PLAN, answer, complaints, login, messages, sockets
+from asking import HOST, PASSWORD, PLAN, answer, complaints, login, messages, sockets
 from yarl import URL
 
 from rct_tools.simulator import Simulator
@@ -28,12 +28,6 @@ from rct_tools.web.door import COOKIE
 from rct_tools.web.store import Store
 
 from showing import Shown, known, showing, until
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(port=0, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator:
-        yield simulator
 
 
 @pytest.fixture
@@ -49,12 +43,6 @@ async def unguarded(simulator: Simulator, tmp_path: Path) -> AsyncIterator[Shown
     async with showing(simulator, store=tmp_path / "r.db", plan=PLAN) as shown:
         await until(known(shown, "battery.soc"))
         yield shown
-
-
-@pytest.fixture
-async def web() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        yield session
 
 
 @pytest.fixture(autouse=True)
