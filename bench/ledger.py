@@ -25,6 +25,7 @@ from rct_tools.vitals import UP
 
 MILLISECOND: Final = 1_000_000  # ns
 CLOCKS: Final = 0.1  # seconds: Prometheus notes when it began to ask, which is before it is answered
+COARSE: Final = 2e-12  # VictoriaMetrics rounds to about 12 digits: it makes 50.0004882812 of 50.00048828125
 VISIBLE: Final = 1.0  # seconds: VictoriaMetrics finds what it was given only after about one, even if told to flush
 
 
@@ -204,7 +205,8 @@ class Account:
 
 
 def compare(read: Iterable[Entry], found: Iterable[Entry], *, coarse: bool = False) -> Account:
-    """Compare what was read with what was found; ``coarse`` when that has whole milliseconds."""
+    """Compare what was read with what was found, exactly, or ``coarse``, as VictoriaMetrics keeps times and values."""
+    tolerance = COARSE if coarse else 0.0
     values: dict[Key, set[float]] = {}
     for key, value in read:
         values.setdefault(key.coarse if coarse else key, set()).add(value)
@@ -212,7 +214,7 @@ def compare(read: Iterable[Entry], found: Iterable[Entry], *, coarse: bool = Fal
     untrue: set[Key] = set()
     for key, value in found:
         times[key] += 1
-        if key in values and not any(math.isclose(value, known, rel_tol=1e-12) for known in values[key]):
+        if key in values and not any(math.isclose(value, known, rel_tol=tolerance) for known in values[key]):
             untrue.add(key)
     return Account(
         read=len(values),

@@ -35,6 +35,13 @@ def test_milliseconds_are_enough_for_who_has_no_more() -> None:
     assert (account.missing, account.untrue, account.strange) == ([], [], [])
 
 
+def test_twelve_digits_are_enough_for_who_keeps_no_more() -> None:
+    read, found = [(key(1), 50.00048828125)], [(key(0), 50.0004882812)]  # what VictoriaMetrics 1.79 makes of it
+    assert compare(read, found, coarse=True).untrue == []
+    assert compare(read, [(key(1), 50.0004882812)]).untrue == [key(1)]
+    assert compare(read, [(key(0), 50.000488281)], coarse=True).untrue == [key(0)]
+
+
 def test_states_that_go_back_in_time() -> None:
     entries = [(key(2), 0.0), (key(2), 0.0), (key(1, GRID), 0.0), (key(1), 0.0), (key(3), 0.0), (key(2), 0.0)]
     assert overtaken(entries) == [key(1), key(2)]
