@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from rct_tools.objects import ObjectInfo, registry
-from rct_tools.plan import Expected, Source
+from rct_tools.plan import Expected, Source, fresh_for
 from rct_tools.reading import Reading
 from rct_tools.times import SECOND
 from rct_tools.values import Cell, Value
 from rct_tools.vitals import UP
 from rct_tools.web.browsers import BEAT, MOST, PATIENCE, Browsers, event
-from rct_tools.web.picture import FRESH, SLACK, Picture
+from rct_tools.web.picture import Picture
 
 from warp import StillLoop, warp
 
@@ -49,7 +49,7 @@ def test_value_with_its_time_and_its_age() -> None:
     known.take([reading(SOC, 0.5, 7 * SECOND)], 100 * SECOND)
     assert objects(known.document(103 * SECOND)) == {
         "battery.soc": {
-            "value": 0.5, "unit": "ratio", "time": 7000, "age": 3000, "lasts": (FRESH * 5 * SECOND + SLACK) // 10**6,
+            "value": 0.5, "unit": "ratio", "time": 7000, "age": 3000, "lasts": fresh_for(5 * SECOND) // 10**6,
         }
     }  # fmt: skip
 
