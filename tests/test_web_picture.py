@@ -17,7 +17,7 @@ from rct_tools.vitals import UP
 from rct_tools.web.browsers import BEAT, MOST, PATIENCE, Browsers, event
 from rct_tools.web.picture import Picture
 
-from warp import StillLoop, warp
+from warp import warp
 
 SOC, STATE, SERIAL = registry["battery.soc"], registry["prim_sm.state"], registry["inverter_sn"]
 CELLS = registry["battery.cells[0]"]
@@ -154,7 +154,7 @@ def test_all_at_first_then_what_is_new_then_that_there_is_nothing() -> None:
         await asyncio.wait(jobs)
         return page.got
 
-    first, second, *rest = warp(main(), StillLoop)
+    first, second, *rest = warp(main())
     assert (first["whole"], list(objects(first))) == (True, ["battery.soc"])
     assert (second["whole"], list(objects(second))) == (False, ["prim_sm.state"])
     assert rest
@@ -180,7 +180,7 @@ def test_one_that_does_not_keep_up_gets_the_newest_at_once() -> None:
         await asyncio.wait(jobs)
         return page.got
 
-    got = warp(main(), StillLoop)
+    got = warp(main())
     assert len(got) <= 3  # the one that was under way, all of now, and perhaps that there is nothing new
     assert objects(next(message for message in got if message["whole"]))["battery.soc"]["value"] == 0.29
 
@@ -194,7 +194,7 @@ def test_one_that_takes_nothing_is_left() -> None:
             await Browsers(picture()).serve(page.send)
         return loop.time() - began
 
-    assert warp(main(), StillLoop) == pytest.approx(PATIENCE, abs=1)
+    assert warp(main()) == pytest.approx(PATIENCE, abs=1)
 
 
 def test_a_message_is_made_once_for_all() -> None:
@@ -216,7 +216,7 @@ def test_a_message_is_made_once_for_all() -> None:
         assert not browsers.is_full
         return {id(message) for message in seen}
 
-    assert len(warp(main(), StillLoop)) == 1
+    assert len(warp(main())) == 1
 
 
 def test_who_comes_and_goes_among_inverters_is_told_as_a_whole() -> None:
@@ -234,7 +234,7 @@ def test_who_comes_and_goes_among_inverters_is_told_as_a_whole() -> None:
         await asyncio.wait(jobs)
         return page.got[0]
 
-    got = warp(main(), StillLoop)
+    got = warp(main())
     assert (got["whole"], list(got["inverters"])) == (True, ["barn"])
 
 
