@@ -244,17 +244,22 @@ def test_a_store_that_stops_taking_in_the_midst_gets_the_rest_later() -> None:
             return SinkError("archive: away") if stuck else None
 
         archive.fails = fails
-        async with house() as simulated, collecting(inverter(simulated), to=[archive.setup()]) as (_, asked):
+        async with house() as simulated, collecting(inverter(simulated), to=[archive.setup()]) as (collector, asked):
+            filler = collector.fillers["roof"]
+            assert (filler.filling, filler.delayed) == ("", [])
             await asyncio.sleep(FIRST + 30)
             some = len(gaps(archive)["battery.soc"])
             assert 0 < some < 99 * 12
+            assert (filler.filling, filler.delayed) == ("archive", [])
             stuck = True
             await asyncio.sleep(60)
             pages = len(asked.times)
             await asyncio.sleep(600)
             assert len(asked.times) == pages
+            assert (filler.filling, filler.delayed) == ("", ["archive"])
             stuck = False
             await asyncio.sleep(1800)
+            assert (filler.filling, filler.delayed) == ("", [])
         assert sorted(gaps(archive)["battery.soc"]) == rows(99, 0)
 
     warp(main())
