@@ -87,6 +87,7 @@ FLOORS = {
     "poller": 7,
     "collector": 10,
     "proxy": 7,
+    "examination": 6,
     "doctor": 7,
     "bundle": 7,
     "advice": 8,
