@@ -120,7 +120,7 @@ IMPURE = {"asyncio", "socket", "logging", "time"}
 STAIRS = {
     "capture": ("chunk", "compression", "ip", "tcp", "packets"),
     "spool": ("age", "row"),
-    "outbox": ("lane", "settled", "trouble"),
+    "outbox": ("lane", "settled", "trouble", "memory", "disk"),
     "health": ("answers",),
     "top": (
         *("source", "page", "inverter", "recorded", "collected", "drawn", "flow", "curves", "facts", "head", "help"),

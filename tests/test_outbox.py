@@ -82,9 +82,9 @@ def test_status_while_the_spool_takes_what_is_in_flight() -> None:
             return there
 
     outbox = Outbox("x", Shelf().write)
-    outbox._in_flight = Emptied(numbered(1))
+    outbox._memory.in_flight = Emptied(numbered(1))
     assert outbox.status.oldest == 1
-    outbox._in_flight = Emptied()
+    outbox._memory.in_flight = Emptied()
     assert outbox.status.oldest is None
     outbox.put(numbered(2))
     assert outbox.status.oldest == 2
@@ -254,8 +254,9 @@ async def test_refused_readings_are_singled_out(spooled: bool, path: Path, caplo
     assert (outbox.written, outbox.refused, outbox.lost, outbox.kept) == (996, 4, 0, 0)
     assert len(picky.sizes) < 80
     assert caplog.messages == ["x: refused for good: 4 readings, of battery.soc: x: 400 bad number 0"]
-    assert outbox._settled._apart == {}
     if spooled:
+        assert outbox._disk
+        assert outbox._disk._settled._apart == {}
         assert look(path, "SELECT time, reason FROM refused") == [
             (n, f"x: 400 bad number {n}") for n in sorted(picky.bad)
         ]
@@ -559,7 +560,7 @@ async def test_spool_at_its_limit_drops_the_oldest_and_says_so_once(
     async with running(outbox):
         for start in range(0, 30_000, 1000):
             outbox.put(numbered(*range(start, start + 1000)))
-            await until(lambda: len(outbox._fresh) + len(outbox._in_flight) == 0)
+            await until(lambda: len(outbox._memory) == 0)
         server.error = None
         lost = outbox.lost
         assert outbox.status.spool_bytes <= 200_000
@@ -765,13 +766,14 @@ async def test_cancelled_in_the_middle_of_a_commit_it_loses_and_doubles_nothing(
     outbox.put(numbered(1, 2))
     await until(began.is_set)
     outbox.put(numbered(3))
-    end = outbox._worker.shutdown
+    assert outbox._disk
+    end = outbox._disk.stop
 
-    def shutdown() -> None:  # nobody is left who waits for the commit
+    def stop() -> None:  # nobody is left who waits for the commit
         go_on.set()
         end()
 
-    monkeypatch.setattr(outbox._worker, "shutdown", shutdown)
+    monkeypatch.setattr(outbox._disk, "stop", stop)
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job
