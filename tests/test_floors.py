@@ -119,7 +119,7 @@ IMPURE = {"asyncio", "socket", "logging", "time"}
 # files that are not named stand at the top of the stairs.
 STAIRS = {
     "capture": ("chunk", "compression", "ip", "tcp", "packets"),
-    "spool": ("age", "row"),
+    "spool": ("age", "row", "file"),
     "outbox": ("lane", "settled", "trouble", "memory", "disk"),
     "health": ("answers",),
     "top": (

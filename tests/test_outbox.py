@@ -636,8 +636,8 @@ class Sick(Spool):
         return super().take(*args)
 
     def _set(self) -> None:
-        assert self._database
-        self._database.execute(f"PRAGMA query_only = {'ON' if self.write_fails else 'OFF'}")
+        assert self._file._database
+        self._file._database.execute(f"PRAGMA query_only = {'ON' if self.write_fails else 'OFF'}")
 
 
 async def test_without_a_disk_it_goes_on_in_memory_and_comes_back(path: Path, caplog: pytest.LogCaptureFixture) -> None:
