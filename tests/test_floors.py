@@ -144,7 +144,7 @@ STAIRS = {
         "collect",
         "chart",
     ),
-    "sinks": ("topics", "broker", "account", "answer", "past", "hours"),
+    "sinks": ("topics", "broker", "account", "answer", "influxserver", "past", "hours"),
     "steering": ("order", "commands", "foresight", "permission"),
     "web": (
         *("door", "tariff", "table", "picture", "browsers", "password", "slots", "bill", "store", "logbook"),

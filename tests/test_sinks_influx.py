@@ -267,7 +267,7 @@ async def test_name_that_no_host_can_have() -> None:
 
 
 async def test_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rct_tools.sinks.influx._TIMEOUT", 0.1)
+    monkeypatch.setattr("rct_tools.sinks.influxserver._TIMEOUT", 0.1)
 
     async def answer(_: web.Request) -> web.Response:
         await asyncio.Event().wait()
