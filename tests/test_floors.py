@@ -118,6 +118,7 @@ IMPURE = {"asyncio", "socket", "logging", "time"}
 # Inside a package only __init__ imports its siblings. These stand on stairs: each may import those named before it, and
 # files that are not named stand at the top of the stairs.
 STAIRS = {
+    "values": ("datatype", "scalar"),
     "capture": ("chunk", "compression", "ip", "tcp", "packets"),
     "spool": ("age", "row", "file"),
     "outbox": ("lane", "settled", "trouble", "memory", "disk"),
