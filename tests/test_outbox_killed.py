@@ -148,13 +148,13 @@ async def test_killed_before_a_server_that_is_killed_too(server: InfluxServer, t
             case "collector":
                 await collector.kill()
             case "server":
-                server.stop(at_once=True)
+                server.kill()
                 await collector.commit(random.randrange(5, 40))
                 await server.start()
                 await collector.commit(random.randrange(5, 40))
                 await collector.kill()
             case _:
-                server.stop(at_once=True)
+                server.kill()
                 await collector.commit(random.randrange(0, 20))
                 await collector.kill()
                 await server.start()
