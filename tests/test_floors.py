@@ -16,6 +16,7 @@ SRC = Path(__file__).parent.parent / "src"
 FLOORS = {
     "errors": 0,
     "checksum": 0,
+    "recent": 0,
     "frame": 1,
     "values": 1,
     "times": 1,
