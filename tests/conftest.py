@@ -1,4 +1,4 @@
-"""What tests of the page have in common: who serves it, and who asks."""
+"""What tests have in common: servers, the page, and who asks for it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from asking import NOON, PASSWORD, PLAN, complaints
 
 from rct_tools.simulator import Simulator
 
+from homeassistant_server import VERSIONS, HomeAssistantServer, require
+from servers import InfluxServer, MosquittoServer, VictoriaServer, free_ports
 from showing import Shown, known, showing, until
 
 if TYPE_CHECKING:
@@ -62,3 +64,35 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Nothing that anybody sends is a mistake of ours, nor is it told as one; wrong passwords are."""
     yield
     assert {re.sub(r"^\S+: ", "", each) for each in complaints(caplog)} <= {"a wrong password for the page"}
+
+
+# --- servers --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def influx(tmp_path: Path) -> AsyncIterator[InfluxServer]:
+    async with InfluxServer(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+async def victoria(tmp_path: Path) -> AsyncIterator[VictoriaServer]:
+    async with VictoriaServer(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[MosquittoServer]:
+    (folder := tmp_path / "broker").mkdir()
+    async with MosquittoServer(folder) as server:
+        yield server
+
+
+@pytest.fixture(params=VERSIONS)
+def home(request: pytest.FixtureRequest, tmp_path: Path, broker: MosquittoServer) -> Iterator[HomeAssistantServer]:
+    """Home Assistant, of each version, at that broker."""
+    require(request.param)
+    (folder := tmp_path / "home").mkdir()
+    server = HomeAssistantServer(request.param, folder, free_ports(1)[0], broker.port)
+    yield server
+    server.stop()
