@@ -147,6 +147,24 @@ async def test_nothing_is_dropped_twice_when_the_limit_is_met_during_a_write() -
     assert outbox.lost == 0
 
 
+async def test_what_comes_during_a_write_that_fails_goes_behind_it() -> None:
+    attempts: list[list[int]] = []
+
+    async def write(readings: Sequence[Reading]) -> None:
+        attempts.append([reading.time for reading in readings])
+        if len(attempts) == 1:
+            outbox.put(numbered(3))
+            raise SinkError("x: away")
+
+    outbox = Outbox("x", write, sleep=Clock().sleep)
+    outbox.put(numbered(1, 2))
+    job = asyncio.create_task(outbox.run())
+    await until(lambda: not outbox.kept)
+    outbox.finish()
+    await job
+    assert attempts == [[1, 2], [1, 2, 3]]
+
+
 async def test_each_reason_is_said_once_and_refusal_for_good_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
     errors = [SinkError("x: refused"), SinkError("x: 401"), SinkError("x: refused"), SinkError("x: 401")]
     errors.append(SinkError("x: nonsense", permanent=True))
