@@ -16,6 +16,7 @@ import pytest
 from rct_tools.errors import SinkError
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.outbox import GATHER, Outbox, OutboxStatus
+from rct_tools.outbox.disk import RETRY
 from rct_tools.reading import Reading
 from rct_tools.spool import Spool
 from rct_tools.values import DataType
@@ -705,6 +706,27 @@ async def test_disk_that_cannot_be_written_holds_up_neither_new_readings_nor_the
     assert not outbox.status.disk_trouble
     assert sorted(server.taken) == [1, 2, 3, 4, 5]
     assert outbox.lost == 0
+
+
+async def test_what_has_waited_for_the_disk_is_written_at_the_rate_of_what_has_waited(path: Path) -> None:
+    spool, server = Sick(path), Server(SinkError("x: away"))
+    spool.write_fails = True
+    disk, sink = asyncio.Event(), asyncio.Event()  # when they are tried again
+
+    async def sleep(seconds: float) -> None:
+        await (disk if seconds == RETRY else sink).wait()
+
+    outbox = Outbox("x", server.write, spool=spool, sleep=sleep, drain_rate=100)
+    async with running(outbox):
+        outbox.put(numbered(*range(1000)))
+        await until(lambda: server.attempts)
+        spool.write_fails = False
+        disk.set()
+        await until(lambda: outbox.status.spooled == 1000)
+        server.error = None
+        sink.set()
+        await until(lambda: not outbox.kept)
+    assert server.batches == [list(range(start, start + 100)) for start in range(0, 1000, 100)]
 
 
 async def test_what_cannot_be_removed_is_not_written_twice(path: Path) -> None:
