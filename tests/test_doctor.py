@@ -15,8 +15,9 @@ import pytest
 from rct_tools.advice import advise, is_reached, verdict
 from rct_tools.capture import Chunk, Direction
 from rct_tools.client import connect
-from rct_tools.doctor import ASKED, ENDS, LISTEN, MOST_REQUESTS, RATES, Examination, examine
+from rct_tools.doctor import ASKED, LISTEN, MOST_REQUESTS, RATES, examine
 from rct_tools.evidence import gather
+from rct_tools.examination import ENDS, Examination
 from rct_tools.frame import Frame
 from rct_tools.objects import registry
 from rct_tools.parser import FrameParser
