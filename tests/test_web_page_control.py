@@ -18,7 +18,7 @@ from rct_tools.times import SECOND
 from rct_tools.values import Value
 from rct_tools.writable import WRITABLE
 
-from browsing import SIZES, opened, reads, ready, violations
+from browsing import SIZES, is_too_wide, opened, reads, ready, violations
 from showing import QUICK, Shown, known, showing, until
 
 PASSWORD = "correct horse battery"
@@ -249,6 +249,24 @@ async def test_nothing_without_a_login(shown: Shown, browser: Browser) -> None:
         await page.wait_for_selector("#password")  # whoever is out meanwhile has to log in anew
 
 
+@pytest.mark.parametrize("locale", ["de-DE", "en-GB"])
+async def test_text_twice_as_large(shown: Shown, browser: Browser, locale: str) -> None:
+    async with opened(browser, f"{shown.url}/control", locale=locale, viewport=SIZES["phone"]) as (page, _):
+        await entered(page)
+        await page.evaluate("() => document.documentElement.style.fontSize = '200%'")
+        assert await is_too_wide(page) == 0
+        for details in await page.locator("details").all():
+            await details.locator("summary").click()
+        await page.locator("form.ask").first.get_by_role("button").click()
+        await page.locator(".panel summary").click()
+        assert await is_too_wide(page) == 0
+        assert await violations(page) == []
+        await page.click(".panel .do")
+        await page.wait_for_selector(".said.good")
+        await page.wait_for_selector(".end:visible")
+        assert await is_too_wide(page) == 0
+
+
 @pytest.mark.parametrize(("size", "colours", "locale"), LOOKS)
 async def test_axe_finds_nothing_and_nothing_is_cut(
     shown: Shown, browser: Browser, size: str, colours: Any, locale: str
@@ -268,8 +286,7 @@ async def test_axe_finds_nothing_and_nothing_is_cut(
         await page.wait_for_selector(".said.good")
         await page.wait_for_selector(".end:visible")
         assert await violations(page) == []
-        wide = await page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0
+        assert await is_too_wide(page) <= 0
         title = await page.title()
         await reads(page, "nav [aria-current]", "Steuern" if locale == "de-DE" else "Control")
         assert title.startswith(("Steuern", "Control"))
