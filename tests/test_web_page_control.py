@@ -212,6 +212,38 @@ async def test_an_order_whose_answer_is_lost(shown: Shown, browser: Browser, arr
     assert (settings(shown)[MIN] == pytest.approx(0.49)) == arrives
 
 
+async def test_a_collector_that_hangs(shown: Shown, browser: Browser) -> None:
+    """Nobody waits for ever; and what was ordered then may be done all the same."""
+    async with opened(browser, f"{shown.url}/control", locale="de-DE") as (page, _):
+        await entered(page)
+        await page.clock.install()
+        hold = page.locator("form.ask[aria-label=Halten]")
+        said = hold.get_by_role("status")
+        await page.route("**/api/control/consider", hang)
+        async with page.expect_request("**/api/control/consider"):
+            await hold.get_by_role("button", name="Zeigen").click()
+        await hold.get_by_text("Der Wechselrichter wird gefragt").wait_for()
+        await page.clock.fast_forward(61_000)
+        await hold.locator(".said.bad").wait_for()
+        assert await said.inner_text() == "Nicht erledigt. Keine Antwort in 60 s."
+        await page.unroute("**/api/control/consider")
+        await hold.get_by_role("button", name="Zeigen").click()
+        await page.route("**/api/control/order", hang)
+        await hold.locator(".do").wait_for()
+        await page.route("**/api/control?*", hang)
+        async with page.expect_request("**/api/control/order"):
+            await hold.locator(".do").click()
+        await page.clock.fast_forward(11_000)
+        await hold.get_by_text("Es kann trotzdem erledigt sein").wait_for()
+        await page.unroute("**/api/control?*")
+        await page.clock.fast_forward(61_000)
+        await hold.get_by_text("Was daraus wurde, weiß niemand").wait_for()
+
+
+async def hang(_route: Route) -> None:
+    """Answer nothing."""
+
+
 async def test_away_nothing_can_be_ordered(shown: Shown, browser: Browser) -> None:
     async with opened(browser, f"{shown.url}/control") as (page, _):
         await entered(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from asking import NOON, PASSWORD, PLAN
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Route
 
 from rct_tools.simulator import Simulator
 from rct_tools.web.table import ReverseProxyTable
@@ -81,6 +82,26 @@ async def test_login_of_the_reverse_proxy_that_is_over(browser: Browser, shown: 
             for stream in shown.page._streams:
                 stream.cancel()
         await reads(page, "h1", "roof")
+
+
+async def test_collector_that_says_nothing_about_who_is_in_is_asked_again(
+    simulator: Simulator, browser: Browser
+) -> None:
+    async with showing(simulator, plan=PLAN) as shown, opened(browser, shown.url) as (page, _):
+        await page.wait_for_selector(".flows")
+        await page.clock.install()
+        asked = asyncio.Queue[Route]()
+        await page.route("**/api/session", asked.put)  # and no answer
+        for stream in shown.page._streams:
+            stream.cancel()
+        await page.wait_for_selector(".away .banner")
+        await page.clock.fast_forward(4000)
+        await asyncio.wait_for(asked.get(), 30)
+        await page.clock.fast_forward(16_000)
+        await page.clock.fast_forward(4000)
+        again = await asyncio.wait_for(asked.get(), 30)
+        await again.continue_()
+        await page.wait_for_selector("body:not(.away) .flows")
 
 
 async def test_the_page_stays_logged_in_when_the_collector_is_started_anew(
