@@ -31,7 +31,7 @@ from rich.table import Table
 
 from bench.fleet import Program, free_ports, listening, mosquitto, victoria_metrics
 from bench.ledger import Account, Key, Listener, compare, influx, overtaken, prometheus, unread, victoria, witness
-from rct_tools.sinks.prometheus import FRESH, SLACK
+from rct_tools.plan import fresh_for
 from rct_tools.times import SECOND
 from rct_tools.vitals import UP
 
@@ -290,7 +290,7 @@ async def run(minutes: float, seed: int, console: Console, folder: Path) -> Resu
             late=len(late),
             overtaken=overtaken(states),
             samples=len(samples),
-            unread=len(unread(samples, read, FRESH + SLACK / SECOND + 1)),
+            unread=len(unread(samples, read, fresh_for(SECOND) / SECOND + 1)),
             worst=station.worst,
             lives=station.lives,
             cpu=station.programs["collector"].usage.seconds / seconds,
