@@ -16,7 +16,7 @@ from rct_tools.simulator import Simulator
 from browsing import SIZES, is_too_wide, opened, reads, ready, violations
 from showing import QUICK, Shown, known, showing, until
 
-PATHS = ("/", "/day", "/week", "/month", "/year", "/battery", "/events", "/inverter")  # control has tests of its own
+PATHS = ("/", "/day", "/week", "/month", "/year", "/battery", "/events", "/inverter", "/kiosk")  # control has its own
 LONG = ("Wechselrichter Scheune Südseite oben links", "Wechselrichter auf dem Dach der alten Mühle")
 POWERS = {
     "dc_conv.dc_conv_struct[0].p_dc": 123_456.0,
