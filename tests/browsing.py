@@ -97,3 +97,9 @@ async def violations(page: Page) -> list[tuple[str, list[str]]]:
     await page.evaluate(AXE.read_text("utf-8"))
     result = await page.evaluate("() => axe.run()")
     return [(v["id"], [node["html"] for node in v["nodes"]][:3]) for v in result["violations"]]
+
+
+async def is_too_wide(page: Page) -> int:
+    """Return by how many pixels a page is wider than its window."""
+    wide: int = await page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return wide

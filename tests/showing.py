@@ -56,13 +56,15 @@ async def showing(
     tariff: Tariff | None = None,
     wall_clock: Callable[[], int] = time.time_ns,
     steerable: Steerable | None = None,
+    folder: Path | None = None,
 ) -> AsyncIterator[Shown]:
     """Collect from a simulator that runs, and show it; ``names`` are those of as many inverters, all the same.
 
     ``wall_clock`` is what the page takes for now. What is ``steerable`` may be ordered of the first of them.
+    ``folder`` is where logins are kept.
     """
     secret = Secret(password) if password else NO_SECRET
-    page = Page(WebSetup(host, port, secret, store, proxy, tariff), wall_clock)
+    page = Page(WebSetup(host, port, secret, store, proxy, tariff, folder), wall_clock)
     sinks = (SinkSetup("page", page.open), *((sink_of(f"sqlite:{store}"),) if store else ()))
     inverters = [InverterSetup(name, simulator.host, plan or load_plan(), simulator.port, zone) for name in names]
     if steerable:

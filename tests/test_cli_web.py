@@ -22,6 +22,7 @@ from rct_tools.simulator import Simulator
 from rct_tools.web.password import Password
 
 from programs import finish, running
+from servers import free_ports
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals between processes")
 SMALL = '[[inverter]]\nname = "roof"\nhost = "127.0.0.1"\n'
@@ -91,6 +92,41 @@ async def test_as_a_part_of_the_collector(simulator: Simulator, tmp_path: Path) 
             assert list((await response.json())["inverters"]) == ["barn"]
         process.send_signal(signal.SIGTERM)
         assert (await finish(process)).code == 0
+
+
+@unix
+@pytest.mark.parametrize("command", ["web", "collect"])
+async def test_who_is_logged_in_stays_so_over_a_restart(
+    simulator: Simulator, web: aiohttp.ClientSession, tmp_path: Path, command: str
+) -> None:
+    (port,) = free_ports(1)
+    secret, config, state = tmp_path / "password", tmp_path / "rct.toml", tmp_path / "state"
+    secret.write_text("correct horse battery\n")
+    text = f'data = "{state}"\n{SMALL}port = {simulator.port}\n[[sink]]\nurl = "sqlite:{tmp_path}/r.db"\n'
+    config.write_text(
+        f'{text}[status]\nlisten = ""\n[web]\nlisten = "127.0.0.1:{port}"\npassword = {{ file = "{secret}" }}\n'
+    )
+    arguments = {
+        "collect": ("-c", config),
+        "web": (
+            "--host", "127.0.0.1", "--port", simulator.port, "--name", "roof", "--store", f"sqlite:{tmp_path}/r.db",
+            "--listen", f"127.0.0.1:{port}", "--password-file", secret,
+        ),
+    }  # fmt: skip
+    given = {"web": state, "collect": tmp_path / "nowhere"}  # a configuration has its own word for it
+    for has_logged_in in (False, True):
+        async with running("rct", command, *arguments[command], STATE_DIRECTORY=str(given[command])) as process:
+            url = await page_of(process)
+            if not has_logged_in:
+                body = {"password": "correct horse battery"}
+                async with web.post(f"{url}api/login", json=body) as response:
+                    assert response.status == 200
+            async with web.get(f"{url}api/now") as response:
+                assert response.status == 200
+            process.send_signal(signal.SIGTERM)
+            assert (await finish(process)).code == 0
+        (kept,) = state.glob("page/*")
+        assert (kept.name, kept.stat().st_mode & 0o777) == (f"logins-127.0.0.1%3A{port}.json", 0o600)
 
 
 WRONG = [  # arguments, what is said

@@ -149,7 +149,7 @@ STAIRS = {
     "sinks": ("topics", "broker", "account", "answer", "influxserver", "past", "hours"),
     "steering": ("order", "commands", "foresight", "permission"),
     "web": (
-        *("door", "tariff", "table", "picture", "browsers", "password", "slots", "bill", "store", "logbook"),
+        *("door", "tariff", "table", "picture", "browsers", "password", "logins", "slots", "bill", "store", "logbook"),
         *("documents", "files", "answers", "connection", "desk", "spread", "past", "control"),
     ),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),

@@ -29,6 +29,7 @@ from rct_tools.simulator import Faults, Simulator
 from rct_tools.times import SECOND
 from rct_tools.values import Value
 from rct_tools.wayback import Change, WayBack, WayBacks
+from rct_tools.web.control import MOST_AT_ONCE
 from rct_tools.web.door import ReverseProxy
 from rct_tools.writable import WRITABLE
 
@@ -369,6 +370,31 @@ async def test_too_much_is_considered_at_once(
     monkeypatch.setattr("rct_tools.web.control.MOST_AT_ONCE", 1)
     for _ in range(2):
         await considered(web, shown, mode="hold")
+
+
+async def test_an_inverter_that_is_silent_holds_up_no_other(
+    simulator: Simulator, web: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        Simulator(port=0, seed=5, latency=0.001, broadcast=False, speed=0, start=NOON) as other,
+        showing(simulator, plan=PLAN, password=PASSWORD, steerable=SOME) as shown,
+    ):
+        roof = shown.collector.setup.inverters[0]
+        both = (roof, replace(roof, name="barn", port=other.port))
+        await shown.collector.change(replace(shown.collector.setup, inverters=both))
+        await ready(shown, web)
+        await until(known(shown, "battery.soc", "control.mode", name="barn"))
+        monkeypatch.setattr(simulator.inverter, "answer", lambda _: None)
+        consider = f"{shown.url}/api/control/consider"
+        silent = [
+            asyncio.create_task(post(web, consider, inverter="roof", mode="hold")) for _ in range(MOST_AT_ONCE + 1)
+        ]
+        (turned_away,), waiting = await asyncio.wait(silent, return_when=asyncio.FIRST_COMPLETED)
+        assert turned_away.result() == (503, {"error": "too much is asked at once; try again"})
+        await considered(web, shown, inverter="barn", mode="hold")
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
 
 
 async def test_an_inverter_that_is_away(shown: Shown, web: aiohttp.ClientSession, folder: Path) -> None:

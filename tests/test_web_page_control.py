@@ -18,7 +18,7 @@ from rct_tools.times import SECOND
 from rct_tools.values import Value
 from rct_tools.writable import WRITABLE
 
-from browsing import SIZES, opened, reads, ready, violations
+from browsing import SIZES, is_too_wide, opened, reads, ready, violations
 from showing import QUICK, Shown, known, showing, until
 
 PASSWORD = "correct horse battery"
@@ -212,6 +212,38 @@ async def test_an_order_whose_answer_is_lost(shown: Shown, browser: Browser, arr
     assert (settings(shown)[MIN] == pytest.approx(0.49)) == arrives
 
 
+async def test_a_collector_that_hangs(shown: Shown, browser: Browser) -> None:
+    """Nobody waits for ever; and what was ordered then may be done all the same."""
+    async with opened(browser, f"{shown.url}/control", locale="de-DE") as (page, _):
+        await entered(page)
+        await page.clock.install()
+        hold = page.locator("form.ask[aria-label=Halten]")
+        said = hold.get_by_role("status")
+        await page.route("**/api/control/consider", hang)
+        async with page.expect_request("**/api/control/consider"):
+            await hold.get_by_role("button", name="Zeigen").click()
+        await hold.get_by_text("Der Wechselrichter wird gefragt").wait_for()
+        await page.clock.fast_forward(61_000)
+        await hold.locator(".said.bad").wait_for()
+        assert await said.inner_text() == "Nicht erledigt. Keine Antwort in 60 s."
+        await page.unroute("**/api/control/consider")
+        await hold.get_by_role("button", name="Zeigen").click()
+        await page.route("**/api/control/order", hang)
+        await hold.locator(".do").wait_for()
+        await page.route("**/api/control?*", hang)
+        async with page.expect_request("**/api/control/order"):
+            await hold.locator(".do").click()
+        await page.clock.fast_forward(11_000)
+        await hold.get_by_text("Es kann trotzdem erledigt sein").wait_for()
+        await page.unroute("**/api/control?*")
+        await page.clock.fast_forward(61_000)
+        await hold.get_by_text("Was daraus wurde, weiß niemand").wait_for()
+
+
+async def hang(_route: Route) -> None:
+    """Answer nothing."""
+
+
 async def test_away_nothing_can_be_ordered(shown: Shown, browser: Browser) -> None:
     async with opened(browser, f"{shown.url}/control") as (page, _):
         await entered(page)
@@ -249,6 +281,24 @@ async def test_nothing_without_a_login(shown: Shown, browser: Browser) -> None:
         await page.wait_for_selector("#password")  # whoever is out meanwhile has to log in anew
 
 
+@pytest.mark.parametrize("locale", ["de-DE", "en-GB"])
+async def test_text_twice_as_large(shown: Shown, browser: Browser, locale: str) -> None:
+    async with opened(browser, f"{shown.url}/control", locale=locale, viewport=SIZES["phone"]) as (page, _):
+        await entered(page)
+        await page.evaluate("() => document.documentElement.style.fontSize = '200%'")
+        assert await is_too_wide(page) == 0
+        for details in await page.locator("details").all():
+            await details.locator("summary").click()
+        await page.locator("form.ask").first.get_by_role("button").click()
+        await page.locator(".panel summary").click()
+        assert await is_too_wide(page) == 0
+        assert await violations(page) == []
+        await page.click(".panel .do")
+        await page.wait_for_selector(".said.good")
+        await page.wait_for_selector(".end:visible")
+        assert await is_too_wide(page) == 0
+
+
 @pytest.mark.parametrize(("size", "colours", "locale"), LOOKS)
 async def test_axe_finds_nothing_and_nothing_is_cut(
     shown: Shown, browser: Browser, size: str, colours: Any, locale: str
@@ -268,8 +318,7 @@ async def test_axe_finds_nothing_and_nothing_is_cut(
         await page.wait_for_selector(".said.good")
         await page.wait_for_selector(".end:visible")
         assert await violations(page) == []
-        wide = await page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0
+        assert await is_too_wide(page) <= 0
         title = await page.title()
         await reads(page, "nav [aria-current]", "Steuern" if locale == "de-DE" else "Control")
         assert title.startswith(("Steuern", "Control"))

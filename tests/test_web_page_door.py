@@ -1,14 +1,16 @@
-"""The page in a browser, where a reverse proxy logs people in."""
+"""The page in a browser at its door: where a reverse proxy logs people in, and when the collector is started anew."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from asking import NOON, PASSWORD, PLAN
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Route
 
 from rct_tools.simulator import Simulator
 from rct_tools.web.table import ReverseProxyTable
@@ -80,3 +82,45 @@ async def test_login_of_the_reverse_proxy_that_is_over(browser: Browser, shown: 
             for stream in shown.page._streams:
                 stream.cancel()
         await reads(page, "h1", "roof")
+
+
+async def test_collector_that_says_nothing_about_who_is_in_is_asked_again(
+    simulator: Simulator, browser: Browser
+) -> None:
+    async with showing(simulator, plan=PLAN) as shown, opened(browser, shown.url) as (page, _):
+        await page.wait_for_selector(".flows")
+        await page.clock.install()
+        asked = asyncio.Queue[Route]()
+        await page.route("**/api/session", asked.put)  # and no answer
+        for stream in shown.page._streams:
+            stream.cancel()
+        await page.wait_for_selector(".away .banner")
+        await page.clock.fast_forward(4000)
+        await asyncio.wait_for(asked.get(), 30)
+        await page.clock.fast_forward(16_000)
+        await page.clock.fast_forward(4000)
+        again = await asyncio.wait_for(asked.get(), 30)
+        await again.continue_()
+        await page.wait_for_selector("body:not(.away) .flows")
+
+
+async def test_the_page_stays_logged_in_when_the_collector_is_started_anew(
+    simulator: Simulator, browser: Browser, tmp_path: Path
+) -> None:
+    """As after an update: a tablet on the wall goes on by itself."""
+    (port,) = free_ports(1)
+    at_work = partial(showing, simulator, plan=PLAN, port=port, password=PASSWORD, folder=tmp_path)
+    async with at_work() as shown, opened(browser, f"{shown.url}/kiosk") as (page, _):
+        await page.fill("#password", PASSWORD)
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(".flows")
+        state = await page.context.storage_state()
+    async with opened(browser, "about:blank", storage_state=state) as (page, _):
+        async with at_work() as shown:
+            await page.goto(f"{shown.url}/kiosk")
+            await page.wait_for_selector("body:not(.away) .flows")
+        await page.wait_for_selector(".away .banner:has-text('No connection to the collector')")
+        async with at_work():
+            await page.wait_for_selector(".banner:has-text('Connected again')")
+            await page.wait_for_selector("body:not(.away) .flows")
+            assert await page.locator("#password").count() == 0

@@ -409,7 +409,7 @@ async def test_a_thousand_wrong_passwords(
     """All at once: a handful is looked at, the others wait, and the collector goes on."""
     looked: list[str] = []
     async with showing(simulator, plan=PLAN, password=PASSWORD) as shown:
-        password = shown.page._password
+        password = shown.page._logins.password
         assert password is not None
         is_right = password.is_right
 

@@ -15,8 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web as aioweb
-from asking import HOST, PASSWORD, PLAN, answer, login, messages, sockets
-from yarl import URL
+from asking import HOST, PASSWORD, PLAN, answer, complaints, login, messages, sockets
 
 from rct_tools.simulator import Simulator
 from rct_tools.times import SECOND
@@ -26,6 +25,7 @@ from rct_tools.web.connection import Connection
 from rct_tools.web.door import COOKIE
 from rct_tools.web.store import Store
 
+from servers import free_ports
 from showing import Shown, known, showing, until
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -240,11 +240,52 @@ async def test_login_that_is_over(shown: Shown, web: aiohttp.ClientSession, monk
     assert (await answer(web, f"{shown.url}/api/now"))[0] == 401
 
 
-async def test_login_ends_with_the_collector(simulator: Simulator, web: aiohttp.ClientSession) -> None:
-    """As when the password is changed, which takes a restart."""
-    async with showing(simulator, plan=PLAN, password=PASSWORD) as shown:
+@pytest.mark.parametrize(("password", "status"), [(PASSWORD, 200), ("another password", 401)])
+async def test_login_outlives_the_collector_but_not_its_password(
+    simulator: Simulator, web: aiohttp.ClientSession, tmp_path: Path, password: str, status: int
+) -> None:
+    (port,) = free_ports(1)
+    async with showing(simulator, plan=PLAN, password=PASSWORD, port=port, folder=tmp_path) as shown:
         assert (await login(web, shown, PASSWORD))[0] == 200
         assert (await answer(web, f"{shown.url}/api/now"))[0] == 200
-        port = URL(shown.url).port or 0
-    async with showing(simulator, plan=PLAN, password="another password", port=port) as shown:
-        assert (await answer(web, f"{shown.url}/api/now"))[0] == 401
+    for _ in range(2):
+        async with showing(simulator, plan=PLAN, password=password, port=port, folder=tmp_path) as shown:
+            await until(known(shown, "battery.soc"))
+            assert (await answer(web, f"{shown.url}/api/now"))[0] == status
+            async with web.get(f"{shown.url}/api/live") as response:
+                assert response.status == status
+    async with showing(simulator, plan=PLAN, password=PASSWORD, port=port, folder=tmp_path) as shown:
+        assert (await answer(web, f"{shown.url}/api/now"))[0] == status  # what has ended does not begin again
+
+
+async def test_logout_outlives_the_collector(simulator: Simulator, web: aiohttp.ClientSession, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    async with showing(simulator, plan=PLAN, password=PASSWORD, port=port, folder=tmp_path) as shown:
+        assert (await login(web, shown, PASSWORD))[0] == 200
+        (token,) = [each.value for each in web.cookie_jar if each.key == COOKIE]
+        async with web.post(f"{shown.url}/api/logout") as response:
+            assert response.status == 200
+    async with (
+        showing(simulator, plan=PLAN, password=PASSWORD, port=port, folder=tmp_path) as shown,
+        aiohttp.ClientSession(cookies={COOKIE: token}) as thief,
+    ):
+        assert (await answer(thief, f"{shown.url}/api/now"))[0] == 401
+
+
+async def test_folder_in_which_nothing_can_be_kept(
+    simulator: Simulator, web: aiohttp.ClientSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said once, and the page goes on."""
+    folder = tmp_path / "file"
+    folder.touch()
+    async with showing(simulator, plan=PLAN, password=PASSWORD, folder=folder) as shown:
+        for _ in range(3):
+            assert (await login(web, shown, PASSWORD))[0] == 200
+            assert (await answer(web, f"{shown.url}/api/now"))[0] == 200
+            async with web.post(f"{shown.url}/api/logout") as response:
+                assert response.status == 200
+            assert (await answer(web, f"{shown.url}/api/now"))[0] == 401
+    said = complaints(caplog)
+    caplog.clear()
+    assert len(said) == 1
+    assert said[0].startswith(f"{folder}/page/logins-127.0.0.1%3A0.json: cannot be read: Not a directory; logins do")

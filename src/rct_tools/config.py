@@ -114,7 +114,7 @@ class File(Table, frozen=True):
     data: Annotated[
         str,
         msgspec.Meta(
-            description="folder in which readings wait for servers; without, $STATE_DIRECTORY, else your data folder"
+            description="folder of readings that wait, and of logins; without, $STATE_DIRECTORY, else your data folder"
         ),
     ] = ""
 
@@ -169,7 +169,7 @@ def sink_of(url: str, keeper: str = "") -> SinkSetup:
     settings = settings_for(url)
     label = _label(url)
     kind = kind_of(url)
-    path = _spool_path(_data_folder(""), f"{label} {keeper}")
+    path = _spool_path(data_folder(""), f"{label} {keeper}")
     spool = SpoolSetup(path, hold=kind.unsafe) if keeper and kind.is_remote else None
     return SinkSetup(label, partial(open_sink, settings), settings, spool=spool, is_store=is_store(url))
 
@@ -179,7 +179,7 @@ def _label(url: str) -> str:
     return str(path_in_url(url)) if url.startswith("sqlite:") else url.removesuffix(":")
 
 
-def _data_folder(given: str) -> Path:
+def data_folder(given: str) -> Path:
     """Return where files are kept: as given, or as systemd or the system has it."""
     state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     return Path(given or state or default_path().parent)
@@ -238,7 +238,7 @@ def parse_config(text: str, source: str, environment: Mapping[str, str], keeper:
     inverters = tuple(_steered(inverter, steerable.get(inverter.name)) for inverter in inverters)
     stores = (path_in_url(each.url) for each in settings if each.url.startswith("sqlite:"))
     tariff = tariff_of(file.tariff, f"{source}: tariff")
-    page = None if file.web is None else file.web.setup(f"{source}: web", next(stores, None), tariff)
+    page = file.web.setup(f"{source}: web", next(stores, None), tariff, data_folder(file.data)) if file.web else None
     has_broker = any(kind_of(sink.url).module == "mqtt" for sink in settings)
     if steerable and not has_broker and not (page and page.is_guarded):
         raise ConfigError(
@@ -343,7 +343,7 @@ def _sinks(file: File, some: InverterSetup, source: str, keeper: str) -> tuple[t
             raise ConfigError(f"{place}.label: {label!r} is there already, at sink[{list(setups).index(label)}]")
         spool = None
         if kind.is_remote:
-            path = _spool_path(_data_folder(file.data), f"{label} {keeper}")
+            path = _spool_path(data_folder(file.data), f"{label} {keeper}")
             spool = SpoolSetup(path, table.spool_size, table.spool_age, kind.unsafe)
         setup = SinkSetup(
             label, partial(open_sink, settings), settings, table.objects, table.names, spool, is_store(table.url)

@@ -29,7 +29,7 @@ class Journal:
         """Append a line, and return when it is on the disk. Raises OSError."""
         line = json.dumps(entry, ensure_ascii=False, allow_nan=False).encode(errors="replace") + b"\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "ab+", buffering=0, opener=_for_us) as file:  # Path.open takes no opener
+        with open(self.path, "ab+", buffering=0, opener=for_us) as file:  # Path.open takes no opener
             size = file.seek(0, os.SEEK_END)
             if size:
                 file.seek(-1, os.SEEK_END)
@@ -82,8 +82,9 @@ class Journal:
             yield rest
 
 
-def _for_us(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)  # it says whose inverter it is
+def for_us(path: str, flags: int) -> int:
+    """Open a file; what is new is for nobody but its owner: it says whose inverter it is."""
+    return os.open(path, flags, 0o600)
 
 
 def sync_folder(folder: Path) -> None:

@@ -7,7 +7,7 @@ import click
 from rct_tools.cli.collect import say_page, say_started, say_stored
 from rct_tools.cli.options import host_option, log_format_option, not_empty, port_option, verbose_option
 from rct_tools.cli.run import run_async
-from rct_tools.config import load_plan, sink_of
+from rct_tools.config import data_folder, load_plan, sink_of
 from rct_tools.errors import ConfigError
 from rct_tools.service import show
 from rct_tools.settings import NO_SECRET, Secret
@@ -59,6 +59,6 @@ def web(host: str, port: int, name: str, store: str, listen: str, password_file:
     except ConfigError as exc:
         raise click.UsageError(f"--store: {exc}") from exc
     secret = Secret(file=password_file) if password_file else NO_SECRET
-    setup = WebTable(listen=listen, password=secret).setup("web", path)
+    setup = WebTable(listen=listen, password=secret).setup("web", path, folder=data_folder(""))
     inverter = InverterSetup(name or host, host, load_plan(), port, local_zone())
     run_async(show(Setup((inverter,), (sink_of(store),)), setup, say_started, say_stored, say_page))

@@ -9,7 +9,7 @@ import asyncio
 import math
 import secrets
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -38,7 +38,7 @@ from rct_tools.writing import Intent
 GOOD: Final = 300.0  # seconds that something may be ordered after it was shown
 MOST_SHOWN: Final = 100  # things that wait to be ordered; the oldest go
 MOST_ORDERS: Final = 20  # of an inverter, the newest
-MOST_AT_ONCE: Final = 4  # that are considered: each asks the inverter some twenty times
+MOST_AT_ONCE: Final = 4  # that are considered of an inverter, each of which asks it some twenty times
 _MS: Final = 1_000_000  # ns
 
 _NO_LOGIN: Final = "steering by the page needs a login; set web.password, or web.reverse_proxy.user_header"
@@ -114,7 +114,7 @@ class Control:
         self._is_guarded = is_guarded
         self._shown: OrderedDict[str, _Shown] = OrderedDict()
         self._orders: dict[str, OrderedDict[str, Outcome]] = {}  # by inverter, and what was shown
-        self._considering = 0
+        self._considering: Counter[str] = Counter()  # by inverter: one that is silent holds up no other
 
     @property
     def steered(self) -> list[str]:
@@ -137,15 +137,15 @@ class Control:
         wanted = await told(request, Consider)
         name = self._named(wanted.inverter)
         steward, wish = self._steward(name), wanted.wish
-        if self._considering >= MOST_AT_ONCE:
+        if self._considering[name] >= MOST_AT_ONCE:
             raise web.HTTPServiceUnavailable(reason="too much is asked at once; try again")
-        self._considering += 1
+        self._considering[name] += 1
         try:
             foreseen = await steward.foresee(wish)
         except OSError as exc:
             raise SinkError(f"the record of writes: {exc}") from exc
         finally:
-            self._considering -= 1
+            self._considering[name] -= 1
         token = secrets.token_urlsafe(16)
         self._shown[token] = _Shown(name, steward, foreseen, asyncio.get_running_loop().time() + GOOD)
         while len(self._shown) > MOST_SHOWN:

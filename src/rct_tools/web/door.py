@@ -171,8 +171,14 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 class Sessions:
     """Who is logged in. Only what tokens look like is kept, not what would be good as one."""
 
-    def __init__(self) -> None:
-        self._ends: OrderedDict[bytes, float] = OrderedDict()
+    def __init__(self, ends: Mapping[str, float] | None = None) -> None:
+        """``ends`` says when those end that are open already, the oldest first."""
+        self._ends = OrderedDict(ends or {})
+
+    @property
+    def ends(self) -> Mapping[str, float]:
+        """When each ends, by the digest of its token, the oldest first."""
+        return self._ends
 
     def open(self, now: float) -> str:
         """Return a token that is good for a while."""
@@ -186,13 +192,13 @@ class Sessions:
         """Return for how many seconds a token is good; 0 for one that is not."""
         return max(0.0, self._ends.get(_digest(token), 0.0) - now)
 
-    def close(self, token: str) -> None:
-        """Make a token good for nothing."""
-        self._ends.pop(_digest(token), None)
+    def close(self, token: str) -> bool:
+        """Make a token good for nothing; return whether it was one."""
+        return self._ends.pop(_digest(token), None) is not None
 
 
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class Attempts:

@@ -16,14 +16,20 @@ _BEGIN: Final = "$argon2"
 class Password:
     """What is asked for at the door."""
 
-    def __init__(self, text: str) -> None:
-        """``text`` is the password, or its hash. Raises ConfigError for one that is too short, or no hash."""
+    def __init__(self, text: str, known: str = "") -> None:
+        """``text`` is the password, or its hash; ``known`` a hash from earlier, which stays if it is of this password.
+
+        Raises ConfigError for one that is too short, or no hash.
+        """
         from argon2.exceptions import InvalidHashError
 
         self._hasher = _hasher()
-        self._hash = text if text.startswith(_BEGIN) else hash_password(text)
+        if not text.startswith(_BEGIN):
+            self.hash = known if self._is_hash(known, text) else hash_password(text)
+            return
+        self.hash = text
         try:
-            self._hasher.check_needs_rehash(self._hash)
+            self._hasher.check_needs_rehash(text)
         except InvalidHashError as exc:
             raise ConfigError(
                 "begins like the hash of a password, and is none; rct web --hash-password makes one"
@@ -34,8 +40,21 @@ class Password:
         from argon2.exceptions import VerificationError
 
         try:
-            return self._hasher.verify(self._hash, tried)
+            return self._hasher.verify(self.hash, tried)
         except VerificationError:
+            return False
+
+    def _is_hash(self, known: str, text: str) -> bool:
+        """Return whether something is a hash of a password that may be one, and would be made in this way today."""
+        from argon2.exceptions import VerificationError
+
+        try:  # what takes more memory or time than ours is not tried
+            return (
+                len(text) >= SHORTEST
+                and not self._hasher.check_needs_rehash(known)
+                and self._hasher.verify(known, text)
+            )
+        except (ValueError, VerificationError):
             return False
 
 

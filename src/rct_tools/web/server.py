@@ -20,7 +20,7 @@ from rct_tools.errors import LinkError, NoAnswer, NotNow, RctError, SinkError, U
 from rct_tools.listening import cannot_listen
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
-from rct_tools.settings import NO_SECRET, Table
+from rct_tools.settings import Table
 from rct_tools.times import SECOND
 from rct_tools.web.answers import VISITOR, answer, asked, error, told
 from rct_tools.web.browsers import Browsers
@@ -28,10 +28,10 @@ from rct_tools.web.connection import SERVER, Connection, Full
 from rct_tools.web.control import Control
 from rct_tools.web.desk import Desk
 from rct_tools.web.documents import Teller, Watched
-from rct_tools.web.door import COOKIE, HEADERS, LASTS, Attempts, Refused, Sessions, Visitor, receive
+from rct_tools.web.door import COOKIE, HEADERS, LASTS, Attempts, Refused, Visitor, receive
 from rct_tools.web.files import load_assets
 from rct_tools.web.logbook import Logbook
-from rct_tools.web.password import Password
+from rct_tools.web.logins import Logins
 from rct_tools.web.past import Past
 from rct_tools.web.picture import Picture
 from rct_tools.web.store import Store
@@ -83,8 +83,7 @@ class Page:
         self._past = Past(store, self.picture, self._named, self._absent, self._desk, setup.tariff)
         watched = self._teller.watched
         self._control = Control(self.picture, watched, self._named, _who, is_guarded=setup.is_guarded)
-        self._password = Password(setup.password.reveal()) if setup.password != NO_SECRET else None
-        self._sessions = Sessions()
+        self._logins = Logins(setup)
         self._attempts = Attempts()
         self._assets = load_assets()
         self._openapi = (files("rct_tools.web") / "openapi.json").read_bytes()
@@ -133,6 +132,7 @@ class Page:
         try:
             server = await self._listen(runner)
             try:
+                self._logins.begin()
                 yield show_address(self.setup.host, server.sockets[0].getsockname()[1])
             finally:
                 server.close()
@@ -217,7 +217,7 @@ class Page:
         if isinstance(visitor, Refused):
             return error(visitor.status, visitor.reason)
         token = request.cookies.get(COOKIE, "")
-        visitor = replace(visitor, session=token if self._sessions.left(token, time.monotonic()) else "")
+        visitor = replace(visitor, session=token if self._logins.left(token) else "")
         request[VISITOR] = visitor
         is_free = place in self._assets or place in _OPEN or (resource is None and not place.startswith("/api/"))
         if not is_free and not self._is_in(visitor):
@@ -246,11 +246,12 @@ class Page:
 
     def _said(self, *, is_open: bool, user: str) -> web.Response:
         steered = self._control.steered if is_open else []
-        return answer({"password": self._password is not None, "open": is_open, "user": user, "control": steered})
+        has_password = self._logins.password is not None
+        return answer({"password": has_password, "open": is_open, "user": user, "control": steered})
 
     async def _login(self, request: web.Request) -> web.Response:
         tried = (await told(request, Login)).password
-        password, visitor = self._password, request[VISITOR]
+        password, visitor = self._logins.password, request[VISITOR]
         if password is None:
             return error(404, "there is no password here")
         if wait := self._attempts.wait(visitor.host, time.monotonic()):
@@ -268,14 +269,14 @@ class Page:
         self._attempts.right(visitor.host)
         response = self._said(is_open=True, user=visitor.user)
         response.set_cookie(
-            COOKIE, self._sessions.open(time.monotonic()), max_age=int(LASTS), path="/", httponly=True,
+            COOKIE, self._logins.open(), max_age=int(LASTS), path="/", httponly=True,
             samesite="Strict", secure=visitor.is_secure,
         )  # fmt: skip
         return response
 
     async def _logout(self, request: web.Request) -> web.Response:
         visitor = request[VISITOR]
-        self._sessions.close(visitor.session)
+        self._logins.close(visitor.session)
         for stream, watcher in self._streams.items():
             if visitor.session and watcher.session == visitor.session:
                 stream.cancel()
@@ -312,7 +313,7 @@ class Page:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # inside a coroutine there is always a task
         visitor = request[VISITOR]
-        left = self._sessions.left(visitor.session, time.monotonic()) if visitor.session else None
+        left = self._logins.left(visitor.session) if visitor.session else None
         self._streams[task] = visitor
         try:
             async with asyncio.timeout(left):  # no longer than its login

@@ -39,6 +39,7 @@ class WebSetup:
     store: Path | None  # the file of a SQLite sink
     proxy: ReverseProxy | None = None  # that browsers come through
     tariff: Tariff | None = None  # without, nothing is said of money
+    folder: Path | None = None  # where it is kept who is logged in; None for memory alone
 
     @property
     def is_guarded(self) -> bool:
@@ -101,7 +102,9 @@ class WebTable(Table, frozen=True):
         ReverseProxyTable | None, msgspec.Meta(description="what browsers come through, a table of its own")
     ] = None
 
-    def setup(self, place: str, store: Path | None, tariff: Tariff | None = None) -> WebSetup:
+    def setup(
+        self, place: str, store: Path | None, tariff: Tariff | None = None, folder: Path | None = None
+    ) -> WebSetup:
         """Return what this comes to. Raises ConfigError, with ``place`` before the key."""
         try:
             host, port = parse_address(self.listen, example=ADDRESS)
@@ -119,4 +122,4 @@ class WebTable(Table, frozen=True):
                     f"{place}.listen: others can reach {self.listen}, so {place}.password is needed, or"
                     f" {place}.reverse_proxy; or listen on {ADDRESS}"
                 )
-        return WebSetup(host, port, self.password, store, proxy, tariff)
+        return WebSetup(host, port, self.password, store, proxy, tariff, folder)

@@ -1,5 +1,9 @@
 // Questions to the server. The contract is openapi.json.
 
+import { text } from "./texts";
+
+const PATIENCE = 60; // seconds: the store is searched for 20, maybe after others; a slow inverter is asked some twenty times
+
 export class Failed extends Error {
   constructor(
     readonly status: number,
@@ -10,15 +14,31 @@ export class Failed extends Error {
   }
 }
 
-/** Return what a path answers. Throws Failed. */
-export async function get<T>(path: string, query: Record<string, string> = {}, signal?: AbortSignal): Promise<T> {
-  return answer(await fetch(`${path}?${new URLSearchParams(query)}`, signal ? { signal } : {}));
+/** No answer has come in time; what was sent may be done all the same. */
+export class Late extends Error {
+  constructor(seconds: number) {
+    super(text("late", { seconds }));
+  }
 }
 
-/** Send something. Throws Failed. */
-export async function post<T>(path: string, body: unknown): Promise<T> {
+/** Return what a path answers. Throws Failed, Late. */
+export async function get<T>(path: string, query: Record<string, string> = {}, leaving?: AbortSignal, seconds = PATIENCE): Promise<T> {
+  return answer(await ask(`${path}?${new URLSearchParams(query)}`, {}, seconds, leaving));
+}
+
+/** Send something. Throws Failed, Late. */
+export async function post<T>(path: string, body: unknown, seconds = PATIENCE): Promise<T> {
   const headers = { "Content-Type": "application/json" };
-  return answer(await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }));
+  return answer(await ask(path, { method: "POST", headers, body: JSON.stringify(body) }, seconds));
+}
+
+/** Return an answer that comes in time, all of it, while nobody leaves. Throws Late. */
+export function ask(path: string, what: RequestInit, seconds: number, leaving?: AbortSignal): Promise<Response> {
+  const end = new AbortController(); // AbortSignal.any is too new for a tablet that hangs on a wall
+  setTimeout(() => end.abort(new Late(seconds)), seconds * 1000);
+  leaving?.addEventListener("abort", () => end.abort(leaving.reason));
+  if (leaving?.aborted) end.abort(leaving.reason);
+  return fetch(path, { ...what, signal: end.signal });
 }
 
 async function answer<T>(response: Response): Promise<T> {

@@ -1,9 +1,11 @@
 // Ordering in two steps: first what would happen is shown, then it is done. And what came of it.
 
-import { Failed, type Foreseen, type Outcome, post } from "./api";
+import { Failed, type Foreseen, Late, type Outcome, post } from "./api";
 import { h } from "./elements";
 import { describe } from "./proposal";
 import { type Texts, text } from "./texts";
+
+const ORDERED = 10; // seconds: an order is taken at once, and done later
 
 /** What the server is asked to consider, beside the inverter. */
 export type Wish = Record<string, string | number | boolean>;
@@ -43,7 +45,7 @@ export class Said {
 
   /** The answer to an order was lost: it may be done all the same. */
   lose(): void {
-    this.put("waits", text("lost"));
+    this.put("waits", text("orderLost"));
   }
 
   /** Tell what became of an order; "accepted" is not "done". */
@@ -58,7 +60,8 @@ export class Said {
 
   /** Tell why something is not done. What the server says is in English. */
   refuse(error: unknown): void {
-    this.put("bad", text("refused"), error instanceof Failed ? error.message : text("lost"));
+    if (error instanceof Failed) this.put("bad", text("refused"), error.message);
+    else this.put("bad", `${text("refused")}. ${error instanceof Late ? error.message : text("lost")}`);
   }
 
   private put(look: string, said: string, more = ""): void {
@@ -70,7 +73,7 @@ export class Said {
 /** Have something done that the server has considered. */
 export async function order(place: Place, said: Said, foreseen: Foreseen): Promise<void> {
   try {
-    const outcome = await post<Outcome>("/api/control/order", { considered: foreseen.considered });
+    const outcome = await post<Outcome>("/api/control/order", { considered: foreseen.considered }, ORDERED);
     said.tell(outcome);
   } catch (error) {
     if (error instanceof Failed) {

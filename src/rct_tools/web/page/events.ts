@@ -8,6 +8,7 @@ import { text } from "./texts";
 import type { Context, View } from "./view";
 
 const EVERY = 60_000; // ms, as seldom as the server asks
+const PATIENCE = 120; // seconds: an inverter gives its log page by page
 
 export function makeEvents(context: Context): View {
   const rows = h("tbody", {});
@@ -36,7 +37,7 @@ export function makeEvents(context: Context): View {
 
   async function look(): Promise<void> {
     try {
-      all = (await get<{ events: LoggedEvent[] }>("/api/events", { inverter: context.name })).events;
+      all = (await get<{ events: LoggedEvent[] }>("/api/events", { inverter: context.name }, undefined, PATIENCE)).events;
       draw();
     } catch (error) {
       say(count, text("failed", { error: (error as Error).message }));

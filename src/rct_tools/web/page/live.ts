@@ -1,5 +1,7 @@
 // What is known now: server-sent events into a table of values, each with its age.
 
+import { ask } from "./api";
+
 export interface Value {
   value: number | string | boolean | null;
   unit: string;
@@ -95,7 +97,7 @@ export class Live {
   /** Connect again, unless one must log in first, which an EventSource does not tell. */
   private async again(): Promise<void> {
     try {
-      const answer = await fetch("/api/session", { redirect: "manual" });
+      const answer = await ask("/api/session", { redirect: "manual" }, SILENCE / 1000);
       if (answer.type === "opaqueredirect" || answer.status === 401) location.reload(); // a reverse proxy has its own login
       const session = (await answer.json()) as { open: boolean };
       if (session.open) this.connect();
