@@ -50,6 +50,9 @@ STATES: Final[Mapping[str, frozenset[int]]] = {
 }
 """What a battery says that may be steered: all of these."""
 
+_HOUR: Final = 3600 * SECOND
+_LOOKS: Final = 6  # reads, until two in a row say the same
+
 
 class _Says(Sentences):
     NO_LIMIT = "{peer}: {limit} says {value}, so nobody knows what {object} may be"
@@ -77,10 +80,6 @@ class _Says(Sentences):
     NOT_AS_SHOWN = (
         "{peer}: things have changed since that was shown: {object} would go from {old} to {new}; look at it again"
     )
-
-
-_HOUR: Final = 3600 * SECOND
-_LOOKS: Final = 6  # reads, until two in a row say the same
 
 
 @dataclass(frozen=True, slots=True)

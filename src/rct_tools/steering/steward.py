@@ -86,7 +86,7 @@ class Steward:
         self._looks_at = self._shows_at = ticking()
         self._serial = ""  # of the inverter, once it has answered
         self._failures = 0  # to put back, in a row
-        self._said = Sentence("")
+        self._said = ""
 
     # --- orders -------------------------------------------------------------------------------------------------
 
@@ -283,7 +283,7 @@ class Steward:
             self._say_once(logging.ERROR, Says.TRIED_AGAIN(error=sentence_of(exc)))
         else:
             self._failures = 0
-            self._said = Sentence("")
+            self._said = ""
             if restored is not None:
                 self.last = Says.LEFT_ON(mode=NORMAL)
                 logger.warning("%s: %s", self._client.peer, self.last)
@@ -299,8 +299,8 @@ class Steward:
             await asyncio.sleep(_PAUSE)
 
     def _say_once(self, level: int, said: Sentence) -> None:
-        if said.text != self._said.text:
-            self._said = self.last = said
+        if said.text != self._said:
+            self._said, self.last = said.text, said
             logger.log(level, "%s: %s", self._client.peer, self._without_peer(said))
             self._show()
 

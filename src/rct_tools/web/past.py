@@ -32,13 +32,12 @@ T = TypeVar("T")
 
 MOST_NAMES: Final = 16  # curves at a time
 
+_MEMORY: Final = 20.0  # seconds that an answer of the store is good for, for others who ask the same
+_MOST_KEPT: Final = 64  # such answers
+
 
 class _Says(Sentences):
     NO_PAST = "there is no SQLite file among the sinks, so nothing is known of the past"
-
-
-_MEMORY: Final = 20.0  # seconds that an answer of the store is good for, for others who ask the same
-_MOST_KEPT: Final = 64  # such answers
 
 
 class CurvesQuery(Table, frozen=True):

@@ -32,7 +32,7 @@ export const SENTENCES: Record<string, string> = {
   waited: "Das hat länger als {seconds} s gewartet.",
   not_here: "{object} darf hier nicht gesetzt werden; was darf, steht unter [control] in der Konfiguration.",
   no_mode_here: "Modus {mode} darf hier nicht begonnen werden; es gibt: {modes}.",
-  too_long: "Ein Modus dauert höchstens {longest}, wie unter [control] in der Konfiguration steht, und mehr als 0s.",
+  too_long: "Ein Modus dauert höchstens {longest}, wie unter [control] in der Konfiguration steht, und mehr als 0 s.",
   no_such_mode: "Einen Modus {mode} gibt es nicht; es gibt: {modes}.",
   needs: "Modus {mode} braucht eine Angabe: {what}.",
   takes_no: "Modus {mode} nimmt diese Angabe nicht: {what}.",
@@ -85,13 +85,23 @@ export const SENTENCES: Record<string, string> = {
   damaged_way_back: "{path} ist beschädigt; was darin als Wert von vorher steht, von Hand setzen und die Datei löschen.",
   record: "Die Aufzeichnung dessen, was geschrieben wird: {error}",
 
+  // what is wrong with a file
+  no_file: "{path}: Die Datei gibt es noch nicht.",
+  not_ours: "{path} ist keine Datei von RCT Tools.",
+  too_slow: "{path}: keine Antwort in {seconds} s; bitte weniger verlangen.",
+  disk_full: "{path}: Der Datenträger ist voll.",
+  locked: "{path}: von einem anderen Programm gesperrt.",
+  read_only: "{path} lässt sich nicht schreiben, nur lesen.",
+  no_database: "{path} ist keine SQLite-Datenbank.",
+  damaged_file: "{path}: Die Datei ist beschädigt.",
+  cannot_open: "{path} lässt sich nicht öffnen. Gibt es den Ordner, und darf dort geschrieben werden?",
+  other_database: "{path} ist die Datenbank eines anderen Programms.",
+  other_schema: "{path} hat Schema {found}, diese Version von RCT Tools kennt {version}.",
+
   // what else is asked
   not_read: "{inverter} wird zurzeit nicht gelesen.",
   no_inverter: "Es gibt noch keinen Wechselrichter.",
   too_much: "Es wird zu viel auf einmal gefragt; bitte noch einmal versuchen.",
   no_login_here: "Hier gibt es kein Passwort.",
   no_past: "Keine der Senken ist eine SQLite-Datei, von früher ist darum nichts bekannt.",
-  no_file: "{path}: Die Datei gibt es noch nicht.",
-  not_ours: "{path} ist keine Datei von RCT Tools.",
-  too_slow: "{path}: keine Antwort in {seconds} s; bitte weniger verlangen.",
 };
