@@ -13,7 +13,6 @@ import asyncio
 import json
 import os
 import random
-import shutil
 import signal
 import sys
 import tempfile
@@ -29,11 +28,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.fleet import Program, free_ports, listening, mosquitto, victoria_metrics
+from bench.fleet import Program, found, free_ports, listening, mosquitto, victoria_metrics
 from bench.ledger import Account, Key, Listener, compare, influx, overtaken, prometheus, unread, victoria, witness
-from rct_tools.sinks.prometheus import FRESH, SLACK
+from rct_tools.plan import fresh_for
 from rct_tools.times import SECOND
 from rct_tools.vitals import UP
+
+sys.path.append(str(Path(__file__).parent.parent / "tests"))  # the servers are set up as those of the tests
+
+from servers import INFLUX_CONFIG, PROMETHEUS_CONFIG
 
 OBJECTS: Final = (
     "g_sync.p_ac_load_sum_lp", "g_sync.p_ac_grid_sum_lp", "g_sync.p_acc_lp", "dc_conv.dc_conv_struct[0].p_dc",
@@ -45,31 +48,6 @@ AWAY: Final = (30.0, 90.0)  # seconds that a server is away, if there is time fo
 PEACE: Final = 0.1  # part of the time at the beginning, and at the end, in which nobody is killed
 DRAINED: Final = 900.0  # seconds at most for what waits at the end: outboxes try every five minutes at last
 COMMIT: Final = 1.25  # seconds: what was read last before the collector was killed may not have been committed yet
-
-_INFLUX: Final = """
-reporting-disabled = true
-bind-address = "127.0.0.1:{rpc_port}"
-[meta]
-dir = "{folder}/meta"
-[data]
-dir = "{folder}/data"
-wal-dir = "{folder}/wal"
-[http]
-bind-address = "127.0.0.1:{port}"
-log-enabled = false
-[monitor]
-store-enabled = false
-[logging]
-level = "error"
-"""
-_PROMETHEUS: Final = """
-global:
-  scrape_interval: 5s
-scrape_configs:
-  - job_name: rct
-    static_configs:
-      - targets: ["127.0.0.1:{metrics}"]
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +150,11 @@ async def standing(folder: Path) -> AsyncIterator[Station]:
         each.mkdir()
     rct = [sys.executable, "-m", "rct_tools"]
     (folder / "rct.toml").write_text(configuration(folder, ports))
-    text = _INFLUX.format(folder=folders["influx"], port=ports["influx"], rpc_port=ports["rpc"])
+    text = INFLUX_CONFIG.format(folder=folders["influx"], port=ports["influx"], rpc_port=ports["rpc"], auth="false")
     (folder / "influxdb.conf").write_text(text)
-    (folder / "prometheus.yml").write_text(_PROMETHEUS.format(metrics=ports["metrics"]))
+    (folder / "prometheus.yml").write_text(
+        PROMETHEUS_CONFIG.format(interval="5s", target=f"127.0.0.1:{ports['metrics']}")
+    )
     options = [
         f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folders['prometheus']}",
         f"--web.listen-address=127.0.0.1:{ports['prometheus']}", "--log.level=error",
@@ -214,14 +194,6 @@ def configuration(folder: Path, ports: Mapping[str, int]) -> str:
         f'[[sink]]\nurl = "prometheus://127.0.0.1:{ports["metrics"]}"\nlabel = "prometheus"\n'
         f'[status]\nlisten = "127.0.0.1:{ports["status"]}"\n'
     )
-
-
-def found(program: str) -> str:
-    """Return the path of a program."""
-    path = shutil.which(program)
-    if path is None:
-        raise SystemExit(f"{program} is not installed")
-    return path
 
 
 # --- the run --------------------------------------------------------------------------------------------------------
@@ -290,7 +262,7 @@ async def run(minutes: float, seed: int, console: Console, folder: Path) -> Resu
             late=len(late),
             overtaken=overtaken(states),
             samples=len(samples),
-            unread=len(unread(samples, read, FRESH + SLACK / SECOND + 1)),
+            unread=len(unread(samples, read, fresh_for(SECOND) / SECOND + 1)),
             worst=station.worst,
             lives=station.lives,
             cpu=station.programs["collector"].usage.seconds / seconds,

@@ -116,13 +116,13 @@ def free_ports(count: int) -> list[int]:
 def mosquitto(folder: Path, port: int) -> Program:
     """Return the broker."""
     (folder / "mosquitto.conf").write_text(_MOSQUITTO.format(port=port))
-    return Program("mosquitto", [_found("mosquitto"), "-c", str(folder / "mosquitto.conf")], folder)
+    return Program("mosquitto", [found("mosquitto"), "-c", str(folder / "mosquitto.conf")], folder)
 
 
 def subscriber(folder: Path, port: int) -> Program:
     """Return who hears all that is published: it writes time, topic and payload of each message, one a line."""
     hear = ["-h", "127.0.0.1", "-p", str(port), "-q", "1", "-t", f"{PREFIX}/#", "-F", "%U %t %p"]
-    return Program("subscriber", [_found("mosquitto_sub"), *hear], folder)
+    return Program("subscriber", [found("mosquitto_sub"), *hear], folder)
 
 
 def victoria_metrics(folder: Path, port: int) -> Program:
@@ -134,10 +134,11 @@ def victoria_metrics(folder: Path, port: int) -> Program:
         "search.latencyOffset": "0s",
         "dedup.minScrapeInterval": "1ms",  # what is written twice is kept once
     }
-    return Program("victoria-metrics", [_found("victoria-metrics"), *(f"-{k}={v}" for k, v in options.items())], folder)
+    return Program("victoria-metrics", [found("victoria-metrics"), *(f"-{k}={v}" for k, v in options.items())], folder)
 
 
-def _found(program: str) -> str:
+def found(program: str) -> str:
+    """Return the path of a program. Raises SystemExit when it is not installed."""
     path = shutil.which(program)
     if path is None:
         raise SystemExit(f"{program} is not installed")

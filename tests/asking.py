@@ -86,9 +86,10 @@ def connections(shown: Shown) -> int:
 
 
 def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what a page has complained about."""
+    """Return what a page has complained about, from its start to its end."""
     return [
         record.getMessage()
-        for record in caplog.records
+        for when in ("setup", "call", "teardown")
+        for record in caplog.get_records(when)
         if record.levelno >= logging.WARNING and record.name.startswith(("aiohttp", "asyncio", "rct_tools.web"))
     ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rct_tools.doctor import LISTEN, Examination
+from rct_tools.doctor import LISTEN
 from rct_tools.evidence import Broadcast, Delays
+from rct_tools.examination import Examination
 
 HEALTHY = Examination(
     peer="192.0.2.7:8899", began=0, seconds=60.0, listened=LISTEN, connected=True, trouble="", flooded=False,

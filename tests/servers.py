@@ -13,14 +13,14 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import pytest
 
-_READY = 10.0  # seconds
+_READY = 60.0  # seconds; a machine at work on much else is slow
 
-_INFLUX_CONFIG = """
+INFLUX_CONFIG = """
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc_port}"
 [meta]
@@ -36,6 +36,14 @@ log-enabled = false
 store-enabled = false
 [logging]
 level = "error"
+"""
+PROMETHEUS_CONFIG = """
+global:
+  scrape_interval: {interval}
+scrape_configs:
+  - job_name: rct
+    static_configs:
+      - targets: ["{target}"]
 """
 
 
@@ -59,38 +67,71 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-class InfluxServer:
-    """InfluxDB 1.x that can be stopped and started again with its data."""
+class Server:
+    """A program that can be stopped and started again, with its data."""
 
-    def __init__(self, folder: Path, *, auth: bool = False, port: int | None = None) -> None:
-        self._program = require("influxd")
-        free_port, rpc_port = free_ports(2)
-        self.port = port or free_port
-        self.address = f"127.0.0.1:{self.port}"
-        self._config = folder / "influxdb.conf"
-        self._config.write_text(
-            _INFLUX_CONFIG.format(folder=folder.as_posix(), port=self.port, rpc_port=rpc_port, auth=str(auth).lower())
-        )
+    def __init__(self, port: int, ready: str, program: str, *arguments: str) -> None:
+        """``ready`` is the path of what is there when it is; "" for a server that does not speak HTTP."""
+        self.port = port
+        self.address = f"127.0.0.1:{port}"
+        self._ready = ready
+        self._command = [require(program), *arguments]
         self._process: subprocess.Popen[bytes] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.stop()
 
     async def start(self) -> None:
         """Start, and return when it answers."""
-        self._process = subprocess.Popen(  # noqa: ASYNC220  # it is stopped by synchronous code
-            [self._program, "run", "-config", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        self._process = process = subprocess.Popen(  # noqa: ASYNC220  # it is stopped by synchronous code
+            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        async with asyncio.timeout(_READY), aiohttp.ClientSession() as session:
-            while self._process.poll() is None:
-                try:
-                    async with session.get(f"http://{self.address}/ping"):
-                        return
-                except aiohttp.ClientError:
-                    await asyncio.sleep(0.02)
-        pytest.fail("influxd ended at once")
+        async with asyncio.timeout(_READY):
+            while process.poll() is None:
+                if await self._answers():
+                    return
+                await asyncio.sleep(0.02)
+        pytest.fail(f"{self._command[0]} ended at once")
 
-    def stop(self, *, at_once: bool = False) -> None:
-        """Stop, ``at_once`` by SIGKILL, and return when it has ended."""
+    async def _answers(self) -> bool:
+        try:
+            if self._ready:
+                url = f"http://{self.address}{self._ready}"
+                async with aiohttp.ClientSession() as session, session.get(url) as response:
+                    return response.ok
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            writer.close()
+            await writer.wait_closed()
+        except (aiohttp.ClientError, OSError):
+            return False
+        return True
+
+    def freeze(self) -> None:
+        """Stand still: connections stay, and nobody answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Stop, and return when it has ended; what it has taken is on its disk then."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would, at once."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
-            self._process.kill() if at_once else self._process.terminate()
+            self._process.send_signal(how)
+            self.thaw()
             try:
                 self._process.wait(_READY)
             except subprocess.TimeoutExpired:
@@ -98,12 +139,17 @@ class InfluxServer:
                 self._process.wait()
             self._process = None
 
-    def kill(self) -> None:
-        """End it as a power cut would, at once."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        self._process = None
+
+class InfluxServer(Server):
+    """InfluxDB 1.x."""
+
+    def __init__(self, folder: Path, *, auth: bool = False, port: int | None = None) -> None:
+        free_port, rpc_port = free_ports(2)
+        config = folder / "influxdb.conf"
+        super().__init__(port or free_port, "/ping", "influxd", "run", "-config", str(config))
+        config.write_text(
+            INFLUX_CONFIG.format(folder=folder.as_posix(), port=self.port, rpc_port=rpc_port, auth=str(auth).lower())
+        )
 
     async def query(self, query: str, database: str = "", **parameters: str) -> list[dict[str, Any]]:
         """Return the rows that a query gives, with ``time`` in nanoseconds."""
@@ -123,47 +169,15 @@ class InfluxServer:
         ]
 
 
-class VictoriaServer:
-    """VictoriaMetrics that can be stopped and started again with its data."""
+class VictoriaServer(Server):
+    """VictoriaMetrics."""
 
     def __init__(self, folder: Path) -> None:
-        self._program = require("victoria-metrics")
-        (self.port,) = free_ports(1)
-        self.address = f"127.0.0.1:{self.port}"
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-
-    async def start(self) -> None:
-        """Start, and return when it answers."""
-        self._process = subprocess.Popen(  # noqa: ASYNC220  # it is stopped by synchronous code
-            [
-                self._program, f"-storageDataPath={self._folder}", f"-httpListenAddr={self.address}",
-                "-retentionPeriod=100y", "-search.latencyOffset=0s", "-dedup.minScrapeInterval=1ms",
-            ],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        (port,) = free_ports(1)
+        super().__init__(
+            port, "/health", "victoria-metrics", f"-storageDataPath={folder}", f"-httpListenAddr=127.0.0.1:{port}",
+            "-retentionPeriod=100y", "-search.latencyOffset=0s", "-dedup.minScrapeInterval=1ms",
         )  # fmt: skip
-        async with asyncio.timeout(_READY), aiohttp.ClientSession() as session:
-            while self._process.poll() is None:
-                try:
-                    async with session.get(f"http://{self.address}/health"):
-                        return
-                except aiohttp.ClientError:
-                    await asyncio.sleep(0.02)
-        pytest.fail("victoria-metrics ended at once")
-
-    def stop(self) -> None:
-        """Stop, and return when it has ended; what it has taken is on its disk then."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(_READY)
-            self._process = None
-
-    def kill(self) -> None:
-        """End it as a power cut would, at once."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        self._process = None
 
     async def get(self, path: str, **parameters: str) -> str:
         """Return what it answers."""
@@ -211,8 +225,8 @@ class Certificates:
         subprocess.run([require("openssl"), *map(str, arguments)], check=True, capture_output=True)
 
 
-class MosquittoServer:
-    """Mosquitto that can be stopped and started again; only with ``keeps`` does it remember retained messages then."""
+class MosquittoServer(Server):
+    """Mosquitto; only with ``keeps`` does it remember retained messages when it is started again."""
 
     def __init__(
         self,
@@ -225,9 +239,9 @@ class MosquittoServer:
         client_ca: Path | None = None,
     ) -> None:
         """``users`` have passwords, ``rights`` is the text of an ACL file; ``client_ca`` certifies clients."""
-        self._program = require("mosquitto")
-        (self.port,) = free_ports(1)
-        self.address = f"127.0.0.1:{self.port}"
+        (port,) = free_ports(1)
+        config = folder / "mosquitto.conf"
+        super().__init__(port, "", "mosquitto", "-c", str(config))
         lines = [
             f"listener {self.port} 127.0.0.1",
             "user root",  # counts only for root, who would become somebody without rights to the folder
@@ -252,114 +266,24 @@ class MosquittoServer:
             lines += [f"certfile {certificate[0].as_posix()}", f"keyfile {certificate[1].as_posix()}"]
         if client_ca:
             lines += [f"cafile {client_ca.as_posix()}", "require_certificate true"]
-        self._config = folder / "mosquitto.conf"
-        self._config.write_text("\n".join(lines) + "\n")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    async def start(self) -> None:
-        """Start, and return when it answers."""
-        self._process = subprocess.Popen(  # noqa: ASYNC220  # it is stopped by synchronous code
-            [self._program, "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        async with asyncio.timeout(_READY):
-            while self._process.poll() is None:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                except OSError:
-                    await asyncio.sleep(0.02)
-                else:
-                    writer.close()
-                    await writer.wait_closed()
-                    return
-        pytest.fail("mosquitto ended at once")
-
-    def kill(self) -> None:
-        """End it as a power cut would, at once."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        self._process = None
-
-    def freeze(self) -> None:
-        """Stand still: connections stay, and nobody answers."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Go on."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
-    def stop(self) -> None:
-        """Stop, and return when it has ended."""
-        if self._process is not None:
-            self.thaw()
-            self._process.terminate()
-            try:
-                self._process.wait(_READY)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
+        config.write_text("\n".join(lines) + "\n")
 
 
-_PROMETHEUS_CONFIG = """
-global:
-  scrape_interval: 1s
-scrape_configs:
-  - job_name: rct
-    static_configs:
-      - targets: ["{target}"]
-"""
-
-
-class PrometheusServer:
+class PrometheusServer(Server):
     """Prometheus that fetches the metrics of one target each second."""
 
     def __init__(self, folder: Path, target: str) -> None:
-        self._program = require("prometheus")
-        (self.port,) = free_ports(1)
-        self.address = f"127.0.0.1:{self.port}"
-        self._folder = folder
-        self._config = folder / "prometheus.yml"
-        self._config.write_text(_PROMETHEUS_CONFIG.format(target=target))
-        self._process: subprocess.Popen[bytes] | None = None
-
-    async def start(self) -> None:
-        """Start, and return when it answers."""
-        self._process = subprocess.Popen(  # noqa: ASYNC220  # it is stopped by synchronous code
-            [
-                self._program,
-                f"--config.file={self._config}",
-                f"--storage.tsdb.path={self._folder / 'tsdb'}",
-                f"--web.listen-address={self.address}",
-                "--log.level=error",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        async with asyncio.timeout(_READY), aiohttp.ClientSession() as session:
-            while self._process.poll() is None:
-                try:
-                    async with session.get(f"http://{self.address}/-/ready") as response:
-                        if response.status == 200:
-                            return
-                except aiohttp.ClientError:
-                    pass
-                await asyncio.sleep(0.02)
-        pytest.fail("prometheus ended at once")
+        (port,) = free_ports(1)
+        config = folder / "prometheus.yml"
+        super().__init__(
+            port, "/-/ready", "prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
+            f"--web.listen-address=127.0.0.1:{port}", "--log.level=error",
+        )  # fmt: skip
+        config.write_text(PROMETHEUS_CONFIG.format(interval="1s", target=target))
 
     def stop(self) -> None:
         """Stop, and return when it has ended."""
-        if self._process is not None:
-            self.kill()  # its data is of no use to anybody
-
-    def kill(self) -> None:
-        """End it as a power cut would, at once."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        self._process = None
+        self.kill()  # its data is of no use to anybody
 
     async def get(self, path: str, **parameters: str) -> Any:
         """Return the data that a call of its API gives; fails with its own error."""

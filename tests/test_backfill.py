@@ -37,7 +37,7 @@ from rct_tools.values import Sample
 
 from logbook import logbook
 from standins import Archive
-from warp import StillLoop, warp
+from warp import warp
 
 BERLIN = Clock.of("Europe/Berlin")
 DAY = 86_400
@@ -163,7 +163,7 @@ def test_ended_anywhere_and_begun_again_every_reading_is_there_once() -> None:
         assert {key: value for key, value in values(store).items() if key[0] != "sun"} == expected
         assert len(expected) == 2 * 4 * 288
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 async def test_several_stores_are_filled_by_one_reading_and_one_that_fails_stops_no_other() -> None:

@@ -28,7 +28,7 @@ from examinations import HEALTHY
 from peers import peer
 from programs import run
 from servers import free_ports
-from warp import StillLoop, warp
+from warp import warp
 
 
 def members(bundle: Path) -> dict[str, bytes]:
@@ -60,7 +60,7 @@ def test_report_and_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
             await examination
             return simulator.port
 
-    port = warp(main(), StillLoop)
+    port = warp(main())
     out = capsys.readouterr().out
     assert out.startswith(f"127.0.0.1:{port}: works, with 1 thing to look at\n\nexamined        ")
     assert "\ninverter        firmware 2.3.5678, 10 kW, string A" in out
@@ -89,7 +89,7 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         async with Simulator(port=0, broadcast=False) as simulator:
             await _doctor("127.0.0.1", simulator.port, 1.0, 0, "json", tmp_path / "b.zip")
 
-    warp(main(), StillLoop)
+    warp(main())
     done = capsys.readouterr()
     document = json.loads(done.out)
     assert document["verdict"] == "healthy"

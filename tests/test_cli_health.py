@@ -27,7 +27,7 @@ from rct_tools.values import Cell
 from answering import Answering, Said
 from programs import run
 from servers import free_ports
-from warp import StillLoop, warp
+from warp import warp
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -45,7 +45,7 @@ def shown(
         async with Answering(said, until=until, faults=faults or Faults()) as simulator:
             await _inverter(connect("127.0.0.1", simulator.port, name="roof"), BERLIN, output_format)
 
-    warp(main(), StillLoop)
+    warp(main())
     return capsys.readouterr().out
 
 
@@ -63,7 +63,7 @@ def battery_shown(
         async with Answering(said, faults=Faults(towers=towers)) as simulator:
             await _battery(connect("127.0.0.1", simulator.port), BERLIN, output_format, plot)
 
-    warp(main(), StillLoop)
+    warp(main())
     return capsys.readouterr().out
 
 

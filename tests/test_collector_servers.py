@@ -24,8 +24,8 @@ from bench.ledger import Entry, Key, Listener, compare, influx, overtaken, prome
 from rct_tools.metrics import naming
 from rct_tools.objects import registry
 from rct_tools.outbox import GATHER
+from rct_tools.plan import fresh_for
 from rct_tools.simulator import Simulator
-from rct_tools.sinks.prometheus import FRESH, SLACK
 from rct_tools.times import SECOND
 from rct_tools.vitals import UP
 
@@ -40,6 +40,7 @@ OBJECTS = (
     "battery.temperature",
 )  # fmt: skip
 INTERVAL = 0.2  # seconds
+LASTS = fresh_for(round(INTERVAL * SECOND)) / SECOND + 1  # seconds that Prometheus may be told a value
 SOME = 100  # readings: two seconds of these
 
 COMMIT = GATHER + 1.0
@@ -269,7 +270,7 @@ async def test_killed(victims: Sequence[str], station: Station) -> None:
     late = {key for key, _ in listener.late()}
     assert bool(late) == ("mosquitto" in victims)
     assert {sample.object for sample in samples} == {*OBJECTS}
-    assert unread(samples, read, FRESH * INTERVAL + SLACK / SECOND + 1) == []
+    assert unread(samples, read, LASTS) == []
     if is_collector_killed:
         assert not [sample for sample in samples if killed < sample.when * SECOND < back]
 
@@ -312,7 +313,7 @@ async def test_inverter_that_goes_away_is_shown_nowhere_until_it_is_back(station
     back = min(key.time for key, _ in witness(station.readings) if key.time > away and key.object in OBJECTS)
     samples = await prometheus(station.prometheus.port, "roof", OBJECTS, "10m")
     assert not [sample for sample in samples if away < sample.when * SECOND < back]
-    assert unread(samples, witness(station.readings), FRESH * INTERVAL + SLACK / SECOND + 1) == []
+    assert unread(samples, witness(station.readings), LASTS) == []
     assert station.count() > count
 
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-import pytest
 
 from rct_tools.clock import Clock
 from rct_tools.config import load_plan
@@ -65,32 +62,24 @@ def readings() -> Iterator[Reading]:
     yield Reading(NOON - 30 * SECOND, "roof", END, event)
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[InfluxServer]:
-    server = InfluxServer(tmp_path)
-    await server.start()
-    yield server
-    server.stop()
-
-
-async def gives_something(server: InfluxServer, query: str, database: str) -> bool:
+async def gives_something(influx: InfluxServer, query: str, database: str) -> bool:
     filled_in = re.sub("|".join(map(re.escape, FILLED_IN)), lambda name: FILLED_IN[name[0]], query)
     assert not re.search(r"\$\w", filled_in)
-    return any(map(has_value, await server.query(filled_in, database)))
+    return any(map(has_value, await influx.query(filled_in, database)))
 
 
-async def test_every_query_gives_something(server: InfluxServer) -> None:
+async def test_every_query_gives_something(influx: InfluxServer) -> None:
     expects = load_plan().expects
     for schema in ("groups", "pv"):
-        url = f"influx://{server.address}/{schema}"
+        url = f"influx://{influx.address}/{schema}"
         sink = open_sink(settings_for(url, schema=schema), [Source("roof", "UTC", expects)])
         sums = (expected.info for expected in expects.values() if not expected.info.object_id)
         await sink.write([*readings(), *(Reading(NOON, "roof", info, 1.0) for info in sums)])
         await sink.close()
-    assert [title for title, query in QUERIES if not await gives_something(server, query, "groups")] == []
+    assert [title for title, query in QUERIES if not await gives_something(influx, query, "groups")] == []
     for schema, block in zip(("groups", "pv", "groups"), DOCUMENTED, strict=True):
         for query in re.sub("--.*", "", block).split(";\n"):
-            assert await gives_something(server, " ".join(query.split()), schema), query
+            assert await gives_something(influx, " ".join(query.split()), schema), query
 
 
 def has_value(row: Mapping[str, Any]) -> bool:

@@ -15,8 +15,9 @@ import pytest
 from rct_tools.advice import advise, is_reached, verdict
 from rct_tools.capture import Chunk, Direction
 from rct_tools.client import connect
-from rct_tools.doctor import ASKED, ENDS, LISTEN, MOST_REQUESTS, RATES, Examination, examine
+from rct_tools.doctor import ASKED, LISTEN, MOST_REQUESTS, RATES, examine
 from rct_tools.evidence import gather
+from rct_tools.examination import ENDS, Examination
 from rct_tools.frame import Frame
 from rct_tools.objects import registry
 from rct_tools.parser import FrameParser
@@ -28,7 +29,7 @@ from rct_tools.simulator.inverter import Inverter
 from peers import Script, peer, requests
 from programs import ROOT
 from servers import free_ports
-from warp import StillLoop, warp
+from warp import warp
 
 NOW = 1_780_000_000_000_000_000
 NOON = datetime.fromtimestamp(NOW // 10**9)  # noqa: DTZ006  # what a clock on the wall shows then
@@ -111,7 +112,7 @@ def examined(
             found, _ = await visit(simulator.port, listen=listen)
             return found
 
-    return warp(main(), StillLoop)
+    return warp(main())
 
 
 def test_a_healthy_inverter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +145,7 @@ def test_nothing_is_written_and_no_history_is_read() -> None:
         assert {event.command.name for event in parser.feed(sent) if isinstance(event, Frame)} == {"READ"}
         assert parser.bad.total() == 0
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_it_says_what_it_does_and_listens_without_a_word() -> None:
@@ -165,7 +166,7 @@ def test_it_says_what_it_does_and_listens_without_a_word() -> None:
         assert {"asking 20 times a second", "trying a second connection"} <= set(told)
         assert sent_before[0] == LISTEN  # nothing was asked before
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_another_client_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,7 +360,7 @@ def met(script: Script, *, listen: int = 0) -> Examination:
             found, _ = await visit(port, listen=listen)
             return found
 
-    return warp(main(), StillLoop)
+    return warp(main())
 
 
 def test_behind_a_proxy_nobody_hears_the_others(inverter: Inverter) -> None:
@@ -540,4 +541,4 @@ def test_a_capture_tells_the_same_again() -> None:
         evidence = gather(chunks, 1.0)
         assert (len(evidence.requests), evidence.broadcast) == (found.requests, found.broadcast)
 
-    warp(main(), StillLoop)
+    warp(main())

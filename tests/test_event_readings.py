@@ -34,7 +34,7 @@ from rct_tools.values import PARAMETER_CHANGED, Event, LoggedEvent
 from answering import Answering
 from logbook import Page, from_there_on, logbook, older
 from standins import Shelf
-from warp import StillLoop, warp
+from warp import warp
 
 BERLIN = Clock.of("Europe/Berlin")
 HOUR = 3600 * SECOND
@@ -195,7 +195,7 @@ def test_a_log_that_is_full_of_changes_is_read_far_back_once_an_hour() -> None:
             assert client.counters.requests - far > 100
         assert found == []
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_only_what_is_new_is_told_and_each_once() -> None:
@@ -224,7 +224,7 @@ def test_only_what_is_new_is_told_and_each_once() -> None:
         assert told(found, BEGIN.name) == Counter([*[Event(0x59, NOON + 100, (0, 1, 0))] * 2, logs[LOG][2]])
         assert set(keys(found).values()) == {1}
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_another_start_tells_nothing_again() -> None:
@@ -235,7 +235,7 @@ def test_another_start_tells_nothing_again() -> None:
                     await asyncio.sleep(300)
                 assert len(found) == count
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 @pytest.mark.parametrize("spec", ["", "cut=0.1,lost=0.1,late=0.05,doubled=0.3"])
@@ -256,7 +256,7 @@ def test_all_that_happens_is_told_over_a_line_that_loses_much(spec: str) -> None
             assert set(keys(found).values()) == {1}
             assert bool(spec) == (simulated.happened.total() > 0)
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_an_inverter_without_a_log_is_said_once_and_asked_rarely(caplog: pytest.LogCaptureFixture) -> None:
@@ -281,7 +281,7 @@ def test_an_inverter_without_a_log_is_said_once_and_asked_rarely(caplog: pytest.
             assert told(found, BEGIN.name)[logs[LOG][0]] == 1
         assert len([message for message in caplog.messages if "event log" in message]) == 1
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_lost_connections_cost_no_event() -> None:
@@ -302,7 +302,7 @@ def test_lost_connections_cost_no_event() -> None:
         await client.close()
         assert told(found, BEGIN.name) == Counter(rows)
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 # --- in the collector -----------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from rct_tools.times import SECOND
 from rct_tools.values import DataType, Event, Value
 
 from logbook import logbook, older
-from warp import StillLoop, warp
+from warp import warp
 
 BERLIN = Clock.of("Europe/Berlin")
 
@@ -145,7 +145,7 @@ def test_all_events_of_the_simulated_inverter(spec: str) -> None:
                 assert part == [event for event in found if since <= event.begin < until]
             assert bool(spec) == (simulated.happened.total() > 0)
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 @pytest.mark.parametrize("size", [4, 5, 16])
@@ -198,4 +198,4 @@ def test_following_tells_each_event_once_and_its_end(caplog: pytest.LogCaptureFi
             assert (await waiting).raw == logs[LOG][-1]
             await follow.aclose()  # type: ignore[attr-defined]
 
-    warp(main(), StillLoop)
+    warp(main())

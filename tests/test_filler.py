@@ -35,7 +35,7 @@ from rct_tools.values import TimeSeries
 from rct_tools.vitals import UP
 
 from standins import Archive, Shelf
-from warp import StillLoop, warp
+from warp import warp
 
 BERLIN = Clock.of("Europe/Berlin")
 NOON = int(datetime(2024, 6, 21, 12, tzinfo=UTC).timestamp())  # as the clock of the house shows it
@@ -132,7 +132,7 @@ def test_what_was_missed_before_the_start_is_filled_with_what_the_house_remember
         assert all(later - earlier >= 1.0 for earlier, later in pairwise(asked.times))
         assert len(asked.times) == 5 * (-(-120 // 41) + 1)
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_a_fresh_store_has_no_gap_and_is_asked_for_nothing() -> None:
@@ -144,7 +144,7 @@ def test_a_fresh_store_has_no_gap_and_is_asked_for_nothing() -> None:
         assert not any(gaps(archive).values())
         assert len(archive.of("battery.soc")) > 200
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_sinks_without_a_past_and_inverters_that_are_to_be_left_alone() -> None:
@@ -161,7 +161,7 @@ def test_sinks_without_a_past_and_inverters_that_are_to_be_left_alone() -> None:
                 await asyncio.sleep(300)
                 assert asked.times == []
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 @pytest.mark.parametrize(("minutes", "is_filled"), [(8, False), (25, True)])
@@ -182,7 +182,7 @@ def test_what_was_missed_while_the_inverter_was_away(minutes: int, is_filled: bo
         else:
             assert times == []
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_live_readings_are_undisturbed() -> None:
@@ -201,8 +201,8 @@ def test_live_readings_are_undisturbed() -> None:
             every[name] = [(later - earlier) / SECOND for earlier, later in pairwise(times)]
         return every, len(asked.times), sum(map(len, gaps(archive).values()))
 
-    alone, _, none = warp(main(filling=False), StillLoop)
-    beside, pages, filled = warp(main(filling=True), StillLoop)
+    alone, _, none = warp(main(filling=False))
+    beside, pages, filled = warp(main(filling=True))
     assert none == 0
     assert pages > 60
     assert filled == 4 * 47 * 12
@@ -231,7 +231,7 @@ def test_a_store_that_takes_nothing_is_filled_later() -> None:
             assert sorted(gaps(archive)["battery.soc"]) == rows(3, 0)
             assert len(asked.times) == 2 * pages
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_a_store_that_stops_taking_in_the_midst_gets_the_rest_later() -> None:
@@ -244,20 +244,25 @@ def test_a_store_that_stops_taking_in_the_midst_gets_the_rest_later() -> None:
             return SinkError("archive: away") if stuck else None
 
         archive.fails = fails
-        async with house() as simulated, collecting(inverter(simulated), to=[archive.setup()]) as (_, asked):
+        async with house() as simulated, collecting(inverter(simulated), to=[archive.setup()]) as (collector, asked):
+            filler = collector.fillers["roof"]
+            assert (filler.filling, filler.delayed) == ("", [])
             await asyncio.sleep(FIRST + 30)
             some = len(gaps(archive)["battery.soc"])
             assert 0 < some < 99 * 12
+            assert (filler.filling, filler.delayed) == ("archive", [])
             stuck = True
             await asyncio.sleep(60)
             pages = len(asked.times)
             await asyncio.sleep(600)
             assert len(asked.times) == pages
+            assert (filler.filling, filler.delayed) == ("", ["archive"])
             stuck = False
             await asyncio.sleep(1800)
+            assert (filler.filling, filler.delayed) == ("", [])
         assert sorted(gaps(archive)["battery.soc"]) == rows(99, 0)
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_lost_connections_and_damaged_frames_only_delay() -> None:
@@ -273,7 +278,7 @@ def test_lost_connections_and_damaged_frames_only_delay() -> None:
         for times in gaps(archive).values():
             assert sorted(time for time in times if time < NOW) == rows(47, 0)
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_a_change_of_setup_ends_it_and_begins_it_anew() -> None:
@@ -295,7 +300,7 @@ def test_a_change_of_setup_ends_it_and_begins_it_anew() -> None:
         for times in gaps(archive).values():
             assert sorted(time for time in times if time < NOW) == rows(47, 0)
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_with_a_wrong_zone_nothing_is_filled_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
@@ -310,7 +315,7 @@ def test_with_a_wrong_zone_nothing_is_filled_and_that_is_said(caplog: pytest.Log
         assert not any(gaps(archive).values())
 
     with caplog.at_level(logging.WARNING):
-        warp(main(), StillLoop)
+        warp(main())
     (message,) = [message for message in caplog.messages if "gaps" in message]
     assert "gaps of archive are filled later: " in message
     assert "its clock is 420 minutes behind" in message
@@ -340,7 +345,7 @@ def test_a_clock_that_is_set_late_leads_no_further_back_than_the_log(monkeypatch
         assert sorted(t for t in gaps(archive)["battery.soc"] if t < NOW) == rows(1, 0)
 
     monkeypatch.setitem(globals(), "wall_clock", late)
-    warp(main(), StillLoop)
+    warp(main())
     assert max(asked) < KEPT + HOUR
 
 

@@ -17,6 +17,7 @@ FLOORS = {
     "sentence": -1,  # below all: errors are made of them
     "errors": 0,
     "checksum": 0,
+    "recent": 0,
     "frame": 1,
     "values": 1,
     "times": 1,
@@ -88,6 +89,7 @@ FLOORS = {
     "poller": 7,
     "collector": 10,
     "proxy": 7,
+    "examination": 6,
     "doctor": 7,
     "bundle": 7,
     "advice": 8,
@@ -118,9 +120,10 @@ IMPURE = {"asyncio", "socket", "logging", "time"}
 # Inside a package only __init__ imports its siblings. These stand on stairs: each may import those named before it, and
 # files that are not named stand at the top of the stairs.
 STAIRS = {
+    "values": ("datatype", "scalar"),
     "capture": ("chunk", "compression", "ip", "tcp", "packets"),
-    "spool": ("age", "row"),
-    "outbox": ("lane", "settled", "trouble"),
+    "spool": ("age", "row", "file"),
+    "outbox": ("lane", "settled", "trouble", "memory", "disk"),
     "health": ("answers",),
     "top": (
         *("source", "page", "inverter", "recorded", "collected", "drawn", "flow", "curves", "facts", "head", "help"),
@@ -144,7 +147,7 @@ STAIRS = {
         "collect",
         "chart",
     ),
-    "sinks": ("topics", "broker", "account", "answer", "past", "hours"),
+    "sinks": ("topics", "broker", "account", "answer", "influxserver", "past", "hours"),
     "steering": ("order", "commands", "foresight", "permission", "telling"),
     "web": (
         *("door", "tariff", "table", "picture", "browsers", "password", "slots", "bill", "store", "logbook"),

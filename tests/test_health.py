@@ -23,7 +23,7 @@ from rct_tools.simulator.faults import Faults
 from rct_tools.values import Cell, CellExtreme, CellStatistics
 
 from answering import NOON, Answering
-from warp import StillLoop, warp
+from warp import warp
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ def asked(simulator: Answering, ask: Callable[[Client], Awaitable[T]]) -> T:
         async with simulator, connect("127.0.0.1", simulator.port, tries=1) as inverter:
             return await ask(inverter)
 
-    return warp(main(), StillLoop)
+    return warp(main())
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -279,7 +279,7 @@ def test_a_connection_that_comes_back_was_lost_all_the_same() -> None:
             await until(lambda: inverter.connected)
             return await ask_for(inverter, ["battery.voltage"], first)
 
-    found = warp(main(), StillLoop)
+    found = warp(main())
     assert "battery.voltage" in found.readings
     assert found.missing
     assert "connect" in found.trouble

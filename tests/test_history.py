@@ -25,7 +25,7 @@ from rct_tools.times import SECOND
 from rct_tools.values import Sample
 
 from logbook import logbook
-from warp import StillLoop, warp
+from warp import warp
 
 BERLIN = Clock.of("Europe/Berlin")
 DAY = 86_400
@@ -93,7 +93,7 @@ def test_ninety_days_of_22_series_with_ten_percent_faults() -> None:
             assert doubtful == {BERLIN.utc(time): row for time, row in skipped.items()}
             assert len(skipped) == 12
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 @pytest.mark.parametrize("resolution", RESOLUTIONS)
@@ -109,7 +109,7 @@ def test_every_series_of_every_resolution(resolution: str) -> None:
             more = {"minutes": 0, "day": 1, "month": 1, "year": 2}[resolution] * len(RESOLUTIONS[resolution])
             assert client.counters.requests == needed(simulated, resolution, since) + more
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 async def test_a_range_is_clipped_to_the_row() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,9 +23,9 @@ from rct_tools.sinks import Sink, open_sink, settings_for
 from rct_tools.times import SECOND
 from rct_tools.values import Event, Value
 
-from homeassistant_server import VERSIONS, HomeAssistantServer, require
+from homeassistant_server import HomeAssistantServer
 from one_house import readings, source, values
-from servers import MosquittoServer, free_ports
+from servers import MosquittoServer
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -46,24 +45,6 @@ async def feed(broker: MosquittoServer, *sources: Source) -> AsyncIterator[Sink]
         yield sink
     finally:
         await sink.close()
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[MosquittoServer]:
-    (folder := tmp_path / "broker").mkdir()
-    server = MosquittoServer(folder)
-    await server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(params=VERSIONS)
-def home(request: pytest.FixtureRequest, tmp_path: Path, broker: MosquittoServer) -> Iterator[HomeAssistantServer]:
-    require(request.param)
-    (folder := tmp_path / "home").mkdir()
-    server = HomeAssistantServer(request.param, folder, free_ports(1)[0], broker.port)
-    yield server
-    server.stop()
 
 
 def everything(**changes: Value) -> list[Reading]:

@@ -79,7 +79,7 @@ async def test_the_zone_is_that_of_this_machine(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_write_is_proven_and_on_record(tmp_path: Path) -> None:
     async def main() -> None:
-        async with Simulator(port=0, broadcast=False) as simulator, at(simulator, tmp_path) as inverter:
+        async with Simulator(port=0, broadcast=False, start=NOON) as simulator, at(simulator, tmp_path) as inverter:
             written = await inverter.write(LEAST, 0.2)
             assert written.now == pytest.approx(0.2)
             assert (await inverter.read(LEAST)).value == written.now
@@ -91,7 +91,7 @@ def test_a_write_is_proven_and_on_record(tmp_path: Path) -> None:
 
 def test_a_mode_is_on_while_a_block_runs(tmp_path: Path) -> None:
     async def main() -> None:
-        async with Simulator(port=0, broadcast=False) as simulator, at(simulator, tmp_path) as inverter:
+        async with Simulator(port=0, broadcast=False, start=NOON) as simulator, at(simulator, tmp_path) as inverter:
             before = (await inverter.read(LEAST)).value
             async with inverter.mode("reserve", soc=0.5, seconds=60) as on:
                 assert (await inverter.read(LEAST)).value == 0.5
@@ -106,7 +106,7 @@ def test_a_mode_is_on_while_a_block_runs(tmp_path: Path) -> None:
 
 def test_a_mode_is_put_back_when_its_block_fails(tmp_path: Path) -> None:
     async def main() -> None:
-        async with Simulator(port=0, broadcast=False) as simulator, at(simulator, tmp_path) as inverter:
+        async with Simulator(port=0, broadcast=False, start=NOON) as simulator, at(simulator, tmp_path) as inverter:
             before = (await inverter.read(LEAST)).value
             with pytest.raises(ZeroDivisionError):
                 async with inverter.mode("reserve", soc=0.5):

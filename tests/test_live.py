@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rct_tools.health import ASKED, POWERS, Quality
-from rct_tools.live import PLAN, STEPS, Live, Picture, patience
+from rct_tools.live import PLAN, STEPS, Live, Picture
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.plan import fresh_for
 from rct_tools.reading import Reading
 from rct_tools.times import SECOND
 from rct_tools.values import DataType, Value
@@ -73,7 +74,7 @@ def test_all_that_an_inverter_says_is_in_it() -> None:
 
 @pytest.mark.parametrize("name", PLAN.expects)
 def test_no_value_outlives_its_time(name: str) -> None:
-    limit = patience(PLAN.expects[name].interval)
+    limit = fresh_for(PLAN.expects[name].interval)
     live = live_with(a_reading(name, 1 if registry[name].data_type is not DataType.STRING else "x"))
     assert name not in seen(live, T0 + limit).health.missing
     assert name in seen(live, T0 + limit + 1).health.missing
@@ -81,19 +82,14 @@ def test_no_value_outlives_its_time(name: str) -> None:
     assert live.newest(name) is not None
 
 
-@pytest.mark.parametrize(("interval", "limit"), [(1, 10), (2, 10), (30, 90), (3600, 10800)])
-def test_patience(interval: int, limit: int) -> None:
-    assert patience(interval * SECOND) == limit * SECOND
-
-
 def test_age_is_that_of_the_oldest_power_that_is_shown() -> None:
     live = live_with(*powers())
     live.take(a_reading(POWERS["house"], 700.0, T0 + 3 * SECOND))
     live.take(a_reading("battery.soh", 1.0, T0 + 4 * SECOND))
     assert seen(live, T0 + 5 * SECOND).age == 5 * SECOND
-    assert seen(live, T0 + 12 * SECOND).age == 9 * SECOND  # the others are not shown any more
-    assert seen(live, T0 + 14 * SECOND).age is None
-    assert seen(live, T0 + 14 * SECOND).heard == T0 + 4 * SECOND
+    assert seen(live, T0 + 18 * SECOND).age == 15 * SECOND  # the others are not shown any more
+    assert seen(live, T0 + 20 * SECOND).age is None
+    assert seen(live, T0 + 20 * SECOND).heard == T0 + 4 * SECOND
     assert seen(live, T0 - SECOND).age == 0
 
 
@@ -180,8 +176,8 @@ def test_a_clock_may_jump_as_it_likes(seconds: list[int], now: int) -> None:
     for each in seconds:
         live.take(a_reading(POWERS["house"], float(each), T0 + each * SECOND))
     picture = seen(live, T0 + now * SECOND)
-    known = picture.health.powers.house
-    assert known == (float(seconds[-1]) if abs(now - seconds[-1]) <= 10 else None)
+    known, limit = picture.health.powers.house, fresh_for(PLAN.expects[POWERS["house"]].interval) // SECOND
+    assert known == (float(seconds[-1]) if abs(now - seconds[-1]) <= limit else None)
     assert all(value is None or min(seconds) <= value <= max(seconds) for value in picture.curves["house"])
 
 

@@ -20,7 +20,7 @@ from rct_tools.simulator.control import Strategy
 from rct_tools.values import Value
 from rct_tools.writable import WRITABLE
 
-from warp import StillLoop, WarpLoop, warp
+from warp import warp
 
 MOST = "power_mng.soc_max"
 GRID = "power_mng.use_grid_power_enable"
@@ -75,7 +75,7 @@ def test_recipes(tmp_path: Path, mode: str, options: dict[str, Any], soc: float,
             assert await kept(it.writer) == (None, False)
             assert not left(tmp_path)
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_what_they_do_to_the_battery(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_what_they_do_to_the_battery(tmp_path: Path) -> None:
                 assert power(0.6) > 100.0
             assert home.control.strategy == Strategy.INTERNAL
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def test_what_cannot_be_asked_changes_nothing(tmp_path: Path, mode: str, options
             assert not it.writes
             assert not left(tmp_path)
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 LATER: list[tuple[str, dict[str, Any], str]] = [
@@ -160,7 +160,7 @@ def test_what_the_charge_forbids_changes_nothing(
                     raise AssertionError
             assert not it.writes
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_a_busy_battery_is_left_alone_but_always_put_back(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_busy_battery_is_left_alone_but_always_put_back(tmp_path: Path) -> Non
             async with steered(it.writer, "hold", force_state=True):
                 assert it.holds(LEAST) == pytest.approx(0.49)
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_a_charge_that_never_stands_still_is_one(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_a_charge_that_never_stands_still_is_one(tmp_path: Path) -> None:
             async with steered(it.writer, "hold"):
                 assert it.holds(LEAST) == pytest.approx(0.49)
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_a_charge_that_makes_no_sense_is_none(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_charge_that_makes_no_sense_is_none(tmp_path: Path) -> None:
                 async with steered(it.writer, "hold"):
                     raise AssertionError
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_one_mode_at_a_time(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_one_mode_at_a_time(tmp_path: Path) -> None:
                 assert len(it.writes) == writes
             assert await put_back(it.writer) is None
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_the_table_leaves_nothing_that_cannot_be_put_back() -> None:
@@ -250,7 +250,7 @@ def test_on_firmware_that_loses_most_writes(tmp_path: Path, mode: str) -> None:
                     assert await differing(it.writer, on) == {}
                 assert settings(it) == before
 
-    warp(main(), WarpLoop)
+    warp(main())
 
 
 def test_whatever_ends_it_puts_it_back(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_whatever_ends_it_puts_it_back(tmp_path: Path) -> None:
                 assert settings(it) == before
                 assert not left(tmp_path)
 
-    warp(main(), WarpLoop)
+    warp(main())
 
 
 def test_a_mode_that_cannot_be_set_is_put_back(tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_a_mode_that_cannot_be_set_is_put_back(tmp_path: Path) -> None:
                     raise AssertionError
             assert settings(it) == before
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_what_others_set_meanwhile_stays(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -326,7 +326,7 @@ def test_what_others_set_meanwhile_stays(tmp_path: Path, caplog: pytest.LogCaptu
             assert [(change.object.name, change.after) for change in on.restored.left] == [(POWER, -500.0)]
             assert not left(tmp_path)
 
-    warp(main(), StillLoop)
+    warp(main())
     assert "power_mng.battery_power_extern is -500.0 W, by others: it stays" in caplog.text
 
 
@@ -341,7 +341,7 @@ def test_it_waits_for_an_inverter_that_is_away(tmp_path: Path, caplog: pytest.Lo
                 it.simulator.reboot(3600.0)
             assert settings(it) == before
 
-    warp(main(), WarpLoop)
+    warp(main())
     assert "tried again in 300 s" in caplog.text
 
 
@@ -370,7 +370,7 @@ def test_who_has_to_end_now_says_what_is_left(tmp_path: Path) -> None:
             assert restored is not None
             assert settings(it) == before
 
-    warp(main(), WarpLoop)
+    warp(main())
 
 
 def test_who_has_to_end_now_tries_more_than_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -392,7 +392,7 @@ def test_who_has_to_end_now_tries_more_than_once(tmp_path: Path, caplog: pytest.
                 await steer()
             assert settings(it) == before
 
-    warp(main(), WarpLoop)
+    warp(main())
     assert "tried again in 1 s" in caplog.text
 
 
@@ -412,7 +412,7 @@ def test_the_next_mode_first_puts_back_what_is_left(tmp_path: Path) -> None:
                 assert settings(it) == before | {LEAST: pytest.approx(0.49)}
             assert settings(it) == before
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_another_inverter_at_the_same_address_is_left_alone(tmp_path: Path) -> None:
@@ -432,7 +432,7 @@ def test_another_inverter_at_the_same_address_is_left_alone(tmp_path: Path) -> N
             assert not it.writes
             assert await kept(it.writer) == (None, False)
 
-    warp(main(), WarpLoop)
+    warp(main())
 
 
 def test_what_does_not_stay_put_back_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -457,5 +457,5 @@ def test_what_does_not_stay_put_back_is_tried_again(tmp_path: Path, caplog: pyte
             assert spoilt
             assert settings(it) == before
 
-    warp(main(), WarpLoop)
+    warp(main())
     assert "power_mng.soc_strategy was put back, but is 2 External again; tried again in 10 s" in caplog.text

@@ -16,6 +16,7 @@ import pytest
 from rct_tools.errors import SinkError
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.outbox import GATHER, Outbox, OutboxStatus
+from rct_tools.outbox.disk import RETRY
 from rct_tools.reading import Reading
 from rct_tools.spool import Spool
 from rct_tools.values import DataType
@@ -82,9 +83,9 @@ def test_status_while_the_spool_takes_what_is_in_flight() -> None:
             return there
 
     outbox = Outbox("x", Shelf().write)
-    outbox._in_flight = Emptied(numbered(1))
+    outbox._memory.in_flight = Emptied(numbered(1))
     assert outbox.status.oldest == 1
-    outbox._in_flight = Emptied()
+    outbox._memory.in_flight = Emptied()
     assert outbox.status.oldest is None
     outbox.put(numbered(2))
     assert outbox.status.oldest == 2
@@ -145,6 +146,24 @@ async def test_nothing_is_dropped_twice_when_the_limit_is_met_during_a_write() -
     await outbox.run()
     assert taken == [1, 2, 3, 4, 5]
     assert outbox.lost == 0
+
+
+async def test_what_comes_during_a_write_that_fails_goes_behind_it() -> None:
+    attempts: list[list[int]] = []
+
+    async def write(readings: Sequence[Reading]) -> None:
+        attempts.append([reading.time for reading in readings])
+        if len(attempts) == 1:
+            outbox.put(numbered(3))
+            raise SinkError("x: away")
+
+    outbox = Outbox("x", write, sleep=Clock().sleep)
+    outbox.put(numbered(1, 2))
+    job = asyncio.create_task(outbox.run())
+    await until(lambda: not outbox.kept)
+    outbox.finish()
+    await job
+    assert attempts == [[1, 2], [1, 2, 3]]
 
 
 async def test_each_reason_is_said_once_and_refusal_for_good_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
@@ -254,8 +273,9 @@ async def test_refused_readings_are_singled_out(spooled: bool, path: Path, caplo
     assert (outbox.written, outbox.refused, outbox.lost, outbox.kept) == (996, 4, 0, 0)
     assert len(picky.sizes) < 80
     assert caplog.messages == ["x: refused for good: 4 readings, of battery.soc: x: 400 bad number 0"]
-    assert outbox._settled._apart == {}
     if spooled:
+        assert outbox._disk
+        assert outbox._disk._settled._apart == {}
         assert look(path, "SELECT time, reason FROM refused") == [
             (n, f"x: 400 bad number {n}") for n in sorted(picky.bad)
         ]
@@ -559,7 +579,7 @@ async def test_spool_at_its_limit_drops_the_oldest_and_says_so_once(
     async with running(outbox):
         for start in range(0, 30_000, 1000):
             outbox.put(numbered(*range(start, start + 1000)))
-            await until(lambda: len(outbox._fresh) + len(outbox._in_flight) == 0)
+            await until(lambda: len(outbox._memory) == 0)
         server.error = None
         lost = outbox.lost
         assert outbox.status.spool_bytes <= 200_000
@@ -635,8 +655,8 @@ class Sick(Spool):
         return super().take(*args)
 
     def _set(self) -> None:
-        assert self._database
-        self._database.execute(f"PRAGMA query_only = {'ON' if self.write_fails else 'OFF'}")
+        assert self._file._database
+        self._file._database.execute(f"PRAGMA query_only = {'ON' if self.write_fails else 'OFF'}")
 
 
 async def test_without_a_disk_it_goes_on_in_memory_and_comes_back(path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -686,6 +706,27 @@ async def test_disk_that_cannot_be_written_holds_up_neither_new_readings_nor_the
     assert not outbox.status.disk_trouble
     assert sorted(server.taken) == [1, 2, 3, 4, 5]
     assert outbox.lost == 0
+
+
+async def test_what_has_waited_for_the_disk_is_written_at_the_rate_of_what_has_waited(path: Path) -> None:
+    spool, server = Sick(path), Server(SinkError("x: away"))
+    spool.write_fails = True
+    disk, sink = asyncio.Event(), asyncio.Event()  # when they are tried again
+
+    async def sleep(seconds: float) -> None:
+        await (disk if seconds == RETRY else sink).wait()
+
+    outbox = Outbox("x", server.write, spool=spool, sleep=sleep, drain_rate=100)
+    async with running(outbox):
+        outbox.put(numbered(*range(1000)))
+        await until(lambda: server.attempts)
+        spool.write_fails = False
+        disk.set()
+        await until(lambda: outbox.status.spooled == 1000)
+        server.error = None
+        sink.set()
+        await until(lambda: not outbox.kept)
+    assert server.batches == [list(range(start, start + 100)) for start in range(0, 1000, 100)]
 
 
 async def test_what_cannot_be_removed_is_not_written_twice(path: Path) -> None:
@@ -765,13 +806,14 @@ async def test_cancelled_in_the_middle_of_a_commit_it_loses_and_doubles_nothing(
     outbox.put(numbered(1, 2))
     await until(began.is_set)
     outbox.put(numbered(3))
-    end = outbox._worker.shutdown
+    assert outbox._disk
+    end = outbox._disk.stop
 
-    def shutdown() -> None:  # nobody is left who waits for the commit
+    def stop() -> None:  # nobody is left who waits for the commit
         go_on.set()
         end()
 
-    monkeypatch.setattr(outbox._worker, "shutdown", shutdown)
+    monkeypatch.setattr(outbox._disk, "stop", stop)
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 
@@ -129,17 +128,9 @@ async def test_killed_before_a_file(tmp_path: Path) -> None:
     check([(row.time, row.value) for row in query(tmp_path / "readings.db")], collector.acknowledged)
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[InfluxServer]:
-    server = InfluxServer(tmp_path)
-    await server.start()
-    yield server
-    server.stop()
-
-
-async def test_killed_before_a_server_that_is_killed_too(server: InfluxServer, tmp_path: Path) -> None:
+async def test_killed_before_a_server_that_is_killed_too(influx: InfluxServer, tmp_path: Path) -> None:
     random = Random(4)
-    url = f"influx://{server.address}/photovoltaic"
+    url = f"influx://{influx.address}/photovoltaic"
     collector = Collector(url, tmp_path / "x.spool")
     for _ in range(ROUNDS):
         await collector.start()
@@ -148,16 +139,16 @@ async def test_killed_before_a_server_that_is_killed_too(server: InfluxServer, t
             case "collector":
                 await collector.kill()
             case "server":
-                server.stop(at_once=True)
+                influx.kill()
                 await collector.commit(random.randrange(5, 40))
-                await server.start()
+                await influx.start()
                 await collector.commit(random.randrange(5, 40))
                 await collector.kill()
             case _:
-                server.stop(at_once=True)
+                influx.kill()
                 await collector.commit(random.randrange(0, 20))
                 await collector.kill()
-                await server.start()
+                await influx.start()
     await drain(url, tmp_path / "x.spool")
-    rows = await server.query('SELECT "battery.soc" AS value FROM pv', "photovoltaic")
+    rows = await influx.query('SELECT "battery.soc" AS value FROM pv', "photovoltaic")
     check([(row["time"], row["value"]) for row in rows], collector.acknowledged)

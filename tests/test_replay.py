@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing, suppress
@@ -27,6 +26,7 @@ from rct_tools.times import SECOND
 from rct_tools.values import Event, EventTable, Sample, TimeSeries, Value
 
 from peers import response
+from warp import warp
 
 T0 = 1_700_000_000 * SECOND
 SOC = registry["battery.soc"]
@@ -428,29 +428,6 @@ def test_what_is_known_is_bounded_and_the_oldest_is_forgotten(monkeypatch: pytes
 # --- over a socket --------------------------------------------------------------------------------------------------
 
 
-class WarpSelector(selectors.DefaultSelector):
-    """Does not wait: when nothing happens now, the time to wait for has passed."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0 if timeout is not None else None)
-        if not ready and timeout:
-            self.now += timeout
-        return ready
-
-
-class WarpLoop(asyncio.SelectorEventLoop):
-    """An event loop in whose time nothing takes any: what waits for an hour has it at once."""
-
-    def __init__(self) -> None:
-        self.selector = WarpSelector()
-        super().__init__(self.selector)
-
-    def time(self) -> float:
-        return self.selector.now
-
-
 def at_once(main: Callable[[], Awaitable[Result]]) -> Result:
     """Run a coroutine whose waiting takes no time."""
 
@@ -458,8 +435,7 @@ def at_once(main: Callable[[], Awaitable[Result]]) -> Result:
         async with asyncio.timeout(1e9):
             return await main()
 
-    with asyncio.Runner(loop_factory=WarpLoop) as runner:
-        return runner.run(run())
+    return warp(run())
 
 
 async def hear(port: int, count: int = 10**9) -> list[Chunk]:

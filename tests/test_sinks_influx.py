@@ -33,22 +33,14 @@ SOURCES = [Source("RCT", "UTC", EXPECTS), Source("roof", "UTC", EXPECTS)]
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[InfluxServer]:
-    server = InfluxServer(tmp_path)
-    await server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-async def sink(server: InfluxServer) -> AsyncIterator[InfluxSink]:
-    sink = open_sink(settings_for(f"influx://{server.address}/photovoltaic"), SOURCES)
+async def sink(influx: InfluxServer) -> AsyncIterator[InfluxSink]:
+    sink = open_sink(settings_for(f"influx://{influx.address}/photovoltaic"), SOURCES)
     assert isinstance(sink, InfluxSink)
     yield sink
     await sink.close()
 
 
-async def test_points_have_the_names_and_the_time_of_the_ancestor(sink: InfluxSink, server: InfluxServer) -> None:
+async def test_points_have_the_names_and_the_time_of_the_ancestor(sink: InfluxSink, influx: InfluxServer) -> None:
     readings = [
         reading("g_sync.p_acc_lp", -2232.419921875, inverter="RCT"),
         reading("battery.soc", 0.3199999928474426, inverter="RCT"),
@@ -57,7 +49,7 @@ async def test_points_have_the_names_and_the_time_of_the_ancestor(sink: InfluxSi
     ]
     await sink.write(readings)  # the database does not exist yet
     await sink.write(readings)  # and nothing is there twice
-    assert await server.query("SELECT * FROM pv WHERE inverter = 'RCT'", "photovoltaic") == [
+    assert await influx.query("SELECT * FROM pv WHERE inverter = 'RCT'", "photovoltaic") == [
         {
             "time": NOON,
             "inverter": "RCT",
@@ -67,33 +59,33 @@ async def test_points_have_the_names_and_the_time_of_the_ancestor(sink: InfluxSi
         },
         {"time": NOON + 1, "inverter": "RCT", "power_battery": None, "charge_battery": 0.25, "svnversion": None},
     ]
-    assert len(await server.query("SELECT * FROM pv", "photovoltaic")) == 3
+    assert len(await influx.query("SELECT * FROM pv", "photovoltaic")) == 3
 
 
-async def test_names_are_those_of_the_inverter_or_its_plant(server: InfluxServer) -> None:
+async def test_names_are_those_of_the_inverter_or_its_plant(influx: InfluxServer) -> None:
     soc = registry["battery.soc"]
     sources = [
         Source(inverter, "UTC", {soc.name: Expected(soc, f"charge_{inverter}", SECOND)})
         for inverter in ("roof", "barn")
     ]
-    sink = open_sink(settings_for(f"influx://{server.address}/photovoltaic"), sources)
+    sink = open_sink(settings_for(f"influx://{influx.address}/photovoltaic"), sources)
     inverters = ("roof", "barn", "barn/0000002A", "shed")
     await sink.write([reading(soc.name, 0.5, NOON + n, inverter) for n, inverter in enumerate(inverters)])
     await sink.close()
-    rows = await server.query("SELECT * FROM pv", "photovoltaic")
+    rows = await influx.query("SELECT * FROM pv", "photovoltaic")
     assert [next(key for key in row if row[key] == 0.5) for row in rows] == [
         "charge_roof", "charge_barn", "charge_barn", "battery.soc"
     ]  # fmt: skip
 
 
-async def test_every_value_it_can_hold_comes_back(sink: InfluxSink, server: InfluxServer) -> None:
+async def test_every_value_it_can_hold_comes_back(sink: InfluxSink, influx: InfluxServer) -> None:
     samples = [(Reading(NOON + n, "RCT", s.object, s.value), s.value) for n, (s, _, _) in enumerate(SAMPLES)]
     samples = [row for row in samples if not isinstance(row[1], LoggedEvent)]  # which have fields of their own
     await sink.write([sample for sample, _ in samples])
     left_out = 0
     for sample, value in samples:
         name = NAMES.get(sample.object.name, sample.object.name)
-        rows = await server.query(f'SELECT "{name}" AS v FROM pv WHERE time = {sample.time}', "photovoltaic")
+        rows = await influx.query(f'SELECT "{name}" AS v FROM pv WHERE time = {sample.time}', "photovoltaic")
         holds = isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
         assert rows == ([{"time": sample.time, "v": value}] if holds else [])
         left_out += not holds
@@ -103,12 +95,12 @@ async def test_every_value_it_can_hold_comes_back(sink: InfluxSink, server: Infl
 NUMBERS = [0.0, -0.0, 5e-324, 1.7976931348623157e308, 3.4028234663852886e38, 1e16, 0.1, 123456789.0]
 
 
-async def test_floats_keep_every_digit_and_their_type(sink: InfluxSink, server: InfluxServer) -> None:
+async def test_floats_keep_every_digit_and_their_type(sink: InfluxSink, influx: InfluxServer) -> None:
     numbers = [*NUMBERS, 7]  # an int where a float belongs, as a sum might give
     await sink.write([reading("battery.soc", value, NOON + n) for n, value in enumerate(numbers)])
-    rows = await server.query("SELECT charge_battery FROM pv", "photovoltaic")
+    rows = await influx.query("SELECT charge_battery FROM pv", "photovoltaic")
     assert [row["charge_battery"] for row in rows] == numbers
-    assert await server.query("SHOW FIELD KEYS", "photovoltaic") == [
+    assert await influx.query("SHOW FIELD KEYS", "photovoltaic") == [
         {"fieldKey": "charge_battery", "fieldType": "float"}
     ]
 
@@ -116,12 +108,12 @@ async def test_floats_keep_every_digit_and_their_type(sink: InfluxSink, server: 
 STRANGE = ["a b", "a,b", "a=b", 'a"b', "a'b", "a\\b", "a\\ b", "\\", "ä€", "a\nb", "b\\", "#a", "a\\,b=c d", "", " "]
 
 
-async def test_strange_names_and_texts_come_back(sink: InfluxSink, server: InfluxServer) -> None:
+async def test_strange_names_and_texts_come_back(sink: InfluxSink, influx: InfluxServer) -> None:
     """What nothing can stand for, such as a backslash at the end, is left out of names, never of texts."""
     for n, text in enumerate(STRANGE):
         info = ObjectInfo(1, f"f{text}", DataType.STRING)
         await sink.write([Reading(NOON + n, text, info, text), reading("svnversion", "end", NOON + n, text)])
-        (row,) = await server.query(f"SELECT * FROM pv WHERE time = {NOON + n}", "photovoltaic")
+        (row,) = await influx.query(f"SELECT * FROM pv WHERE time = {NOON + n}", "photovoltaic")
         given = {key: value for key, value in row.items() if value is not None}
         name = {"a\\ b": "a b", "\\": "", "a\nb": "a b", "b\\": "b", "a\\,b=c d": "a,b=c d"}.get(text, text)
         expected = {"time": NOON + n, f"f{name}": text, "svnversion": "end"}
@@ -129,32 +121,32 @@ async def test_strange_names_and_texts_come_back(sink: InfluxSink, server: Influ
     assert not sink.left_out
 
 
-async def test_large_write_goes_in_batches(sink: InfluxSink, server: InfluxServer) -> None:
+async def test_large_write_goes_in_batches(sink: InfluxSink, influx: InfluxServer) -> None:
     await sink.write([reading("battery.soc", n / 12_001, NOON + n) for n in range(12_001)])
-    assert await server.query("SELECT count(charge_battery) FROM pv", "photovoltaic") == [{"time": 0, "count": 12_001}]
+    assert await influx.query("SELECT count(charge_battery) FROM pv", "photovoltaic") == [{"time": 0, "count": 12_001}]
 
 
 async def test_field_of_another_type_costs_nobody_else(
-    sink: InfluxSink, server: InfluxServer, caplog: pytest.LogCaptureFixture
+    sink: InfluxSink, influx: InfluxServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     await sink.write([Reading(NOON, "RCT", ObjectInfo(1, "battery.soc", DataType.INT32), 1)])
     caplog.clear()
     for n in (1, 2):
         await sink.write([reading("battery.soc", 0.5, NOON + n), reading("g_sync.p_acc_lp", 7.5, NOON + n)])
-    rows = await server.query("SELECT charge_battery, power_battery FROM pv", "photovoltaic")
+    rows = await influx.query("SELECT charge_battery, power_battery FROM pv", "photovoltaic")
     assert [(row["charge_battery"], row["power_battery"]) for row in rows] == [(1, None), (None, 7.5), (None, 7.5)]
     assert sink.left_out == {"battery.soc: field charge_battery of pv has another type in the database": 2}
     assert len(caplog.messages) == 1
 
 
-async def test_points_too_old_for_the_database_are_counted(sink: InfluxSink, server: InfluxServer) -> None:
-    await server.query("CREATE DATABASE photovoltaic WITH DURATION 1d REPLICATION 1 SHARD DURATION 1h NAME short")
+async def test_points_too_old_for_the_database_are_counted(sink: InfluxSink, influx: InfluxServer) -> None:
+    await influx.query("CREATE DATABASE photovoltaic WITH DURATION 1d REPLICATION 1 SHARD DURATION 1h NAME short")
     await sink.write([reading("battery.soc", 0.5, 10**9)])
     assert sum(sink.left_out.values()) == 1
 
 
 async def test_nothing_is_lost_while_the_database_is_down(
-    sink: InfluxSink, server: InfluxServer, caplog: pytest.LogCaptureFixture
+    sink: InfluxSink, influx: InfluxServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     failed = asyncio.Event()
     again = asyncio.Event()
@@ -171,18 +163,18 @@ async def test_nothing_is_lost_while_the_database_is_down(
     outbox.put([reading("battery.soc", 0.1, NOON)])
     while outbox.kept:  # noqa: ASYNC110  # nobody tells when a reading was written
         await asyncio.sleep(0)
-    server.stop()
+    influx.stop()
     for n in range(1, 8):
         outbox.put([reading("battery.soc", n / 10, NOON + n)])
         await failed.wait()
-    await server.start()
+    await influx.start()
     again.set()
     outbox.finish()
     await job
-    rows = await server.query("SELECT charge_battery FROM pv", "photovoltaic")
+    rows = await influx.query("SELECT charge_battery FROM pv", "photovoltaic")
     assert [row["time"] - NOON for row in rows] == list(range(8))
     assert caplog.messages == [
-        f"influx http://{server.address}: connection refused; keeping readings, will retry",
+        f"influx http://{influx.address}: connection refused; keeping readings, will retry",
         "influx: works again; 7 readings had been kept",
     ]
     assert (outbox.written, outbox.lost) == (8, 0)
@@ -220,13 +212,13 @@ async def test_answers_of_a_server_in_trouble(status: int, body: str, said: str,
 
 
 async def test_line_that_cannot_be_read_is_named_and_costs_nobody_else(
-    sink: InfluxSink, server: InfluxServer, caplog: pytest.LogCaptureFixture
+    sink: InfluxSink, influx: InfluxServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     far = 10**19  # ns: more than InfluxDB can hold
     await sink.write([reading("battery.soc", 0.5), reading("svnversion", "it's", far)])
     await sink.write([reading("battery.soc", 0.6, NOON + 1), reading("battery.soc", 0.7, far)])
     await sink.write([reading("battery.soc", 0.8, far)])  # and nothing that could be taken
-    rows = await server.query("SELECT charge_battery FROM pv", "photovoltaic")
+    rows = await influx.query("SELECT charge_battery FROM pv", "photovoltaic")
     assert [row["charge_battery"] for row in rows] == [0.5, 0.6]
     why = 'strconv.ParseInt: parsing "…": value out of range'
     assert sink.left_out == {f"svnversion: {why}": 1, f"battery.soc: {why}": 2}
@@ -240,22 +232,22 @@ async def test_reasons_are_bounded(sink: InfluxSink, caplog: pytest.LogCaptureFi
     assert len(caplog.messages) == 101
 
 
-async def test_what_was_acknowledged_survives_a_killed_database(sink: InfluxSink, server: InfluxServer) -> None:
+async def test_what_was_acknowledged_survives_a_killed_database(sink: InfluxSink, influx: InfluxServer) -> None:
     stored: list[list[Reading]] = []
     failed: list[list[Reading]] = []
     for n in range(40):
         batch = [reading("battery.soc", n / 40, NOON + 100 * n + k) for k in range(100)]
         if n == 20:
-            server.kill()
+            influx.kill()
         error = await write_error(sink, batch)
-        assert error is None or str(error) == f"influx http://{server.address}: connection refused"
+        assert error is None or str(error) == f"influx http://{influx.address}: connection refused"
         (failed if error else stored).append(batch)
         if n == 30:
-            await server.start()
+            await influx.start()
     assert len(failed) == 11
     for batch in [*failed, *stored]:  # what comes twice is kept once
         await sink.write(batch)
-    assert await server.query("SELECT count(charge_battery) FROM pv", "photovoltaic") == [{"time": 0, "count": 4000}]
+    assert await influx.query("SELECT count(charge_battery) FROM pv", "photovoltaic") == [{"time": 0, "count": 4000}]
     assert not sink.left_out
 
 
@@ -267,7 +259,7 @@ async def test_name_that_no_host_can_have() -> None:
 
 
 async def test_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rct_tools.sinks.influx._TIMEOUT", 0.1)
+    monkeypatch.setattr("rct_tools.sinks.influxserver._TIMEOUT", 0.1)
 
     async def answer(_: web.Request) -> web.Response:
         await asyncio.Event().wait()
@@ -301,12 +293,12 @@ async def fake_server(
 
 
 async def test_password_and_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = InfluxServer(tmp_path, auth=True)
-    await server.start()
+    influx = InfluxServer(tmp_path, auth=True)
+    await influx.start()
     try:
-        await server.query("CREATE USER admin WITH PASSWORD 'geheim ä:' WITH ALL PRIVILEGES")
+        await influx.query("CREATE USER admin WITH PASSWORD 'geheim ä:' WITH ALL PRIVILEGES")
         for query in ("CREATE DATABASE photovoltaic", "CREATE USER guest WITH PASSWORD 'guest'"):
-            await server.query(query, u="admin", p="geheim ä:")
+            await influx.query(query, u="admin", p="geheim ä:")
         cases = [
             ("", "x", "401 unable to parse authentication credentials (no user; the password is taken from the key"),
             (
@@ -319,15 +311,15 @@ async def test_password_and_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ]
         for user, password, said in cases:
             monkeypatch.setenv("INFLUX_PASSWORD", password)
-            sink = open_sink(settings_for(f"influx://{user}{server.address}/photovoltaic"))
+            sink = open_sink(settings_for(f"influx://{user}{influx.address}/photovoltaic"))
             error = await write_error(sink)
             assert said in str(error or "")
             assert bool(error) == bool(said)
             assert error is None or not error.permanent
-        rows = await server.query("SELECT * FROM pv", "photovoltaic", u="admin", p="geheim ä:")
+        rows = await influx.query("SELECT * FROM pv", "photovoltaic", u="admin", p="geheim ä:")
         assert len(rows) == 1
     finally:
-        server.stop()
+        influx.stop()
 
 
 async def write_error(sink: Sink, readings: Sequence[Reading] = ()) -> SinkError | None:
@@ -345,9 +337,9 @@ async def write_error(sink: Sink, readings: Sequence[Reading] = ()) -> SinkError
 # --- schema groups ---------------------------------------------------------------------------------------------------
 
 
-async def test_groups_come_back(server: InfluxServer) -> None:
+async def test_groups_come_back(influx: InfluxServer) -> None:
     cells = tuple(Cell(20 + n, 3.3 + n / 1000, 0) for n in range(24))
-    sink = open_sink(settings_for(f"influx://{server.address}/solar", schema="groups"), SOURCES)
+    sink = open_sink(settings_for(f"influx://{influx.address}/solar", schema="groups"), SOURCES)
     readings = [
         reading("battery.soc", 0.5),
         reading("battery.soc", 0.6, NOON + 1),
@@ -361,25 +353,25 @@ async def test_groups_come_back(server: InfluxServer) -> None:
         await sink.write(readings)
     await sink.close()
     soc = "SELECT value FROM battery WHERE \"name\" = 'battery.soc' AND inverter = 'roof'"
-    assert [row["value"] for row in await server.query(soc, "solar")] == [0.5, 0.6]
-    voltages = await server.query("SELECT voltage, cell FROM battery WHERE module = '2' AND voltage > 0", "solar")
+    assert [row["value"] for row in await influx.query(soc, "solar")] == [0.5, 0.6]
+    voltages = await influx.query("SELECT voltage, cell FROM battery WHERE module = '2' AND voltage > 0", "solar")
     assert {int(row["cell"]): row["voltage"] for row in voltages} == {n: cell.voltage for n, cell in enumerate(cells)}
-    (resistance,) = await server.query("SELECT max(resistance) FROM battery WHERE inverter = 'roof'", "solar")
+    (resistance,) = await influx.query("SELECT max(resistance) FROM battery WHERE inverter = 'roof'", "solar")
     assert resistance["max"] == 23 / 256
     for measurement, key, value in (("prim_sm", "value", 13), ("device", "text", "6a"), ("link", "value", 1)):
-        (row,) = await server.query(f"SELECT {key} FROM {measurement}", "solar")
+        (row,) = await influx.query(f"SELECT {key} FROM {measurement}", "solar")
         assert row[key] == value
 
 
 @pytest.mark.parametrize("schema", ["pv", "groups"])
-async def test_simultaneous_events_are_points_of_their_own(server: InfluxServer, schema: str) -> None:
-    sink = open_sink(settings_for(f"influx://{server.address}/solar", schema=schema), SOURCES)
+async def test_simultaneous_events_are_points_of_their_own(influx: InfluxServer, schema: str) -> None:
+    sink = open_sink(settings_for(f"influx://{influx.address}/solar", schema=schema), SOURCES)
     events = [Reading(NOON - 1 + n, "roof", info, LOGGED) for n, info in enumerate((BEGIN, BEGIN, BEGIN, END))]
     events.append(Reading(NOON - 1, "roof", END, LOGGED))  # what is over as soon as it began
     for _ in range(2):
         await sink.write([*events, reading("battery.soc", 0.5)])
     await sink.close()
-    rows = await server.query("SELECT * FROM event", "solar")
+    rows = await influx.query("SELECT * FROM event", "solar")
     assert len(rows) == 5
     assert sorted(row["event_type"] for row in rows) == ["begin"] * 3 + ["end"] * 2
     (row,) = [row for row in rows if row["event_type"] == "end" and row["time"] == NOON + 2]
@@ -390,24 +382,24 @@ async def test_simultaneous_events_are_points_of_their_own(server: InfluxServer,
     }  # fmt: skip
 
 
-async def test_name_in_groups_is_what_the_sink_is_told_to_call_it(server: InfluxServer) -> None:
+async def test_name_in_groups_is_what_the_sink_is_told_to_call_it(influx: InfluxServer) -> None:
     soc = registry["battery.soc"]
     source = Source("roof", "UTC", {soc.name: Expected(soc, "charge", SECOND, "charge_battery")})
-    sink = open_sink(settings_for(f"influx://{server.address}/solar", schema="groups"), [source])
+    sink = open_sink(settings_for(f"influx://{influx.address}/solar", schema="groups"), [source])
     await sink.write([reading(soc.name, 0.5)])
     await sink.close()
-    (row,) = await server.query("SELECT * FROM battery", "solar")
+    (row,) = await influx.query("SELECT * FROM battery", "solar")
     assert (row["name"], row["value"]) == ("charge", 0.5)
 
 
-async def test_group_with_a_field_of_another_type(server: InfluxServer) -> None:
-    await server.query("CREATE DATABASE solar")
-    sink = open_sink(settings_for(f"influx://{server.address}/solar", schema="groups"))
-    other = open_sink(settings_for(f"influx://{server.address}/solar"), [])
+async def test_group_with_a_field_of_another_type(influx: InfluxServer) -> None:
+    await influx.query("CREATE DATABASE solar")
+    sink = open_sink(settings_for(f"influx://{influx.address}/solar", schema="groups"))
+    other = open_sink(settings_for(f"influx://{influx.address}/solar"), [])
     assert isinstance(sink, InfluxSink)
     await other.write([Reading(NOON, "RCT", ObjectInfo(1, "value", DataType.INT32), 1)])  # field value of pv
     await sink.write([Reading(NOON, "RCT", ObjectInfo(1, "pv.x", DataType.FLOAT), 1.0), reading("battery.soc", 0.5)])
     await sink.close()
     await other.close()
     assert sink.left_out == {"pv.x: field value of pv has another type in the database": 1}
-    assert len(await server.query("SELECT value FROM battery", "solar")) == 1
+    assert len(await influx.query("SELECT value FROM battery", "solar")) == 1

@@ -29,11 +29,11 @@ from rct_tools.errors import ConfigError, SinkError
 from rct_tools.exposition import exposition, families_of
 from rct_tools.metrics import naming
 from rct_tools.objects import ObjectInfo, registry
-from rct_tools.plan import Expected, Source
+from rct_tools.plan import Expected, Source, fresh_for
 from rct_tools.reading import Reading
 from rct_tools.simulator.inverter import Inverter
 from rct_tools.sinks import open_sink, settings_for
-from rct_tools.sinks.prometheus import FRESH, SLACK, PrometheusSink
+from rct_tools.sinks.prometheus import PrometheusSink
 from rct_tools.times import SECOND
 from rct_tools.values import DataType, Value
 
@@ -212,10 +212,10 @@ UNEXPECTED = 'rct_load_power_watts{inverter="roof"}'
 async def test_value_goes_when_it_is_three_intervals_old(sink: PrometheusSink, clocks: Clocks) -> None:
     names = ("g_sync.p_acc_lp", "battery.soc", "g_sync.p_ac_load_sum_lp")
     await sink.write([reading(name, 0.5) for name in names])
-    limits = {BATTERY: 5 * FRESH, CHARGE: 60 * FRESH, UNEXPECTED: vitals.INTERVAL // SECOND * FRESH}
+    intervals = {BATTERY: 5 * SECOND, CHARGE: 60 * SECOND, UNEXPECTED: vitals.INTERVAL}
     for seconds in (0, 25, 26, 190, 191):
         clocks.ticks = 7 * SECOND + seconds * SECOND
-        kept = {name for name, limit in limits.items() if seconds <= limit + SLACK // SECOND}
+        kept = {name for name, interval in intervals.items() if seconds * SECOND <= fresh_for(interval)}
         assert set(await series(sink)) == kept
 
 

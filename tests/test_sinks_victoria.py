@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,6 @@ from rct_tools.sinks.influx import InfluxSink, Target
 from rct_tools.times import SECOND
 
 from servers import InfluxServer, VictoriaServer
-
-
-@pytest.fixture
-async def victoria(tmp_path: Path) -> AsyncIterator[VictoriaServer]:
-    server = VictoriaServer(tmp_path)
-    await server.start()
-    yield server
-    server.stop()
-
 
 VICTORIA = [  # url, schema, labels of all series, what battery.soc is
     ("influx://{}/solar", "pv", {"db": "solar", "inverter": "roof"}, {"__name__": "pv_charge_battery"}),

@@ -484,7 +484,7 @@ def test_file_of_an_earlier_version_is_gone_on_with(path: Path) -> None:
 
 
 def database_of(spool: Spool) -> sqlite3.Connection:
-    database = spool._database
+    database = spool._file._database
     assert database is not None
     return database
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +24,9 @@ from rct_tools.values import Value
 from rct_tools.vitals import CONTROLS
 from rct_tools.writable import WRITABLE
 
-from homeassistant_server import VERSIONS, HomeAssistantServer, require
+from homeassistant_server import HomeAssistantServer
 from one_house import readings, source, values
-from servers import MosquittoServer, free_ports
+from servers import MosquittoServer
 
 NOON = 1_800_000_000 * SECOND
 NODE = f"rct_{str(values()['inverter_sn']).lower()}"
@@ -158,24 +158,6 @@ def test_what_may_not_be_set_any_more_is_taken_back() -> None:
 
 
 # --- a real one -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[MosquittoServer]:
-    (folder := tmp_path / "broker").mkdir()
-    server = MosquittoServer(folder)
-    await server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(params=VERSIONS)
-def home(request: pytest.FixtureRequest, tmp_path: Path, broker: MosquittoServer) -> Iterator[HomeAssistantServer]:
-    require(request.param)
-    (folder := tmp_path / "home").mkdir()
-    server = HomeAssistantServer(request.param, folder, free_ports(1)[0], broker.port)
-    yield server
-    server.stop()
 
 
 CONFIG = """

@@ -7,7 +7,7 @@ import gzip
 import json
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from rct_tools.paging import Dated
 from rct_tools.plan import Expected, Source
 from rct_tools.reading import Reading
 from rct_tools.simulator import Simulator
-from rct_tools.sinks import SINKS, Store, influx, is_store, open_sink, past, settings_for
+from rct_tools.sinks import SINKS, Store, is_store, open_sink, past, settings_for
 from rct_tools.sinks.influx import InfluxSink
 from rct_tools.sinks.lines import FORMATS, LinesSink
 from rct_tools.sinks.parquet import LATE, ParquetSink
@@ -274,22 +274,6 @@ async def test_damaged_lines_of_parquet_are_none(tmp_path: Path) -> None:
 # --- databases --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[InfluxServer]:
-    server = InfluxServer(tmp_path)
-    await server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-async def victoria(tmp_path: Path) -> AsyncIterator[VictoriaServer]:
-    server = VictoriaServer(tmp_path)
-    await server.start()
-    yield server
-    server.stop()
-
-
 def some_readings() -> list[Reading]:
     close = [Reading(NOON + 600 * SECOND + n * SECOND * 9 // 10, "roof", INFOS[0], 0.5) for n in range(12)]
     return close + [
@@ -311,11 +295,11 @@ SPANS = [
 @pytest.mark.parametrize("schema", ["pv", "groups"])
 @pytest.mark.parametrize("page", [past.PAGE, 3])
 async def test_influx_says_what_a_set_says(
-    schema: str, page: int, server: InfluxServer, monkeypatch: pytest.MonkeyPatch
+    schema: str, page: int, influx: InfluxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(past, "PAGE", page)
-    monkeypatch.setattr(influx, "PAGE", page)
-    sink = open_sink(settings_for(f"influx://{server.address}/solar", schema=schema), SOURCES)
+    monkeypatch.setattr("rct_tools.sinks.influx.PAGE", page)
+    sink = open_sink(settings_for(f"influx://{influx.address}/solar", schema=schema), SOURCES)
     assert isinstance(sink, InfluxSink)
     assert await times(sink, "roof", "battery.soc", 0, NOON) == set()  # there is no database yet
     given = some_readings()
@@ -327,8 +311,8 @@ async def test_influx_says_what_a_set_says(
 
 
 @pytest.mark.parametrize("schema", ["pv", "groups"])
-async def test_influx_says_when_what_happened(schema: str, server: InfluxServer) -> None:
-    sink = open_sink(settings_for(f"influx://{server.address}/solar", schema=schema), SOURCES)
+async def test_influx_says_when_what_happened(schema: str, influx: InfluxServer) -> None:
+    sink = open_sink(settings_for(f"influx://{influx.address}/solar", schema=schema), SOURCES)
     assert isinstance(sink, InfluxSink)
     raw = Event(0x5A, NOON // SECOND, (NOON // SECOND + 60, 1, 0))
     event = tell(clock.Clock.of("UTC"), Dated(raw, raw.time, is_sure=True))
@@ -377,7 +361,7 @@ async def test_victoria_metrics_keeps_milliseconds(victoria: VictoriaServer) -> 
 
 @pytest.mark.parametrize("schema", ["pv", "groups"])
 async def test_events_that_a_store_has_are_not_lacking(
-    schema: str, server: InfluxServer, victoria: VictoriaServer
+    schema: str, influx: InfluxServer, victoria: VictoriaServer
 ) -> None:
     source = Source("roof", "UTC", {info.name: Expected(info, info.name, SECOND) for info in EVENTS})
     span: dict[str, Any] = {"since": NOON - 60 * DAY, "until": NOON, "now": lambda: NOON}
@@ -385,7 +369,7 @@ async def test_events_that_a_store_has_are_not_lacking(
         Simulator(port=0, broadcast=False, speed=0.0, start=datetime.fromtimestamp(NOON // SECOND, UTC)) as simulated,
         connect("127.0.0.1", simulated.port, name="roof") as client,
     ):
-        for address in (server.address, victoria.address):
+        for address in (influx.address, victoria.address):
             sink = open_sink(settings_for(f"influx://{address}/solar", schema=schema), [source])
             assert isinstance(sink, InfluxSink)
             lacking = await missed_events(client, sink, source, **span)
@@ -398,8 +382,8 @@ async def test_events_that_a_store_has_are_not_lacking(
             await sink.close()
 
 
-async def test_away_is_an_error(server: InfluxServer, victoria: VictoriaServer) -> None:
-    for running in (server, victoria):
+async def test_away_is_an_error(influx: InfluxServer, victoria: VictoriaServer) -> None:
+    for running in (influx, victoria):
         sink = open_sink(settings_for(f"influx://{running.address}/solar"))
         assert isinstance(sink, InfluxSink)
         await sink.write([Reading(NOON, "roof", INFOS[0], 0.5)])

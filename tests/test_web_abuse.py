@@ -5,25 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import re
 import time
-from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from gzip import compress
 from itertools import product
-from pathlib import Path
 
 import aiohttp
 import pytest
-from asking import HOST, PASSWORD, PLAN, answer, complaints, connections, messages, raw, sockets
+from asking import HOST, answer, connections, messages, raw, sockets
 
 from rct_tools.objects import registry
 from rct_tools.reading import Reading
-from rct_tools.simulator import Simulator
 from rct_tools.web import answers, browsers, connection, server
 from rct_tools.web.door import COOKIE
 
-from showing import Shown, known, showing, until
+from showing import Shown, until
 
 GOOD = b"GET /api/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
@@ -45,26 +41,7 @@ def chunked(*parts: bytes) -> bytes:
     )
 
 
-@pytest.fixture
-async def shown(simulator: Simulator, tmp_path: Path) -> AsyncIterator[Shown]:
-    """A page with a password, which is harder to get at."""
-    async with showing(simulator, store=tmp_path / "r.db", plan=PLAN, password=PASSWORD) as shown:
-        await until(known(shown, "battery.soc"))
-        yield shown
-
-
-@pytest.fixture
-async def unguarded(simulator: Simulator, tmp_path: Path) -> AsyncIterator[Shown]:
-    async with showing(simulator, store=tmp_path / "r.db", plan=PLAN) as shown:
-        await until(known(shown, "battery.soc"))
-        yield shown
-
-
-@pytest.fixture(autouse=True)
-def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Nothing that anybody sends is a mistake of ours, nor is it told as one; wrong passwords are."""
-    yield
-    assert {re.sub(r"^\S+: ", "", each) for each in complaints(caplog)} <= {"a wrong password for the page"}
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 # --- requests -------------------------------------------------------------------------------------------------------

@@ -201,7 +201,7 @@ async def test_away_is_said_and_ends(simulator: Simulator, browser: Browser) -> 
 async def test_one_value_that_is_old_is_no_number(
     shown: Shown, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rct_tools.web.picture.SLACK", 0)
+    monkeypatch.setattr("rct_tools.plan.SLACK", 0)
     inverter, soc = shown.simulator.inverter, registry["battery.soc"].object_id
     answer = inverter.answer
     async with opened(browser, shown.url) as (page, _):

@@ -23,6 +23,7 @@ SIZES = {
     "landscape": {"width": 1280, "height": 800},
     "small": {"width": 1024, "height": 600},
     "portrait": {"width": 800, "height": 1280},
+    "phone": {"width": 390, "height": 844},
 }
 FLOWS = {
     "sun": ("dc_conv.dc_conv_struct[0].p_dc", "dc_conv.dc_conv_struct[1].p_dc"),
@@ -43,7 +44,9 @@ ALL_IS_SEEN = """() => {
         return isIn(box, screen) && (!card || isIn(box, card.getBoundingClientRect()));
     };
     const scrolls = root.scrollHeight > root.clientHeight || root.scrollWidth > root.clientWidth;
-    return !scrolls && [...document.querySelectorAll(places)].every(isSeen);
+    const fits = (place) => place.scrollWidth <= place.clientWidth;
+    const all = (selector) => [...document.querySelectorAll(selector)];
+    return !scrolls && all(places).every(isSeen) && all("h1, .tile dd").every(fits);
 }"""
 
 
@@ -82,9 +85,10 @@ async def test_all_is_seen_and_true(
         await reads(page, ".tile.used dd", f"{used / 1000:.1f} kWh".replace(".", point))
         await page.wait_for_selector(".chart canvas")
         await all_is_seen(page)
-        clock = datetime.strptime(await page.inner_text(".clock"), "%H:%M")  # noqa: DTZ007  # as on the wall
+        clock = datetime.strptime(await page.text_content(".clock") or "", "%H:%M")  # noqa: DTZ007  # as on the wall
         now = datetime.now(ZoneInfo(ZONE))
         assert (now.hour * 60 + now.minute - clock.hour * 60 - clock.minute) % 1440 < 2
+        assert await page.is_hidden(".clock") == (size == "phone")  # which has one of its own
         assert await page.inner_text(".freshness")
         assert await page.is_hidden(".main-tabs")
         assert await violations(page) == []

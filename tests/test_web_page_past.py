@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -150,6 +150,53 @@ async def test_a_finger_reads_first_and_goes_there_then(shown: Shown, browser: B
         assert "/month" in page.url
         await bar.tap(force=True)
         await page.wait_for_url(f"**/day?date={YESTERDAY}")
+
+
+async def fingers(page: Page, *moves: Sequence[float]) -> None:
+    """Put fingers on the chart, and move them: each move is where they are, in shares of the width of the plot."""
+    box = await page.locator(".u-over").bounding_box()
+    assert box is not None
+    session = await page.context.new_cdp_session(page)
+
+    async def touch(kind: str, places: Sequence[float]) -> None:
+        points = [{"x": box["x"] + box["width"] * place, "y": box["y"] + 50} for place in places]
+        await session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    await touch("touchStart", moves[0])
+    for places in moves[1:]:
+        await touch("touchMove", places)
+    await touch("touchEnd", [])
+
+
+async def hour(page: Page) -> float:
+    """Return which time of the day the values are of that are shown."""
+    await page.wait_for_function("() => /:/.test(document.querySelector('.legend .when').textContent)")
+    hours, _, minutes = (await page.inner_text(".legend .when")).partition(":")
+    return int(hours) + int(minutes) / 60
+
+
+async def test_fingers_on_a_chart(shown: Shown, browser: Browser) -> None:
+    async with opened(
+        browser, f"{shown.url}/day?date={YESTERDAY}", viewport=SIZES["phone"], has_touch=True, is_mobile=True
+    ) as (page, watch):
+        await ready(page)
+        await page.locator(".help.touched").wait_for(state="visible")
+        await page.locator(".stage").scroll_into_view_if_needed()
+        await fingers(page, [0.3], [0.5], [0.25])
+        assert await hour(page) == pytest.approx(6, abs=0.2)
+        assert "W" in await page.inner_text(".legend .house output")
+        await fingers(page, [0.4, 0.6], [0.3, 0.7], [0.2, 0.8])  # a third of the day is left, that in the middle
+        await fingers(page, [0.5], [0.2], [0.01])
+        assert await hour(page) == pytest.approx(8, abs=0.3)
+        await fingers(page, [0.5], [0.7], [0.99])
+        assert await hour(page) == pytest.approx(16, abs=0.3)
+        await fingers(page, [0.2, 0.8], [0.3, 0.7], [0.49, 0.51])  # all of it, and no more
+        await fingers(page, [0.5], [0.2], [0.01])
+        assert await hour(page) == pytest.approx(0, abs=0.3)
+        await fingers(page, [0.4, 0.6], [0.45, 0.55], [0.6, 0.4])  # which have crossed, and show nothing back to front
+        await fingers(page, [0.5], [0.7], [0.99])
+        assert await hour(page) == pytest.approx(0.99 * 23.9, abs=0.2)
+    assert (watch.errors, watch.elsewhere) == ([], [])
 
 
 async def test_days_to_come_lead_nowhere(shown: Shown, browser: Browser) -> None:

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from rct_tools.objects import ObjectInfo, registry
-from rct_tools.plan import Expected, Source
+from rct_tools.plan import Expected, Source, fresh_for
 from rct_tools.reading import Reading
 from rct_tools.times import SECOND
 from rct_tools.values import Cell, Value
 from rct_tools.vitals import UP
 from rct_tools.web.browsers import BEAT, MOST, PATIENCE, Browsers, event
-from rct_tools.web.picture import FRESH, SLACK, Picture
+from rct_tools.web.picture import Picture
 
-from warp import StillLoop, warp
+from warp import warp
 
 SOC, STATE, SERIAL = registry["battery.soc"], registry["prim_sm.state"], registry["inverter_sn"]
 CELLS = registry["battery.cells[0]"]
@@ -49,7 +49,7 @@ def test_value_with_its_time_and_its_age() -> None:
     known.take([reading(SOC, 0.5, 7 * SECOND)], 100 * SECOND)
     assert objects(known.document(103 * SECOND)) == {
         "battery.soc": {
-            "value": 0.5, "unit": "ratio", "time": 7000, "age": 3000, "lasts": (FRESH * 5 * SECOND + SLACK) // 10**6,
+            "value": 0.5, "unit": "ratio", "time": 7000, "age": 3000, "lasts": fresh_for(5 * SECOND) // 10**6,
         }
     }  # fmt: skip
 
@@ -154,7 +154,7 @@ def test_all_at_first_then_what_is_new_then_that_there_is_nothing() -> None:
         await asyncio.wait(jobs)
         return page.got
 
-    first, second, *rest = warp(main(), StillLoop)
+    first, second, *rest = warp(main())
     assert (first["whole"], list(objects(first))) == (True, ["battery.soc"])
     assert (second["whole"], list(objects(second))) == (False, ["prim_sm.state"])
     assert rest
@@ -180,7 +180,7 @@ def test_one_that_does_not_keep_up_gets_the_newest_at_once() -> None:
         await asyncio.wait(jobs)
         return page.got
 
-    got = warp(main(), StillLoop)
+    got = warp(main())
     assert len(got) <= 3  # the one that was under way, all of now, and perhaps that there is nothing new
     assert objects(next(message for message in got if message["whole"]))["battery.soc"]["value"] == 0.29
 
@@ -194,7 +194,7 @@ def test_one_that_takes_nothing_is_left() -> None:
             await Browsers(picture()).serve(page.send)
         return loop.time() - began
 
-    assert warp(main(), StillLoop) == pytest.approx(PATIENCE, abs=1)
+    assert warp(main()) == pytest.approx(PATIENCE, abs=1)
 
 
 def test_a_message_is_made_once_for_all() -> None:
@@ -216,7 +216,7 @@ def test_a_message_is_made_once_for_all() -> None:
         assert not browsers.is_full
         return {id(message) for message in seen}
 
-    assert len(warp(main(), StillLoop)) == 1
+    assert len(warp(main())) == 1
 
 
 def test_who_comes_and_goes_among_inverters_is_told_as_a_whole() -> None:
@@ -234,7 +234,7 @@ def test_who_comes_and_goes_among_inverters_is_told_as_a_whole() -> None:
         await asyncio.wait(jobs)
         return page.got[0]
 
-    got = warp(main(), StillLoop)
+    got = warp(main())
     assert (got["whole"], list(got["inverters"])) == (True, ["barn"])
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import re
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web as aioweb
-from asking import HOST, PASSWORD, PLAN, answer, complaints, login, messages, sockets
+from asking import HOST, PASSWORD, PLAN, answer, login, messages, sockets
 from yarl import URL
 
 from rct_tools.simulator import Simulator
@@ -29,27 +28,7 @@ from rct_tools.web.store import Store
 
 from showing import Shown, known, showing, until
 
-
-@pytest.fixture
-async def shown(simulator: Simulator, tmp_path: Path) -> AsyncIterator[Shown]:
-    """A page with a password, which is harder to get at."""
-    async with showing(simulator, store=tmp_path / "r.db", plan=PLAN, password=PASSWORD) as shown:
-        await until(known(shown, "battery.soc"))
-        yield shown
-
-
-@pytest.fixture
-async def unguarded(simulator: Simulator, tmp_path: Path) -> AsyncIterator[Shown]:
-    async with showing(simulator, store=tmp_path / "r.db", plan=PLAN) as shown:
-        await until(known(shown, "battery.soc"))
-        yield shown
-
-
-@pytest.fixture(autouse=True)
-def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Nothing that anybody sends is a mistake of ours, nor is it told as one; wrong passwords are."""
-    yield
-    assert {re.sub(r"^\S+: ", "", each) for each in complaints(caplog)} <= {"a wrong password for the page"}
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 # --- many -----------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from rct_tools.values import Value
 from rct_tools.wayback import Change, WayBack
 from rct_tools.writing import MOST_AN_HOUR, TRIES, Writer, Written, default_folder, write
 
-from warp import StillLoop, warp
+from warp import warp
 
 START = datetime(2024, 6, 20, 11)  # noqa: DTZ001  # on the clock of the house
 STRATEGY = "power_mng.soc_strategy"
@@ -95,7 +95,7 @@ def test_a_write_is_proven_and_on_record(tmp_path: Path) -> None:
             more = {"event": "end", "outcome": "proven", "tries": 1, "now": written.now, "effects": {}}
             assert end == begin | more
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_what_it_holds_already_is_not_written(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_what_it_holds_already_is_not_written(tmp_path: Path) -> None:
             assert not it.writes
             assert not it.record
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_what_changes_with_it_is_told(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_what_changes_with_it_is_told(tmp_path: Path) -> None:
                 "power_mng.soc_min_island": [pytest.approx(0.12), pytest.approx(0.17)],
             }
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_the_function_does_what_the_writer_does(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_the_function_does_what_the_writer_does(tmp_path: Path) -> None:
             intent = await it.writer.consider("power_mng.soc_strat", 2)
             assert intent.frame == Frame(Command.WRITE, 0xF168B748, b"\x02")
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def test_what_may_not_be_written_is_not_sent(
             assert not it.writes
             assert not it.record
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 STATES = [  # bat_status, status2, whether the battery may be steered
@@ -199,7 +199,7 @@ def test_a_busy_battery_is_left_alone_unless_forced(tmp_path: Path, status: int,
                 assert not it.record
             assert (await it.writer.write(LEAST, 0.2, force_state=not good)).tries == 1
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 @pytest.mark.parametrize("name", ["battery.bat_status", "p_rec_lim[0]", "inverter_sn"])
@@ -211,7 +211,7 @@ def test_without_what_has_to_be_known_nothing_is_sent(tmp_path: Path, name: str)
                 await it.writer.write(POWER, 1000)
             assert not it.writes
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 @pytest.mark.parametrize("most", [0.0, -1.0, float("nan"), float("inf")])
@@ -223,7 +223,7 @@ def test_a_limit_that_makes_no_sense_is_none(tmp_path: Path, most: float) -> Non
                 await it.writer.write(POWER, 1000)
             assert not it.writes
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_too_many_writes_are_refused_until_an_hour_is_over(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_too_many_writes_are_refused_until_an_hour_is_over(tmp_path: Path) -> No
             it.now += 3601 * SECOND
             assert (await it.writer.write(LEAST, 0.4)).old != old
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_what_a_mode_holds_is_left_to_it(tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_what_a_mode_holds_is_left_to_it(tmp_path: Path) -> None:
             assert not it.writes
             assert (await it.writer.write("power_mng.soc_max", 0.9)).tries == 1
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
@@ -273,7 +273,7 @@ def test_nothing_is_sent_that_cannot_be_on_record(tmp_path: Path) -> None:
                 await it.writer.write(LEAST, 0.2)
             assert not it.writes
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_a_record_that_cannot_be_ended_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -288,7 +288,7 @@ def test_a_record_that_cannot_be_ended_is_said(tmp_path: Path, caplog: pytest.Lo
             writer = Writer(it.writer.client, tmp_path, sleep=sleep)
             assert (await writer.write(LEAST, 0.2)).tries == 1
 
-    warp(main(), StillLoop)
+    warp(main())
     assert "the end of a write is not on record" in caplog.text
 
 
@@ -335,7 +335,7 @@ def test_a_thousand_writes_on_firmware_that_loses_most_of_them(tmp_path: Path) -
             assert it.simulator.happened["late"] > tries / 10
         return proven, failed
 
-    proven, failed = warp(main(), StillLoop)
+    proven, failed = warp(main())
     assert proven > 0.9 * tries
     assert failed > 0.01 * tries
 
@@ -363,7 +363,7 @@ def test_one_answer_that_is_from_before_proves_nothing(tmp_path: Path) -> None:
             assert late == 1
             assert it.holds(LEAST) == pytest.approx(0.2)
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_what_is_not_acknowledged_is_proven_all_the_same(tmp_path: Path) -> None:
@@ -371,7 +371,7 @@ def test_what_is_not_acknowledged_is_proven_all_the_same(tmp_path: Path) -> None
         async with house(tmp_path, Faults(unacknowledged=1.0)) as it:
             assert (await it.writer.write(LEAST, 0.2)).tries == 1
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_when_it_does_not_say_what_it_holds_that_is_said(tmp_path: Path) -> None:
@@ -383,7 +383,7 @@ def test_when_it_does_not_say_what_it_holds_that_is_said(tmp_path: Path) -> None
             assert failed.value.holds is None
             assert it.record[-1]["now"] is None
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_a_lost_connection_is_no_failure(tmp_path: Path) -> None:
@@ -403,7 +403,7 @@ def test_a_lost_connection_is_no_failure(tmp_path: Path) -> None:
             assert written.tries == 1
             assert it.holds(LEAST) == written.now
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_an_inverter_that_is_gone_leaves_nobody_knowing(tmp_path: Path) -> None:
@@ -422,7 +422,7 @@ def test_an_inverter_that_is_gone_leaves_nobody_knowing(tmp_path: Path) -> None:
                 await it.writer.write(LEAST, 0.2)
             assert it.record[-1]["event"] == "end"
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_a_write_that_is_interrupted_is_on_record(tmp_path: Path) -> None:
@@ -437,7 +437,7 @@ def test_a_write_that_is_interrupted_is_on_record(tmp_path: Path) -> None:
             assert [line["event"] for line in it.record] == ["begin", "end"]
             assert it.record[-1]["outcome"] == "interrupted"
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_answers_that_never_agree_are_not_believed(tmp_path: Path) -> None:
@@ -454,7 +454,7 @@ def test_answers_that_never_agree_are_not_believed(tmp_path: Path) -> None:
             with pytest.raises(NoAnswer, match=LEAST):
                 await it.writer.write(LEAST, 0.2)
 
-    warp(main(), StillLoop)
+    warp(main())
 
 
 def test_the_folder_is_that_of_the_user_or_the_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""A day in seconds: an event loop whose clock jumps to the next timer whenever nothing else is going on.
+"""A day in seconds: an event loop whose clock does nothing but jump to the next timer, when nothing else is going on.
 
-Sockets are real: simulators, clients and sinks work as ever. What other processes do takes real time, in which the
-clock of such a loop may jump far, so they have no place here.
+However long the work takes, no time passes meanwhile, so it is the same on a machine that is busy. Sockets are real:
+simulators, clients and sinks work as ever. What other processes do takes real time, in which the clock of such a loop
+may jump far, so they have no place here.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ class _Selector(selectors.DefaultSelector):
 
 
 class WarpLoop(asyncio.SelectorEventLoop):
-    """The loop; ``skipped`` is how many seconds its clock is ahead of any other."""
+    """The loop; its clock begins at 0."""
 
     def __init__(self) -> None:
         selector = _Selector()
         selector.loop = self
-        self.skipped = 0.0
+        self.skipped = 0.0  # seconds
         self.threads = 0  # jobs in threads, which take real time
         super().__init__(selector)
 
     def time(self) -> float:
-        return super().time() + self.skipped
+        return self.skipped
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
         future = super().run_in_executor(executor, func, *args)
@@ -57,14 +58,7 @@ class WarpLoop(asyncio.SelectorEventLoop):
         self.threads -= 1
 
 
-class StillLoop(WarpLoop):
-    """One whose clock does nothing but jump: however long the work takes, no time passes meanwhile."""
-
-    def time(self) -> float:
-        return self.skipped
-
-
-def warp(main: Coroutine[Any, Any, T], loop: type[WarpLoop] = WarpLoop) -> T:
+def warp(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end on such a loop."""
-    with asyncio.Runner(loop_factory=loop) as runner:
+    with asyncio.Runner(loop_factory=WarpLoop) as runner:
         return runner.run(main)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from rct_tools.doctor import LISTEN, RATES, Examination
+from rct_tools.doctor import LISTEN, RATES
+from rct_tools.examination import Examination
 
 _SHOWN: Final = 6  # names in one sentence
 _OFTEN: Final = 0.05  # share of answers that are missing; most firmware loses some

@@ -7,7 +7,7 @@ own, whatever the bytes. Needs the extra [analysis].
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, OrderedDict
+from collections import Counter
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -18,6 +18,7 @@ from rct_tools.columns import REASONS, Array, BadColumns, FrameColumns, Origins,
 from rct_tools.frame import Command, Frame, Reason
 from rct_tools.good_runs import PADDING, find_edges, find_good_runs
 from rct_tools.parser import FrameParser, ParserEvent
+from rct_tools.recent import Recent
 from rct_tools.runs import LONGEST_FRAME
 from rct_tools.stream import MOST_STREAMS, Counters, add_up
 
@@ -196,7 +197,7 @@ class BulkStreams:
     """One BulkParser for each direction of each connection, as Streams has a FrameParser."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[tuple[int, Direction], _Stream] = OrderedDict()
+        self._open: Recent[tuple[int, Direction], _Stream] = Recent(MOST_STREAMS)
         self._ended = Counters()
         self._waiting = 0  # bytes that are not looked at yet
         self._found: list[Captured] = []
@@ -209,13 +210,9 @@ class BulkStreams:
     def feed(self, chunk: Chunk) -> Captured | None:
         """Take the next chunk and return what is known, once a megabyte has come together."""
         key = chunk.connection, chunk.direction
-        stream = self._open.get(key)
-        if stream is None:
-            if len(self._open) == MOST_STREAMS:
-                self._close(next(iter(self._open)))
-            stream = self._open[key] = _Stream(*key)
-        else:
-            self._open.move_to_end(key)
+        stream = self._open.get(key) or _Stream(*key)
+        if gone := self._open.put(key, stream):
+            self._close(gone[1])
         stream.add(chunk)
         self._waiting += len(chunk.data) + _CHUNK_COST
         return self._look() if self._waiting >= _WINDOW else None
@@ -223,11 +220,10 @@ class BulkStreams:
     def close(self) -> Captured:
         """Tell that all streams have ended and return what was still unfinished."""
         for key in list(self._open):
-            self._close(key)
+            self._close(self._open.pop(key))
         return self._look()
 
-    def _close(self, key: tuple[int, Direction]) -> None:
-        stream = self._open.pop(key)
+    def _close(self, stream: _Stream) -> None:
         self._found += [found for found in (stream.look(), stream.close()) if len(found.frames) or len(found.bad)]
         self._ended.add(stream.parser)
 

@@ -55,7 +55,8 @@ class Collector:
         self.desks: dict[str, tuple[Desk, asyncio.Task[None]]] = {}  # by the label of their sink
         self._connect = connect or _connect
         self._wall_clock = wall_clock
-        self._fillers: list[asyncio.Task[None]] = []
+        self.fillers: dict[str, Filler] = {}  # by inverter
+        self._filling: list[asyncio.Task[None]] = []
         self._routes: dict[tuple[str, str], tuple[Lane, ...]] = {}
         self._looked: dict[str, int] = {}  # when the event log of an inverter was read last that was begun anew
         self._ended: asyncio.Future[None] | None = None
@@ -210,14 +211,16 @@ class Collector:
             if watched.setup.backfill and targets:
                 plan = watched.setup.plan
                 filler = Filler(watched.client, watched.poller, plan, targets, wall_clock=self._wall_clock)
-                self._fillers.append(self.start(filler.run()))
+                self.fillers[name] = filler
+                self._filling.append(self.start(filler.run()))
 
     async def _end_fillers(self) -> None:
-        fillers, self._fillers = self._fillers, []
-        for filler in fillers:
-            filler.cancel()
-        if fillers:
-            await asyncio.wait(fillers)
+        jobs, self._filling = self._filling, []
+        self.fillers.clear()
+        for job in jobs:
+            job.cancel()
+        if jobs:
+            await asyncio.wait(jobs)
 
     def start(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Begin a job, to be cancelled by the caller; ``run`` ends with the error that ends it."""

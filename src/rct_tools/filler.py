@@ -82,11 +82,18 @@ class Filler:
         self._plan = plan
         self._targets = targets
         self._now = wall_clock
+        self._due: dict[str, _Due] = {}  # by label, what is to be looked at
+        self.filling = ""  # the label of the store that is filled now; "" for none
+
+    @property
+    def delayed(self) -> list[str]:
+        """The labels of stores whose gaps could not be filled; it is tried again."""
+        return sorted(label for label, due in self._due.items() if due.said and label != self.filling)
 
     async def run(self) -> None:
         """Fill until cancelled."""
         seen = None  # when it was last there
-        due: dict[str, _Due] = {}  # by label, what is to be looked at
+        due = self._due
         try:
             while True:
                 if self._watch.up:
@@ -97,18 +104,19 @@ class Filler:
                             due.setdefault(target.label, _Due(since, now + SETTLED))
                     for target in self._targets:
                         if target.label in due and due[target.label].when <= self._now():
-                            await self._look_at(target, due)
+                            await self._look_at(target)
                     seen = self._now()
                 await asyncio.sleep(LOOK)
         finally:
             self._client.leave(self)
 
-    async def _look_at(self, target: Target, due: dict[str, _Due]) -> None:
+    async def _look_at(self, target: Target) -> None:
         """Fill one store; it is not due any more when nothing is left that could be filled now."""
         if _is_behind(target, self._now()):
             return
-        entry = due[target.label]
+        entry = self._due[target.label]
         peer = self._client.peer
+        self.filling = target.label
         try:
             filling = await self._fill(target, entry.since)
         except (SinkError, LinkError, NoAnswer, ConfigError) as exc:
@@ -118,10 +126,12 @@ class Filler:
             entry.said = kind
             logger.log(level, "%s: gaps of %s are filled later: %s", peer, target.label, exc)
         else:
-            del due[target.label]
+            del self._due[target.label]
             if filling.given or filling.events:
                 what = "%s: %d readings of its log and %d of its events fill gaps of %s"
                 logger.warning(what, peer, filling.given, filling.events, target.label)
+        finally:
+            self.filling = ""
 
     async def _fill(self, target: Target, since: int) -> Filling:
         until = self._now() - SETTLED

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from rct_tools.clock import Clock
 from rct_tools.health import ASKED, POWERS, Answers, Health, Quality, health_of
 from rct_tools.objects import registry
-from rct_tools.plan import Field, Group, Plan
+from rct_tools.plan import Field, Group, Plan, fresh_for
 from rct_tools.reading import Reading
 from rct_tools.times import SECOND
 from rct_tools.vitals import UP
@@ -50,7 +50,6 @@ COLUMNS: Final = 60
 """How many columns a curve has, where nobody says."""
 
 _MOST_COLUMNS: Final = 400  # kept of each step
-_LEAST_PATIENCE: Final = 10 * SECOND
 
 _TRACES: Final[Mapping[str, tuple[str, Callable[[float], float]]]] = {  # the object, and what of it
     "sun_a": (POWERS["sun_a"], float),
@@ -67,11 +66,6 @@ _CURVES: Final[Mapping[str, tuple[str, ...]]] = {  # the traces that are added u
     "imported": ("imported",),
     "soc": ("soc",),
 }
-
-
-def patience(interval: int) -> int:
-    """Return how old a value may be that is asked for at an interval, in nanoseconds: two answers may get lost."""
-    return max(3 * interval, _LEAST_PATIENCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +106,15 @@ class Live:
     """The newest readings of one inverter."""
 
     def __init__(
-        self, peer: str, *, zone: ZoneInfo, plan: Plan = PLAN, patience: Callable[[int], int] = patience
+        self, peer: str, *, zone: ZoneInfo, plan: Plan = PLAN, lasts: Callable[[int], int] = fresh_for
     ) -> None:
-        """``zone`` is that of the inverter's clock, ``patience`` how old a value may be, by the interval of its object.
+        """``zone`` is that of the inverter's clock, ``lasts`` how old a value may be, by the interval of its object.
 
         What the plan does not name is kept too, for whoever asks for it by name.
         """
         self.peer = peer
         self._clock = Clock(zone)
-        self._patience = {name: patience(expected.interval) for name, expected in plan.expects.items()}
+        self._lasts = {name: lasts(expected.interval) for name, expected in plan.expects.items()}
         self._newest: dict[str, Reading] = {}
         self._up: Reading | None = None
         self._heard: int | None = None
@@ -138,8 +132,8 @@ class Live:
             return
         if name not in registry:
             return  # an id that nobody knows: there are too many of these to keep them
-        if lasts is not None and name in self._patience:
-            self._patience[name] = lasts
+        if lasts is not None and name in self._lasts:
+            self._lasts[name] = lasts
         self._newest[name] = reading
         self._heard = reading.time
         for trace, (source, part) in _TRACES.items():
@@ -160,11 +154,11 @@ class Live:
         shown = {
             name: reading
             for name, reading in self._newest.items()
-            if name in self._patience
-            and abs(now - reading.time) <= self._patience[name]
+            if name in self._lasts
+            and abs(now - reading.time) <= self._lasts[name]
             and not (is_away and name not in _WHO)
         }
-        missing = tuple(name for name in self._patience if name not in shown)
+        missing = tuple(name for name in self._lasts if name not in shown)
         powers = [shown[name].time for name in POWERS.values() if name in shown]
         # Until the first value has come, it is not known to be away: it may just not have been asked.
         is_told = self._up is not None and (self._heard is not None or self._up.value)

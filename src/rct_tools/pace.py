@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Final
 
 from rct_tools.objects import ObjectInfo
+from rct_tools.recent import Recent
 
 
 class Pace:
@@ -77,8 +77,8 @@ class Others:
     _MOST: Final = 4096  # objects remembered; there are 895
 
     def __init__(self) -> None:
-        self._asked: OrderedDict[int, float] = OrderedDict()  # id of an object -> when we asked for it last
-        self._unasked: OrderedDict[int, float] = OrderedDict()  # the same -> when it last came unasked
+        self._asked: Recent[int, float] = Recent(self._MOST)  # id of an object -> when we asked for it last
+        self._unasked: Recent[int, float] = Recent(self._MOST)  # the same -> when it last came unasked
         self._seen = float("-inf")
 
     def at_work(self, now: float) -> bool:
@@ -87,7 +87,7 @@ class Others:
 
     def asked(self, object_id: int, now: float) -> None:
         """Take note of a question of ours, whose answer may come late."""
-        self._remember(self._asked, object_id, now)
+        self._asked.put(object_id, now)
 
     def is_ours(self, object_id: int, now: float) -> bool:
         """Return whether what comes of an object may be a late answer to us."""
@@ -98,14 +98,8 @@ class Others:
         if self.is_ours(info.object_id, now):
             return False
         last = self._unasked.get(info.object_id, float("-inf"))
-        self._remember(self._unasked, info.object_id, now)
+        self._unasked.put(info.object_id, now)
         is_sign = not info.reported or now - last < self.AGAIN
         if is_sign:
             self._seen = now
         return is_sign
-
-    def _remember(self, table: OrderedDict[int, float], object_id: int, now: float) -> None:
-        table[object_id] = now
-        table.move_to_end(object_id)
-        if len(table) > self._MOST:
-            table.popitem(last=False)

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from rct_tools.objects import ObjectInfo
+from rct_tools.times import SECOND
 from rct_tools.values import DataType
+
+FRESH: Final = 3  # intervals: two readings may get lost
+SLACK: Final = 10 * SECOND  # and some more, for answers that are late
+
+
+def fresh_for(interval: int) -> int:
+    """Return how old a value may be that is read at an interval, to be shown as one of now; both in nanoseconds."""
+    return FRESH * interval + SLACK
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader, RawIOBase
@@ -15,6 +14,7 @@ from rct_tools.errors import CaptureError
 from rct_tools.frame import BadFrame
 from rct_tools.objects import registry
 from rct_tools.privacy import StandIns, blank, find_private, is_stand_in, private_parts
+from rct_tools.recent import Recent
 from rct_tools.runs import unescape
 from rct_tools.stream import MOST_STREAMS, Found, Streams
 
@@ -121,12 +121,11 @@ def search(chunks: Iterable[Chunk], stand_ins: StandIns) -> Iterator[Left]:
     by chance are searched in their own places only: ``StandIns.everywhere`` holds the others.
     """
     streams = Streams()
-    views: OrderedDict[_Key, _View] = OrderedDict()
+    views: Recent[_Key, _View] = Recent(MOST_STREAMS)
     for chunk in chunks:
         key = chunk.connection, chunk.direction
-        views[key] = view = views.pop(key, None) or _View(stand_ins)
-        if len(views) > MOST_STREAMS:
-            views.popitem(last=False)
+        view = views.get(key) or _View(stand_ins)
+        views.put(key, view)
         for name in view.feed(chunk.data):
             yield Left(name, chunk.connection, chunk.direction, view.fed)
         for found in streams.feed(chunk):

@@ -18,6 +18,7 @@ from rct_tools.objects import ObjectInfo, registry
 from rct_tools.pace import Others, Pace
 from rct_tools.question import Counters, Key, Origin, Question, Reply
 from rct_tools.reading import Reading
+from rct_tools.recent import Recent
 from rct_tools.stubs import Stubs
 from rct_tools.turns import Turns
 from rct_tools.values import DataType, EventTable, TimeSeries, encode_value
@@ -65,7 +66,7 @@ class Questions:
         self._writing: Question | None = None  # the write that is in flight
         self._probing: Question | None = None
         self._answered = registry[PROBE]  # last: if that stays silent too, it is not about an object
-        self._mute: dict[int, None] = {}  # ids of objects that stayed silent when last asked
+        self._mute: Recent[int, None] = Recent(_MOST_MUTE)  # ids of objects that stayed silent when last asked
         self._unanswered = 0  # in a row
         self._repeated = 0.0  # share of the answers of late that came only when asked again
         self._not_before = 0.0  # loop time of the next question
@@ -214,10 +215,7 @@ class Questions:
     def _give_up(self, question: Question) -> None:
         address, object_id, _ = question.key
         if not address:
-            self._mute.pop(object_id, None)
-            self._mute[object_id] = None
-            if len(self._mute) > _MOST_MUTE:
-                del self._mute[next(iter(self._mute))]
+            self._mute.put(object_id, None)
         self._fail(question, NoAnswer(self._link.peer, [question.info.name]))
 
     def _fail(self, question: Question, error: RctError) -> None:

@@ -6,7 +6,7 @@ left, in another way.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
@@ -16,6 +16,7 @@ from rct_tools.frame import BadFrame, Frame, Reason
 from rct_tools.objects import registry
 from rct_tools.parser import FrameParser, ParserEvent
 from rct_tools.privacy import SHORTEST, Originals, StandIns, blank, find_private
+from rct_tools.recent import Recent
 from rct_tools.runs import LONGEST_FRAME, measure, unescape
 from rct_tools.stream import MOST_STREAMS, Found, Streams
 from rct_tools.values import DataType
@@ -60,22 +61,20 @@ class Redactor:
         self.elsewhere = 0  # changed places that are in no frame
         self._stand_ins = stand_ins
         self._write = write
-        self._open: OrderedDict[_Key, _Stream] = OrderedDict()
+        self._open: Recent[_Key, _Stream] = Recent(MOST_STREAMS)
         self._waiting: deque[_Waiting] = deque()  # chunks of all streams that are not written yet
         self._size = 0  # bytes in them
 
     def feed(self, chunk: Chunk) -> None:
         """Take the next chunk and write those that are settled. Raises what ``write`` raises."""
         key = chunk.connection, chunk.direction
-        if key not in self._open:
-            if len(self._open) == MOST_STREAMS:
-                self._open.popitem(last=False)[1].close()
-            self._open[key] = _Stream(self)
-        self._open.move_to_end(key)
+        stream = self._open.get(key) or _Stream(self)
+        if gone := self._open.put(key, stream):
+            gone[1].close()
         waiting = _Waiting(chunk)
         self._waiting.append(waiting)
         self._size += len(chunk.data)
-        self._open[key].feed(waiting)
+        stream.feed(waiting)
         self._write_settled()
         while self._waiting and self._size - len((first := self._waiting[0].chunk).data) > _MOST_WAITING:
             # A frame that was cut waits for its rest, which may never come.

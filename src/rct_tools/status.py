@@ -21,6 +21,7 @@ from rct_tools.client import Client
 from rct_tools.collector import Collector, Watched
 from rct_tools.errors import ConfigError, RctError
 from rct_tools.exposition import Known, content_type, exposition, families_of, wants_open_metrics
+from rct_tools.filler import Filler
 from rct_tools.listening import cannot_listen
 from rct_tools.loopback import REFUSAL, is_meant
 from rct_tools.metrics import Naming, naming
@@ -28,6 +29,7 @@ from rct_tools.outbox import Outbox
 from rct_tools.poller import Poller
 from rct_tools.proxy import Proxy, report
 from rct_tools.schedule import Entry
+from rct_tools.steering import Steward
 from rct_tools.times import SECOND, iso_time
 from rct_tools.vitals import UP, counts
 
@@ -50,7 +52,7 @@ def status_of(collector: Collector, *, started: int, wall_clock: Callable[[], in
     """
     return {
         **_program(started, wall_clock()),
-        "inverters": [_inverter(watched) for watched in collector.watched.values()],
+        "inverters": [_inverter(watched, collector.fillers.get(name)) for name, watched in collector.watched.items()],
         "sinks": [_sink(lane.outbox, wall_clock()) for lane in collector.lanes.values() if lane.outbox],
     }
 
@@ -68,6 +70,8 @@ def status_of_proxy(proxy: Proxy, *, started: int, wall_clock: Callable[[], int]
         "mute": [],
         "objects": [],
         "proxy": _proxy(proxy),
+        "control": None,
+        "backfill": None,
     }
     return {**_program(started, wall_clock()), "inverters": [inverter], "sinks": []}
 
@@ -76,7 +80,7 @@ def _program(started: int, now: int) -> dict[str, Any]:
     return {"version": VERSION, "time": iso_time(now), "started": iso_time(started), "pid": os.getpid()}
 
 
-def _inverter(watched: Watched) -> dict[str, Any]:
+def _inverter(watched: Watched, filler: Filler | None) -> dict[str, Any]:
     poller = watched.poller
     now = poller.now()
     return {
@@ -89,6 +93,8 @@ def _inverter(watched: Watched) -> dict[str, Any]:
         "mute": sorted(name for name, entry in poller.schedule.entries.items() if entry.is_mute),
         "objects": [_object(name, entry, poller, now) for name, entry in poller.schedule.entries.items()],
         "proxy": _proxy(watched.proxy) if watched.proxy else None,
+        "control": _control(watched.steward) if watched.steward else None,
+        "backfill": {"filling": filler.filling, "delayed": filler.delayed} if filler else None,
     }
 
 
@@ -106,6 +112,11 @@ def _link(client: Client) -> dict[str, Any]:
 
 def _proxy(proxy: Proxy) -> dict[str, Any]:
     return {"address": proxy.address, "clients": report.document(proxy.served)}
+
+
+def _control(steward: Steward) -> dict[str, Any]:
+    until = steward.way_back.until if steward.way_back else None
+    return {"mode": steward.mode, "until": None if until is None else iso_time(until), "last": steward.last}
 
 
 def _object(name: str, entry: Entry, poller: Poller, now: int) -> dict[str, Any]:

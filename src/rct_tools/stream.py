@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from rct_tools.capture import Chunk, Direction
 from rct_tools.frame import BadFrame, Command, Reason
 from rct_tools.parser import FrameParser, ParserEvent
+from rct_tools.recent import Recent
 
 MOST_STREAMS: Final = 256
 """So many are open at once; beyond it the one that was silent for longest is closed. Memory is bounded by it."""
+
+
+_Key: TypeAlias = tuple[int, Direction]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class Streams:
     """Finds the frames in chunks, like a FrameParser, but each stream by itself."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[tuple[int, Direction], _Stream] = OrderedDict()
+        self._open: Recent[_Key, _Stream] = Recent(MOST_STREAMS)
         self._ended = Counters()
 
     @property
@@ -87,23 +91,17 @@ class Streams:
     def feed(self, chunk: Chunk) -> list[Found]:
         """Take the next chunk and return the frames and bad frames that are now known."""
         key = chunk.connection, chunk.direction
-        stream = self._open.get(key)
-        found: list[Found] = []
-        if stream is None:
-            if len(self._open) == MOST_STREAMS:
-                found = self._close(next(iter(self._open)))
-            stream = self._open[key] = _Stream()
-        else:
-            self._open.move_to_end(key)
+        stream = self._open.get(key) or _Stream()
+        gone = self._open.put(key, stream)
+        found = self._close(*gone) if gone else []
         events = stream.feed(chunk)
         return found + [Found(event, time, chunk.direction, chunk.connection) for event, time in events]
 
     def close(self) -> list[Found]:
         """Tell that all streams have ended and return what was still unfinished."""
-        return [found for key in list(self._open) for found in self._close(key)]
+        return [found for key in list(self._open) for found in self._close(key, self._open.pop(key))]
 
-    def _close(self, key: tuple[int, Direction]) -> list[Found]:
-        stream = self._open.pop(key)
+    def _close(self, key: _Key, stream: _Stream) -> list[Found]:
         events = stream.close()
         self._ended.add(stream.parser)
         connection, direction = key

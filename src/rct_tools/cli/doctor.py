@@ -18,7 +18,8 @@ from rct_tools.bundle import CAPTURE, write_bundle
 from rct_tools.cli.options import format_option, host_option, port_option, timeout_option, verbose_option
 from rct_tools.cli.progress import status
 from rct_tools.cli.run import run_async
-from rct_tools.doctor import ENDS, LISTEN, RATES, Examination, examine
+from rct_tools.doctor import LISTEN, RATES, examine
+from rct_tools.examination import ENDS, Examination
 from rct_tools.times import iso_time
 
 _WIDTH: Final = 80  # columns, where nobody says how many there are

@@ -26,6 +26,7 @@ from rct_tools.config import STATUS_ADDRESS
 from rct_tools.errors import RctError
 from rct_tools.status import VERSION
 from rct_tools.times import iso_time
+from rct_tools.vitals import NORMAL
 
 _TIMEOUT: Final = 5.0  # seconds
 _DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # what is here is behind no proxy
@@ -177,6 +178,14 @@ def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"{inverter['name']}: no answer for {', '.join(inverter['mute'])}"
         if inverter["absent"]:
             yield f"{inverter['name']}: has no {', '.join(inverter['absent'])}"
+        control, backfill = (inverter.get(key) or {} for key in ("control", "backfill"))
+        if control.get("mode") not in (None, NORMAL):
+            until = f" until {control['until'].partition('.')[0]}Z" if control["until"] else ""
+            yield f"{inverter['name']}: mode {control['mode']} is on{until}"
+        if backfill.get("filling"):
+            yield f"{inverter['name']}: its log fills gaps of {backfill['filling']}"
+        if backfill.get("delayed"):
+            yield f"{inverter['name']}: gaps of {', '.join(backfill['delayed'])} are filled later, see the log"
         if inverter["sees_others"]:
             yield f"{inverter['name']}: another client is at work on it"
         for client in (inverter.get("proxy") or {}).get("clients", ()):

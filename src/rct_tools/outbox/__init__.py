@@ -6,35 +6,26 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import takewhile
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from rct_tools.errors import SinkError
+from rct_tools.outbox.disk import RETRY, Disk
 from rct_tools.outbox.lane import Lane
-from rct_tools.outbox.settled import Settled, Span
+from rct_tools.outbox.memory import Memory
 from rct_tools.outbox.trouble import Trouble
 from rct_tools.reading import Reading
 from rct_tools.spool import Row, Spool
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 LIMIT: Final = 100_000  # readings in memory: twelve hours of the default plan, in some 15 MB
 DRAIN_RATE: Final = 2000.0  # readings per second: a day of one inverter in three minutes
 GATHER: Final = 0.25  # seconds from one commit of the spool to the next, and from one write to the next without it
 
-_DISK_DELAY: Final = 10.0  # seconds until a disk in trouble is tried again
 _NAMES: Final = 5  # objects that one message names
 _NAMED: Final = 100  # objects of which it is said that they are refused
-_MEANWHILE: Final = {
-    "write": "keeping readings in memory until it works again",
-    "read": "what waits in it goes on waiting",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,58 +82,49 @@ class Outbox:
         self.written = 0
         self.refused = 0
         self._write = write
-        self._spool = spool
-        self._limit = limit
         self._drain_rate = drain_rate
         self._sleep = sleep
-        self._lost = 0
-        self._fresh: deque[Reading] = deque()  # in memory: not committed yet, or without a spool all
-        self._in_flight: list[Reading] = []  # on their way from there, to the spool or the sink
-        self._moving = asyncio.Lock()  # held while they are
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._left = 0  # readings, at the end
+        self._trouble = Trouble(label, clock)
+        self._memory = Memory(limit, self._trouble)  # what is not on disk yet, or without a spool all
+        self._disk = Disk(spool, hold, label, self._trouble) if spool else None
         self._arrived = asyncio.Event()  # something to commit
         self._ready = asyncio.Event()  # something to write
         self._finishing = asyncio.Event()
         self._backlog, self._live = Lane(0, chance), Lane(spool.last if spool else 0, chance)
         self._backlog.oldest = spool.oldest if spool else None
-        self._settled = Settled(hold)
         self._regroup = False  # whether all that waits on disk is to become backlog
         self._nap: asyncio.Task[None] | None = None  # of the backlog
         self._named: set[str] = set()  # objects of which that was said
-        self._trouble = Trouble(label, clock)
-        self._disk_trouble: dict[str, str] = {}  # what cannot be done, and why
-        self._dropped = 0  # readings that the spool dropped, as far as that was said
 
     @property
     def lost(self) -> int:
         """How many readings were too many or too old to be kept, or left at the end."""
-        return self._lost + (self._spool.dropped + self._spool.damaged if self._spool else 0)
+        return self._left + self._memory.dropped + (self._disk.lost if self._disk else 0)
 
     @property
     def kept(self) -> int:
         """How many readings are not written yet."""
-        return len(self._fresh) + len(self._in_flight) + self._spooled
+        return len(self._memory) + self._spooled
 
     @property
     def _spooled(self) -> int:
-        return self._spool.kept - self._settled.size if self._spool else 0
+        return self._disk.kept if self._disk else 0
 
     @property
     def status(self) -> OutboxStatus:
         """How it is doing now."""
-        # The spool's thread may empty what is in flight at any moment.
-        memory = next(iter(self._in_flight), None) or next(iter(self._fresh), None)
-        waiting = [self._backlog.oldest, self._live.oldest, memory.time if memory else None]
+        waiting = [self._backlog.oldest, self._live.oldest, self._memory.oldest]
         oldest = min((time for time in waiting if time is not None), default=None)
+        size, disk_trouble = (self._disk.spool.size, self._disk.trouble) if self._disk else (0, "")
         return OutboxStatus(
-            self.label, self.written, self.kept, self._spooled, self._spool.size if self._spool else 0, oldest,
-            self.lost, self.refused, self._trouble.text, self._trouble.since, "; ".join(self._disk_trouble.values()),
+            self.label, self.written, self.kept, self._spooled, size, oldest,
+            self.lost, self.refused, self._trouble.text, self._trouble.since, disk_trouble,
         )  # fmt: skip
 
     def put(self, readings: Sequence[Reading]) -> None:
         """Take the readings."""
-        self._fresh.extend(readings)
-        self._trim()
+        self._memory.put(readings)
         self._arrived.set()
         self._ready.set()
 
@@ -154,10 +136,9 @@ class Outbox:
     async def run(self) -> None:
         """Write what comes, until told to finish. What then could be neither written nor spooled is lost, and said."""
         jobs = [asyncio.create_task(self._write_out())]
-        if self._spool:
-            logger.info("%s: %d readings wait in %s", self.label, self._spool.kept, self._spool.path)
-            self._note_dropped(self._spool)
-            jobs.append(asyncio.create_task(self._commit_what_comes(self._spool)))
+        if self._disk:
+            self._disk.begin()
+            jobs.append(asyncio.create_task(self._commit_what_comes(self._disk)))
         try:
             ended, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
             for job in ended:
@@ -171,82 +152,45 @@ class Outbox:
             self._end()
 
     def _end(self) -> None:
-        self._worker.shutdown()  # what it is at is done, which may empty what was in flight
-        left = [*self._in_flight, *self._fresh]
-        self._in_flight.clear()
-        self._fresh.clear()  # these are in the spool in a moment, or lost: they wait nowhere else
-        if self._spool:
-            try:
-                left = self._spool.append(left) if left else left
-            except SinkError as exc:
-                logger.debug("%s: spool %s", self.label, exc)
-            self._spool.close()
+        if self._disk:
+            self._disk.stop()  # which may empty what was in flight
+        left = self._memory.clear()  # these are in the spool in a moment, or lost: they wait nowhere else
+        if self._disk:
+            left = self._disk.close(left)
         if left:
-            self._lost += len(left)
+            self._left = len(left)
             reason = "the program ended before they could be written"
             logger.warning("%s: %d readings lost: %s", self.label, len(left), reason)
 
     # --- into the spool ---------------------------------------------------------------------------------------------
 
     @property
-    def _on_spool(self) -> bool:
+    def _on_disk(self) -> bool:
         """Whether readings go through the spool."""
-        return self._spool is not None and "write" not in self._disk_trouble
+        return self._disk is not None and self._disk.takes
 
-    async def _commit_what_comes(self, spool: Spool) -> None:
+    async def _commit_what_comes(self, disk: Disk) -> None:
         while True:
-            while not self._fresh and self._on_spool:
+            while not self._memory.fresh and disk.takes:
                 self._arrived.clear()
                 await self._arrived.wait()
-            await self._commit(spool)
-            await self._sleep(GATHER if self._on_spool else _DISK_DELAY)
+            await self._commit(disk)
+            await self._sleep(GATHER if disk.takes else RETRY)
 
-    async def _commit(self, spool: Spool) -> None:
-        async with self._moving:
-            if not self._fresh and self._on_spool:
+    async def _commit(self, disk: Disk) -> None:
+        async with self._memory.moving:
+            was_well = disk.takes
+            if not self._memory.fresh and was_well:
                 return
-            self._in_flight, self._fresh = list(self._fresh), deque()
             try:
-                unfit = await self._on_disk(_append, spool, self._in_flight)
-            except SinkError as exc:
-                self._put_back()
-                self._say_disk("write", exc)
+                unfit = await disk.append(self._memory.send(len(self._memory.fresh)))
+            except SinkError:
+                self._memory.put_back()
             else:
-                self._regroup |= not self._on_spool
-                self._say_disk("write", None)
+                self._regroup |= not was_well
                 self._refuse([(reading, "no file can hold its value") for reading in unfit])
-                self._note_dropped(spool)
+                disk.say_dropped()
             self._ready.set()
-
-    def _note_dropped(self, spool: Spool) -> None:
-        if new := spool.dropped - self._dropped:
-            self._dropped += new
-            self._trouble.say_dropped(new, "the spool is at its limit of size or age")
-
-    async def _on_disk(self, work: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, work, *args)
-
-    def _put_back(self) -> None:
-        self._fresh.extendleft(reversed(self._in_flight))
-        self._in_flight = []
-        self._trim()
-
-    def _trim(self) -> None:
-        excess = len(self._fresh) - self._limit
-        if excess > 0:
-            for _ in range(excess):
-                self._fresh.popleft()
-            self._lost += excess
-            self._trouble.say_dropped(excess, f"{self._limit} readings are waiting")
-
-    def _say_disk(self, what: str, exc: SinkError | None) -> None:
-        before = self._disk_trouble.pop(what, "")
-        if exc:
-            self._disk_trouble[what] = str(exc)
-        if exc and not before:
-            logger.warning("%s: spool %s; %s", self.label, exc, _MEANWHILE[what])
-        elif before and not exc:
-            logger.warning("%s: the spool works again; it was: %s", self.label, before)
 
     # --- to the sink ------------------------------------------------------------------------------------------------
 
@@ -254,15 +198,15 @@ class Outbox:
         while True:
             self._ready.clear()
             last = self._finishing.is_set()
-            if self._spool:
-                await self._prepare(self._spool, last)
+            if self._disk:
+                await self._prepare(self._disk, last)
             try:
                 sent = await self._send_live()
             except SinkError as exc:
                 if last:
                     return
-                if self._spool:
-                    self._move_border(self._spool)
+                if self._disk:
+                    self._move_border(self._disk)
                 await self._pause(self._live.failed(exc))
                 continue
             if last and not sent:
@@ -271,107 +215,63 @@ class Outbox:
                 continue
             if not sent:
                 await self._wait()
-            elif not self._fresh and not self._on_spool:
+            elif not self._memory.fresh and not self._on_disk:
                 await self._pause(GATHER)
 
-    async def _prepare(self, spool: Spool, last: bool) -> None:
-        await self._remove(spool)  # what could not be removed before
+    async def _prepare(self, disk: Disk, last: bool) -> None:
+        await disk.remove()  # what could not be removed before
         if last:
-            await self._commit(spool)
+            await self._commit(disk)
         if self._regroup:
-            self._move_border(spool)
+            self._move_border(disk)
 
-    def _move_border(self, spool: Spool) -> None:
+    def _move_border(self, disk: Disk) -> None:
         """Make all that waits on disk backlog."""
         self._regroup = False
         if self._backlog.oldest is None:
             self._backlog.oldest = self._live.oldest
-        self._live.begin_behind(spool.last)
+        self._live.begin_behind(disk.spool.last)
 
     async def _send_live(self) -> bool:
         """Write the next new readings; tell whether there were any. Raises SinkError."""
-        if self._spool and (rows := await self._take(self._spool, self._live, self._spool.last, self._live.size)):
-            await self._send_rows(self._spool, self._live, rows)
+        if self._disk and (rows := await self._disk.take(self._live, self._disk.spool.last, self._live.size)):
+            await self._send_rows(self._disk, self._live, rows)
             return True
-        if self._on_spool:
+        if self._on_disk:
             return False
-        async with self._moving:
-            count = min(self._live.size, len(self._fresh))
-            self._in_flight = [self._fresh.popleft() for _ in range(count)]
+        async with self._memory.moving:
+            readings = self._memory.send(self._live.size)[:]
             try:
-                await self._deliver(self._live, self._in_flight[:], self._settle_in_memory)
+                await self._deliver(self._live, readings, self._memory.settle)
             finally:
-                self._put_back()
-        return count > 0
+                self._memory.put_back()
+        return bool(readings)
 
     async def _send_backlog(self) -> bool:
         """Write the next readings that had to wait, if it is time; tell whether there were any."""
         until = self._live.start
-        if not self._spool or self._backlog.done >= until or (self._nap and not self._nap.done()):
+        if not self._disk or self._backlog.done >= until or (self._nap and not self._nap.done()):
             return False
         limit = max(1, min(self._backlog.size, int(self._drain_rate)))  # of one second
-        rows = await self._take(self._spool, self._backlog, until, limit)
+        rows = await self._disk.take(self._backlog, until, limit)
         pause = len(rows) / self._drain_rate
-        if "read" in self._disk_trouble:
-            pause = _DISK_DELAY
+        if not self._disk.gives:
+            pause = RETRY
         elif not rows:
             self._backlog.done = until
         else:
             try:
-                await self._send_rows(self._spool, self._backlog, rows)
+                await self._send_rows(self._disk, self._backlog, rows)
             except SinkError as exc:
                 pause = self._backlog.failed(exc)
         self._nap = asyncio.create_task(self._sleep(pause))
         return True
 
-    async def _take(self, spool: Spool, lane: Lane, until: int, limit: int) -> list[Row]:
-        while lane.done < until:
-            try:
-                rows = await self._on_disk(spool.take, lane.done, until, limit)
-            except SinkError as exc:
-                self._say_disk("read", exc)
-                return []
-            self._say_disk("read", None)
-            # Behind the border that a failure has moved, some may have been written before it.
-            held = list(takewhile(lambda row: row[0] in self._settled, rows))
-            waiting = [*takewhile(lambda row: row[0] not in self._settled, rows[len(held) :])]
-            if held:
-                lane.done, _ = held[-1]
-            if waiting or not held:
-                lane.oldest = waiting[0][1].time if waiting else None
-                return waiting
-        return []
-
-    async def _send_rows(self, spool: Spool, lane: Lane, rows: Sequence[Row]) -> None:
-        settled = 0
-
-        def settle(count: int, reason: str) -> None:
-            nonlocal settled
-            first, settled = lane.done, settled + count
-            lane.done, _ = rows[settled - 1]
-            lane.oldest = rows[settled][1].time if settled < len(rows) else None
-            self._settled.add(Span(asyncio.get_running_loop().time(), first, lane.done, count), reason)
-
+    async def _send_rows(self, disk: Disk, lane: Lane, rows: Sequence[Row]) -> None:
         try:
-            await self._deliver(lane, [reading for _, reading in rows], settle)
+            await self._deliver(lane, [reading for _, reading in rows], disk.settling(lane, rows))
         finally:
-            await self._remove(spool)
-
-    async def _remove(self, spool: Spool) -> None:
-        """Remove from the spool what was settled long enough ago."""
-        spans, apart = self._settled.due(asyncio.get_running_loop().time())
-        if not spans:
-            return
-        try:
-            removed = await self._on_disk(spool.settle, [(span.first, span.last) for span in spans], apart)
-        except SinkError as exc:
-            logger.debug("%s: spool %s; what is written is removed from it later", self.label, exc)
-            return
-        self._settled.removed(spans, apart)
-        self._lost -= sum(span.size for span in spans) - removed  # what was dropped when it was written is not lost
-
-    def _settle_in_memory(self, count: int, _reason: str) -> None:
-        del self._in_flight[:count]
+            await disk.remove()
 
     async def _deliver(self, lane: Lane, readings: list[Reading], settle: Callable[[int, str], None]) -> None:
         """Write the readings, and tell ``settle``, in order, how many were written, or refused and why.
@@ -428,13 +328,6 @@ class Outbox:
 
     async def _pause(self, delay: float) -> None:
         await _first([asyncio.create_task(self._sleep(delay)), asyncio.create_task(self._finishing.wait())])
-
-
-def _append(spool: Spool, readings: list[Reading]) -> list[Reading]:
-    """Store the readings and take them from the list, in the spool's own thread: so that is known of a lost caller."""
-    unfit = spool.append(readings)
-    readings.clear()
-    return unfit
 
 
 async def _first(own: Sequence[asyncio.Task[Any]], others: Iterable[asyncio.Task[Any]] = ()) -> None:

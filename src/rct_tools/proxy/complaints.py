@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+from rct_tools.recent import Recent
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class Complaints:
     def __init__(self, clock: Callable[[], float]) -> None:
         """``clock`` gives seconds that never go back."""
         self._clock = clock
-        self._said: OrderedDict[tuple[str, str], _Said] = OrderedDict()
+        self._said: Recent[tuple[str, str], _Said] = Recent(_MOST)
 
     def say(self, peer: str, kind: str, text: str) -> None:
         """Say ``text`` of a peer, ``HOST:PORT``, unless that host has had such a complaint just now."""
@@ -39,7 +40,4 @@ class Complaints:
             return
         more = f" (and {said.more} times more since)" if said is not None and said.more else ""
         logger.warning("%s: %s%s", peer, text, more)
-        self._said[key] = _Said(now)
-        self._said.move_to_end(key)
-        if len(self._said) > _MOST:
-            self._said.popitem(last=False)
+        self._said.put(key, _Said(now))

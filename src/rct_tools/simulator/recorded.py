@@ -18,6 +18,7 @@ from rct_tools.frame import BadFrame, Command, Frame
 from rct_tools.objects import registry
 from rct_tools.parser import FrameParser, ParserEvent
 from rct_tools.reading import Reading, read_frame
+from rct_tools.recent import Recent
 from rct_tools.stream import MOST_STREAMS, Streams
 from rct_tools.times import SECOND
 
@@ -47,7 +48,7 @@ class RecordedInverter:
     """An inverter as far as a capture knows it: ``take`` is its time going on, ``answer`` is asking it now."""
 
     def __init__(self) -> None:
-        self._heard: OrderedDict[int, _Heard] = OrderedDict()  # by connection, the one heard last at the end
+        self._heard: Recent[int, _Heard] = Recent(MOST_STREAMS)  # by connection
         self._sent = Streams()
         self._asked: deque[tuple[int, _Key]] = deque(maxlen=MOST_RECENT)  # when, and for what
         self._told: deque[tuple[int, bytes]] = deque()  # when, and what
@@ -88,14 +89,11 @@ class RecordedInverter:
         return None
 
     def _stream(self, connection: int) -> _Heard:
-        if connection not in self._heard:
-            if len(self._heard) == MOST_STREAMS:
-                self._heard.popitem(last=False)
-            self._heard[connection] = _Heard()
-            if self._teller not in self._heard:
-                self._teller = connection
-        self._heard.move_to_end(connection)
-        return self._heard[connection]
+        heard = self._heard.get(connection) or _Heard()
+        self._heard.put(connection, heard)
+        if self._teller not in self._heard:
+            self._teller = connection
+        return heard
 
     def _unasked(self, pieces: list[_Piece], chunk: Chunk) -> Iterator[bytes]:
         """Yield what of the pieces that a connection heard is to be told."""
@@ -162,14 +160,12 @@ class _Hearers:
     def __init__(self) -> None:
         self._told = 0
         self._forgotten = 0  # so many of those were too long ago
-        self._heard: dict[int, int] = {}  # by connection, the one that heard it last at the end
+        self._heard: Recent[int, int] = Recent(MOST_STREAMS)  # by connection
 
     def hear(self, connection: int) -> bool:
         """Take what a connection hears, and return whether that was told already; else it is told now."""
-        heard = max(self._heard.pop(connection, 0), self._forgotten)
-        if len(self._heard) == MOST_STREAMS:
-            del self._heard[next(iter(self._heard))]
-        self._heard[connection] = heard + 1
+        heard = max(self._heard.get(connection, 0), self._forgotten)
+        self._heard.put(connection, heard + 1)
         if heard < self._told:
             return True
         self._told += 1

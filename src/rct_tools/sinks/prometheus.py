@@ -25,10 +25,9 @@ from rct_tools.errors import ConfigError, SinkError
 from rct_tools.exposition import Known, content_type, exposition, families_of, wants_open_metrics
 from rct_tools.loopback import REFUSAL, is_meant
 from rct_tools.metrics import Metric, naming
-from rct_tools.plan import Source
+from rct_tools.plan import Source, fresh_for
 from rct_tools.reading import Reading
 from rct_tools.settings import Table
-from rct_tools.times import SECOND
 from rct_tools.values import Value
 
 if TYPE_CHECKING:
@@ -38,8 +37,6 @@ logger = logging.getLogger(__name__)
 
 PORT: Final = 9831  # that of rctmon
 PATH: Final = "/metrics"
-FRESH: Final = 3  # intervals: how old a value may be
-SLACK: Final = 10 * SECOND  # and some more, for answers that are late
 
 _FORM: Final = "prometheus://[HOST][:9831]"
 _GOODBYE: Final = 1.0  # seconds that an answer may take when we close
@@ -164,7 +161,7 @@ class PrometheusSink:
         """Return how long a value is fresh, in nanoseconds."""
         expects = self._expects.get(inverter) or self._expects.get(_master(inverter), {})
         interval = expects[name].interval if name in expects else vitals.INTERVAL  # what comes unasked comes often
-        return FRESH * interval + SLACK
+        return fresh_for(interval)
 
     async def _answer(self, request: web.Request) -> web.Response:
         if not is_meant(self._host, request.host):

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
-from rct_tools.database import error_code, file_error, schema_of, upgrade
 from rct_tools.errors import DecodeError, SinkError
 from rct_tools.objects import ObjectInfo
 from rct_tools.reading import Reading
 from rct_tools.spool.age import Age, Mark
+from rct_tools.spool.file import DAMAGED, Damaged, SpoolFile
 from rct_tools.spool.row import described, identity, restored, stored
 from rct_tools.times import SECOND
 
@@ -26,64 +25,7 @@ Row: TypeAlias = tuple[int, Reading]
 SIZE_LIMIT: Final = 500_000_000  # bytes: some 17 million readings
 AGE_LIMIT: Final = 90 * 86_400 * SECOND
 REFUSED_LIMIT: Final = 10_000  # readings
-APPLICATION_ID: Final = 0x52435453  # "RCTS", in the header of the file
-SCHEMA_VERSION: Final = 2
 
-_REFUSED_READINGS: Final = """
-CREATE VIEW refused_readings AS
-SELECT strftime('%Y-%m-%dT%H:%M:%S', time / 1000000000, 'unixepoch')
-           || printf('.%09d+00:00', time % 1000000000) AS time,
-       inverter, object, value, unit, reason, backfilled
-FROM refused JOIN series ON series.id = refused.series ORDER BY refused.id
-"""
-_SCHEMA: Final = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE series (
-    id          INTEGER PRIMARY KEY,
-    inverter    TEXT NOT NULL,
-    object      TEXT NOT NULL,
-    object_id   INTEGER NOT NULL,
-    type        TEXT NOT NULL,
-    unit        TEXT NOT NULL,
-    description TEXT NOT NULL,
-    UNIQUE (inverter, object, object_id, type, unit, description)
-) STRICT;
-CREATE TABLE waiting (
-    seq    INTEGER PRIMARY KEY,
-    series INTEGER NOT NULL REFERENCES series (id),
-    time   INTEGER NOT NULL,
-    since  INTEGER NOT NULL,
-    value  ANY,
-    backfilled INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE TABLE refused (
-    id     INTEGER PRIMARY KEY,
-    series INTEGER NOT NULL REFERENCES series (id),
-    time   INTEGER NOT NULL,
-    value  ANY,
-    reason TEXT NOT NULL,
-    backfilled INTEGER NOT NULL DEFAULT 0
-) STRICT;
-{_REFUSED_READINGS};
-CREATE TABLE age (
-    id     INTEGER PRIMARY KEY CHECK (id = 1),
-    age    INTEGER NOT NULL,
-    steady INTEGER NOT NULL,
-    wall   INTEGER NOT NULL,
-    boot   TEXT NOT NULL
-) STRICT;
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
-"""
-_UPGRADES: Final = {
-    1: (
-        "ALTER TABLE waiting ADD COLUMN backfilled INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE refused ADD COLUMN backfilled INTEGER NOT NULL DEFAULT 0",
-        "DROP VIEW refused_readings",
-        _REFUSED_READINGS,
-    )
-}
 _SERIES: Final = "SELECT inverter, object, object_id, type, unit, description FROM series WHERE id = ?"
 _FIND_SERIES: Final = (
     "SELECT id FROM series WHERE (inverter, object, object_id, type, unit, description) = (?, ?, ?, ?, ?, ?)"
@@ -102,14 +44,10 @@ _FORGET: Final = "DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) 
 _REMOVE: Final = "DELETE FROM waiting WHERE seq > ? AND seq <= ?"
 _REMOVE_OLDEST: Final = "DELETE FROM waiting WHERE seq IN (SELECT seq FROM waiting ORDER BY seq LIMIT ?)"
 
-_BUSY: Final = 1.0  # seconds to wait for somebody who looks at the file
-_LOG_SIZE: Final = 4_000_000  # bytes that SQLite's log of changes keeps when all of it is in the file
 _MARK: Final = 60 * SECOND  # how often the age is written down
 _SPARE: Final = 256  # free pages that stay in the file for what comes next
-_ASIDE: Final = 9  # damaged files that are kept
 _GIVE_BACK: Final = 100  # pages at a time
 _END: Final = 2**63 - 1  # the highest number
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class Spool:
@@ -143,8 +81,7 @@ class Spool:
         self._size_limit = size_limit
         self._age_limit = age_limit
         self._age = age or Age()
-        self._database: sqlite3.Connection | None = None
-        self._lock: sqlite3.Connection | None = None
+        self._file = SpoolFile(path, self._learn)
         self._numbers: dict[tuple[str, str], tuple[int, ObjectInfo]] = {}  # of series
         self._series: dict[int, tuple[str, ObjectInfo]] = {}
         self._mark_due = 0
@@ -192,7 +129,7 @@ class Spool:
             rows = database.execute(_TAKE, (after, until, limit))
             return [(seq, self._reading(database, *columns)) for seq, *columns in rows]
 
-        return self._do(select, _DAMAGED | {sqlite3.SQLITE_IOERR})
+        return self._do(select, DAMAGED | {sqlite3.SQLITE_IOERR})
 
     def settle(self, spans: Iterable[tuple[int, int]], refused: Mapping[int, str]) -> int:
         """Remove the readings in spans of numbers, the first number not included; return how many there still were.
@@ -210,10 +147,7 @@ class Spool:
 
     def close(self) -> None:
         """Close the file; what is in it waits for the next start."""
-        self._disconnect()
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._file.close()
 
     # --- readings and rows ------------------------------------------------------------------------------------------
 
@@ -235,7 +169,7 @@ class Spool:
             inverter, info = self._series[series]
             return Reading(time, inverter, info, restored(info, value), backfilled=bool(backfilled))
         except (TypeError, KeyError, DecodeError) as exc:
-            raise _Damaged(str(exc)) from exc
+            raise Damaged(str(exc)) from exc
 
     # --- limits -----------------------------------------------------------------------------------------------------
 
@@ -292,83 +226,24 @@ class Spool:
         self.dropped += dropped
         return changed
 
-    def _do(self, work: Callable[[sqlite3.Connection], T], damaged: frozenset[int] = _DAMAGED) -> T:
+    def _do(self, work: Callable[[sqlite3.Connection], T], damaged: frozenset[int] = DAMAGED) -> T:
         """Do something with the file; once more on a new one when it proves damaged. Raises SinkError."""
         try:
             return self._attempt(work, damaged)
-        except _Damaged:
+        except Damaged:
             self._set_aside()
             return self._attempt(work, frozenset())
 
     def _attempt(self, work: Callable[[sqlite3.Connection], T], damaged: frozenset[int]) -> T:
         try:
-            return work(self._opened())
-        except sqlite3.Error as exc:
-            self._undo()
-            if error_code(exc) in damaged:
-                raise _Damaged(str(exc)) from exc
-            if error_code(exc) == sqlite3.SQLITE_FULL:
-                self._shorten_log()
-            raise file_error(self.path, exc) from exc
+            return self._file.do(work, damaged)
+        except (SinkError, Damaged):
+            self._numbers.clear()  # some may be of series that were never stored
+            self._series.clear()
+            raise
 
-    def _undo(self) -> None:
-        self._numbers.clear()  # some may be of series that were never stored
-        self._series.clear()
-        with suppress(sqlite3.Error):
-            if self._database is not None:
-                self._database.rollback()
-
-    def _shorten_log(self) -> None:
-        """Move changes from SQLite's log into the file: on a full disk that makes room even for removing something."""
-        with suppress(sqlite3.Error):
-            if self._database is not None:
-                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._database is None:
-            self._hold()
-            database = _connect(self.path, _BUSY)
-            try:
-                self._prepare(database)
-            except (sqlite3.Error, SinkError):
-                database.close()
-                raise
-            self._database = database
-        return self._database
-
-    def _hold(self) -> None:
-        """Make the file, readable to its owner only, and keep other processes from it."""
-        beside = self.path.with_name(self.path.name + ".lock")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            for path in (self.path, beside):
-                if not path.exists():
-                    path.touch(mode=0o600)
-        except OSError as exc:
-            raise SinkError(f"{self.path}: cannot be made: {exc.strerror}") from exc
-        if self._lock is None:
-            # SQLite's own lock on an empty file: the system takes it away from a process that ends, however it ends.
-            lock = _connect(beside, 0)
-            try:
-                lock.execute("BEGIN EXCLUSIVE")
-            except sqlite3.Error as exc:
-                lock.close()
-                if error_code(exc) == sqlite3.SQLITE_BUSY:
-                    raise SinkError(f"{self.path}: in use by another process", permanent=True) from exc
-                raise file_error(beside, exc) from exc
-            self._lock = lock
-
-    def _prepare(self, database: sqlite3.Connection) -> None:
-        version = schema_of(database, self.path, APPLICATION_ID, SCHEMA_VERSION)
-        if not version:
-            database.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            database.execute("PRAGMA journal_mode = WAL")
-            database.executescript(_SCHEMA)
-        elif version < SCHEMA_VERSION:
-            upgrade(database, _UPGRADES)
-        # Safe against our own end at any moment; a power cut may cost the last seconds, never the file.
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute(f"PRAGMA journal_size_limit = {_LOG_SIZE}")
+    def _learn(self, database: sqlite3.Connection) -> None:
+        """Learn what is in the file, which was just opened."""
         (self.kept,) = database.execute("SELECT count(*) FROM waiting").fetchone()
         newest = database.execute("SELECT seq, since FROM waiting ORDER BY seq DESC LIMIT 1").fetchone()
         last, since = newest or (0, 0)
@@ -378,33 +253,8 @@ class Spool:
         self._mark_due = 0
 
     def _set_aside(self) -> None:
-        self._disconnect()
-        names = [f"{self.path}.damaged-{number}" for number in range(1, _ASIDE + 1)]
-        target = next((name for name in names if not Path(name).exists()), names[-1])
-        try:
-            for suffix in ("-shm", "-wal", ""):
-                part = Path(f"{self.path}{suffix}")
-                if part.exists():
-                    part.replace(target + suffix)
-        except OSError as exc:
-            raise SinkError(f"{self.path}: damaged, and cannot be set aside: {exc.strerror}") from exc
+        target = self._file.set_aside()
         count = f"{self.kept} readings" if self.kept else "what"
         logger.warning("%s: damaged; set aside as %s, with %s waited in it", self.path, target, count)
         self.damaged += self.kept
         self.kept = 0
-
-    def _disconnect(self) -> None:
-        self._undo()
-        if self._database is not None:
-            with suppress(sqlite3.Error):
-                self._database.close()
-            self._database = None
-
-
-class _Damaged(Exception):  # never leaves this file
-    """The file holds what nobody has written."""
-
-
-def _connect(path: Path, timeout: float) -> sqlite3.Connection:
-    """Open a file for one thread after the other."""
-    return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)

@@ -18,9 +18,9 @@ from rct_tools.errors import LinkError, RctError
 from rct_tools.events import read_events
 from rct_tools.health import ASKED, quality_of
 from rct_tools.history import HistoryRow, read_history
-from rct_tools.live import PLAN, Live, Picture, patience
+from rct_tools.live import PLAN, Live, Picture
 from rct_tools.objects import ObjectInfo
-from rct_tools.plan import Plan
+from rct_tools.plan import Plan, fresh_for
 from rct_tools.poller import Poller
 from rct_tools.question import Reply
 from rct_tools.reading import Reading
@@ -55,9 +55,7 @@ class Inverter:
         self._plan = plan
         self._now = wall_clock
         self._speed = speed
-        self._live = Live(
-            client.peer, zone=zone, plan=plan, patience=lambda interval: round(patience(interval) * speed)
-        )
+        self._live = Live(client.peer, zone=zone, plan=plan, lasts=lambda interval: round(fresh_for(interval) * speed))
         self._open: set[str] = set()
         self._silent: set[str] = set()
 

@@ -13,8 +13,9 @@ from rct_tools.capture import Chunk
 from rct_tools.errors import CaptureError
 from rct_tools.frame import Frame
 from rct_tools.health import Quality
-from rct_tools.live import Live, Picture, patience
+from rct_tools.live import Live, Picture
 from rct_tools.objects import ObjectInfo
+from rct_tools.plan import fresh_for
 from rct_tools.reading import BadReading, Reading, read_frame
 from rct_tools.simulator.replay import Sleep, loop_time, paced
 from rct_tools.stream import Found, Streams
@@ -37,7 +38,7 @@ class Recorded:
         self._chunks = chunks
         self._speed = speed
         self._sleep = sleep
-        self._live = Live(path, zone=zone, patience=lambda interval: patience(max(interval, _CYCLE)))
+        self._live = Live(path, zone=zone, lasts=lambda interval: fresh_for(max(interval, _CYCLE)))
         self._streams = Streams()
         self._cut = 0
         self._time = 0  # of the latest chunk

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from rct_tools.errors import ConfigError, SinkError
 from rct_tools.health import as_json
+from rct_tools.recent import Recent
 from rct_tools.sentence import Sentences
 from rct_tools.settings import Table
 from rct_tools.times import SECOND, parse_duration, parse_time
@@ -124,7 +125,7 @@ class Past:
         self._absent = absent
         self._desk = desk
         self._tariff = tariff
-        self._answers: dict[tuple[object, ...], tuple[float, Any]] = {}
+        self._answers: Recent[tuple[object, ...], tuple[float, Any]] = Recent(_MOST_KEPT)
 
     async def curves(self, request: web.Request) -> web.Response:
         span, step, curves = await self._read_curves(request)
@@ -275,7 +276,7 @@ class Past:
             return answer
         with self._desk.place():
             found = await self._desk.do(read)
-        self._answers = dict(list(self._answers.items())[-_MOST_KEPT:]) | {key: (time.monotonic() + _MEMORY, found)}
+        self._answers.put(key, (time.monotonic() + _MEMORY, found))
         return found
 
 

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rct_tools.plain import plain
-from rct_tools.plan import Source
+from rct_tools.plan import Source, fresh_for
 from rct_tools.reading import Reading
-from rct_tools.times import SECOND
 from rct_tools.vitals import INTERVAL, UP
 
-FRESH: Final = 3  # intervals: older, a value is shown as one of the past
-SLACK: Final = 10 * SECOND  # and some more, for answers that are late
 _MS: Final = 1_000_000  # ns
 
 
@@ -120,4 +117,4 @@ class Picture:
 
     def _lasts(self, inverter: str, name: str) -> int:
         expected = self._sources[inverter].expects.get(name)
-        return FRESH * (expected.interval if expected else INTERVAL) + SLACK
+        return fresh_for(expected.interval if expected else INTERVAL)

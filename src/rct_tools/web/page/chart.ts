@@ -2,6 +2,7 @@
 
 import uPlot from "uplot";
 import { h, say } from "./elements";
+import { followFingers } from "./fingers";
 import { DATE_TIME, NOTHING, TIME, amount, moment, percent, power } from "./format";
 import { type Texts, text } from "./texts";
 
@@ -82,7 +83,9 @@ export class Chart {
       h("div", { class: "legend" }, this.readout, ...lines.map((line, index) => this.entry(line, index))),
       this.stage,
       h("p", { class: "help", id: help }, text(subject.open ? "chartOpens" : "chartHelp")),
+      h("p", { class: "help touched" }, text("chartFingers")),
     );
+    followFingers(this.stage, { plot: () => this.plot, times });
     this.dark.addEventListener("change", this.redraw);
     this.sizes.observe(this.stage);
     this.point(null);
