@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from asking import NOON
 
 from rct_tools.collector import Collector
 from rct_tools.config import parse_plan
 from rct_tools.errors import ConfigError, RctError, SinkError
 from rct_tools.frame import Reason
+from rct_tools.plan import Steerable
 from rct_tools.setups import InverterSetup, Setup
 from rct_tools.simulator import Simulator
 from rct_tools.status import metrics_of, page_address, serving, status_of
-from rct_tools.times import SECOND
+from rct_tools.steering import Order, Outcome, Result
+from rct_tools.steering.order import Begin
+from rct_tools.times import SECOND, parse_iso_time
 
 from servers import free_ports
 from standins import Shelf
@@ -83,6 +90,42 @@ def test_document_of_one_that_works_and_one_that_is_away() -> None:
     assert (bad["label"], bad["trouble"], bad["written"]) == ("bad", "bad: away", 0)
     assert bad["waiting"] >= good["written"]
     assert bad["lag"] >= 1
+
+
+def test_document_of_one_that_is_steered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    steerable = Steerable((), ("hold",), 7200 * SECOND)
+    outcomes: list[Outcome] = []
+
+    async def main() -> list[dict[str, Any]]:
+        async with Simulator(port=0, broadcast=False, speed=0, start=NOON) as roof:
+            setup = InverterSetup("roof", roof.host, PLAN, roof.port, steerable=steerable)
+            collector = Collector(Setup((setup,), ()))
+            job = asyncio.create_task(collector.run())
+            await asyncio.sleep(10)
+            found = [control_of(collector)]
+            steward = collector.watched["roof"].steward
+            assert steward is not None
+            steward.take(Order("roof", Begin("hold", seconds=3600.0), "a test", time.time_ns()), outcomes.append)
+            await asyncio.sleep(60)
+            found.append(control_of(collector))
+            job.cancel()
+            await asyncio.wait([job])
+        return found
+
+    before, after = warp(main())
+    assert before == {"mode": "normal", "until": None, "last": ""}
+    assert after["mode"] == "hold"
+    assert 3500 * SECOND < (parse_iso_time(after["until"]) or 0) - time.time_ns() <= 3600 * SECOND
+    assert after["last"].startswith("mode hold: done: power_mng.")
+    assert [outcome.result for outcome in outcomes] == [Result.ACCEPTED, Result.DONE, Result.ENDED]
+
+
+def control_of(collector: Collector) -> dict[str, Any]:
+    """Return what the document says of orders, as who asks for it reads it."""
+    document = json.loads(json.dumps(status_of(collector, started=0)))
+    control: dict[str, Any] = document["inverters"][0]["control"]
+    return control
 
 
 @pytest.mark.parametrize(

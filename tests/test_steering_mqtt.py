@@ -23,6 +23,7 @@ from rct_tools.homeassistant.inverter import Inverter
 from rct_tools.modes import kept
 from rct_tools.objects import registry
 from rct_tools.plan import Expected, Source, Steerable
+from rct_tools.sentence import Sentence
 from rct_tools.simulator import Simulator
 from rct_tools.sinks import settings_for
 from rct_tools.sinks.mqtt import Settings
@@ -249,7 +250,7 @@ async def test_orders_are_taken_and_outcomes_told(server: MosquittoServer, versi
         await until(lambda: orders)
         assert (orders[0].inverter, orders[0].wish) == ("roof", Set(MIN, 0.2))
         assert orders[0].who == f"mqtt {server.address}"
-        tells[0](Outcome("roof", "this", orders[0].who, Result.DONE, "all of it", 1_000_000_000 * SECOND))
+        tells[0](Outcome("roof", Sentence("this"), orders[0].who, Result.DONE, Sentence("all of it"), 10**9 * SECOND))
         assert await heard.result("this") == {
             "topic": "rct/roof/control/outcome",
             "time": "2001-09-09T01:46:40.000000000+00:00",

@@ -200,6 +200,11 @@ async def test_hold_and_back(shown: Shown, web: aiohttp.ClientSession, folder: P
     before = settings(shown.simulator)
     held = await done(web, shown, mode="hold", **{"for": "1h"})
     assert (held["result"], held["order"], held["who"]) == ("done", "mode hold", "page 127.0.0.1")
+    assert held["wanted"] == {"code": "mode", "values": {"mode": "hold"}}
+    first, second = held["said"]["values"]["changes"]
+    assert (held["said"]["code"], first["code"], second["code"]) == ("begun", "changed", "held_already")
+    assert [first["values"][key]["value"] for key in ("old", "new")] == [before[MIN], pytest.approx(0.49)]
+    assert held["said"]["values"]["until"] == {"time": (await state(web, shown))["until"]}
     assert settings(shown.simulator)[MIN] == pytest.approx(0.49)
     begin, end = record(folder)
     assert {it["who"] for it in (begin, end)} == {"rct collect mode hold, page 127.0.0.1"}
@@ -213,6 +218,7 @@ async def test_hold_and_back(shown: Shown, web: aiohttp.ClientSession, folder: P
     status, refused = await post(web, f"{shown.url}/api/control/consider", object=MIN, value=0.2)
     assert status == 409
     assert "mode hold has changed power_mng.soc_min and will put it back" in refused["error"]
+    assert (refused["said"]["code"], refused["said"]["values"]["mode"]) == ("held_by_mode", "hold")
     status, refused = await post(web, f"{shown.url}/api/control/consider", object="power_mng.soc_charge", value=0.1)
     assert status == 409  # or the battery would be discharged, and never be as it was before
     assert "has changed power_mng.soc_min, which changes with power_mng.soc_charge, and will" in refused["error"]
@@ -222,8 +228,12 @@ async def test_hold_and_back(shown: Shown, web: aiohttp.ClientSession, folder: P
     assert again["writes"][0]["old"] == before[MIN]
     ended = await done(web, shown, mode="normal")
     assert (ended["result"], ended["text"]) == ("done", "mode hold has ended; all is as it was before")
+    assert ended["said"] == {"code": "mode_ended", "values": {"mode": "hold", "back": {"code": "back", "values": {}}}}
     assert settings(shown.simulator) == before
     now = await state(web, shown)
+    assert now["last"] == "mode normal: done: mode hold has ended; all is as it was before"
+    last = {"order": ended["wanted"], "result": "done", "text": ended["said"]}
+    assert now["last_said"] == {"code": "last", "values": last}
     assert (now["mode"], now["until"], now["back"]) == ("normal", None, [])
     assert [(order["order"], order["result"]) for order in now["orders"]] == [
         ("mode normal", "done"),
@@ -427,7 +437,7 @@ async def test_what_was_shown_of_another_inverter_is_not_done(
         await until(lambda: shown.collector.watched["roof"].client.connected)
         status, document = await ordered(web, shown, token)
         said = "the configuration has changed since that was shown; consider it anew"
-        assert (status, document) == (409, {"error": said})
+        assert (status, document["error"]) == (409, said)
         assert (await ordered(web, shown, token))[0] == 409
     assert record(folder) == []
 
@@ -593,6 +603,7 @@ async def test_what_may_not_be_is_refused_in_one_line(shown: Shown, web: aiohttp
     for wish, expected, said in REFUSED:
         status, document = await post(web, f"{shown.url}/api/control/consider", **wish)
         assert (status, said in document["error"]) == (expected, True), (wish, document)
+        check(document, "Error")
         assert "\n" not in document["error"]
     async with web.get(f"{shown.url}/api/control?inverter=barn") as response:
         assert response.status == 403
@@ -670,7 +681,7 @@ async def test_without_a_password_nobody_steers(simulator: Simulator, web: aioht
             async with web.request(method, shown.url + path, json={"mode": "hold"}) as response:
                 assert response.status == 403
                 said = "steering by the page needs a login; set web.password, or web.reverse_proxy.user_header"
-                assert await response.json() == {"error": said}
+                assert (await response.json())["error"] == said
 
 
 def leave_something(folder: Path) -> None:
@@ -694,5 +705,5 @@ async def test_without_control_nothing_is_steered(
             async with web.request(method, shown.url + path, json={"mode": "hold"}) as response:
                 assert response.status == 403
                 said = "this inverter is not steered; [control] of the configuration says what may be"
-                assert await response.json() == {"error": said}
+                assert (await response.json())["error"] == said
         assert (await ordered(web, shown, "anything"))[0] == 409

@@ -13,7 +13,10 @@ from playwright.async_api import Browser, Page, Route
 from rct_tools.modes import MODES
 from rct_tools.objects import registry
 from rct_tools.plan import Steerable
+from rct_tools.sentence import Sentence
 from rct_tools.simulator import Faults, Simulator
+from rct_tools.steering import Order
+from rct_tools.steering.order import Set
 from rct_tools.times import SECOND
 from rct_tools.values import Value
 from rct_tools.writable import WRITABLE
@@ -120,7 +123,8 @@ async def test_a_setting_and_what_was_not_done(shown: Shown, browser: Browser, m
         await low.get_by_role("button", name="Ausführen").click()
         await low.locator(".said.bad").wait_for()
         assert await low.locator(".said").inner_text() == (
-            f"Das ging schief\n{MIN} was not set to 25.0 %: sent 1 times, it holds 7.0 %"
+            "Das ging schief\nKleinste Ladung ließ sich nicht auf 25,0 % setzen; 1 Mal gesendet. "
+            "Der Wechselrichter hält 7,0 %."
         )
         shown.simulator.faults = Faults()
         await show.click()
@@ -135,7 +139,7 @@ async def test_a_setting_and_what_was_not_done(shown: Shown, browser: Browser, m
         reserve = page.locator("form.ask[aria-label=Reserve]")
         await reserve.get_by_label("Nicht unter").fill("90")
         await reserve.get_by_role("button", name="Zeigen").click()
-        await reserve.locator(".said.bad", has_text="the battery is at 50.0 %, so mode reserve cannot keep").wait_for()
+        await reserve.locator(".said.bad", has_text="Die Batterie steht bei 50,0 %").wait_for()
         grid = page.locator("details", has_text="use_grid_power_enable")
         await grid.locator("summary").click()
         await grid.get_by_label("Neuer Wert").select_option("ja")
@@ -149,6 +153,64 @@ async def test_a_setting_and_what_was_not_done(shown: Shown, browser: Browser, m
         await reduction.get_by_role("button", name="Zeigen").click()
         await reduction.locator(".changes td:has-text('99,5 %')").wait_for()
     assert all("409" in error for error in watch.errors)
+
+
+async def test_all_that_is_told_of_an_order_is_german(shown: Shown, browser: Browser) -> None:
+    async with opened(browser, f"{shown.url}/control", locale="de-DE", timezone_id="America/Lima") as (page, watch):
+        await entered(page)
+        hold = page.locator("form.ask[aria-label=Halten]")
+        await hold.get_by_role("button", name="Zeigen, was geschähe").click()
+        await hold.get_by_role("button", name="Ausführen").click()
+        await hold.locator(".said.good").wait_for()
+        said = await hold.locator(".said").inner_text()
+        until = (await page.inner_text(".mode-on")).removeprefix("Halten ist an bis ").removesuffix(".")
+        assert said == (
+            "Erledigt und zurückgelesen\n"
+            f"Kleinste Ladung: 7,0 % → 49,0 %, Strategie der Batterie: schon intern; bis {until}"
+        )
+        low = page.locator("details", has_text=MIN)
+        await low.locator("summary").click()
+        await low.get_by_label("Neuer Wert (%)").fill("20")
+        await low.get_by_role("button", name="Zeigen").click()
+        await low.locator(".said.bad").wait_for()
+        assert await low.locator(".said").inner_text() == (
+            "Nicht erledigt\nModus Halten hat „Kleinste Ladung“ geändert und stellt es zurück; erst den Modus beenden."
+        )
+        await page.click("text=Jetzt beenden")
+        await page.wait_for_selector(".mode .said.good")
+        ended = "Modus Halten ist beendet. Alles ist, wie es vorher war."
+        assert await page.inner_text(".mode .said") == f"Erledigt und zurückgelesen\n{ended}"
+        await page.wait_for_function("() => document.querySelectorAll('.orders li').length === 2")
+        normal, held = [line.partition(" · ")[2] for line in await page.locator(".orders li").all_inner_texts()]
+        assert normal == f"Erledigt und zurückgelesen · Modus normal, page 127.0.0.1: {ended}"
+        assert held == (
+            "Der Modus ist beendet · Modus Halten, page 127.0.0.1: "
+            "An seine Stelle tritt: Modus normal. Alles ist, wie es vorher war."
+        )
+        assert await page.locator(".said [lang=en]").count() == 0
+        assert await page.locator(".orders [lang=en]").all_inner_texts() == ["page 127.0.0.1"] * 2
+        await shown.simulator.close()
+        await page.evaluate("() => document.querySelector('.control fieldset').disabled = false")
+        await hold.get_by_role("button", name="Zeigen").click()
+        await hold.locator(".said.bad").wait_for()
+        assert "Keine " in await hold.locator(".said").inner_text()
+        assert await violations(page) == []
+    assert all("409" in error or "503" in error for error in watch.errors)
+
+
+async def test_what_others_have_ordered_and_what_has_no_code(shown: Shown, browser: Browser) -> None:
+    steward = shown.collector.watched["roof"].steward
+    assert steward is not None
+    steward.take(Order("roof", Set(MIN, 0.3), "mqtt there", 0), lambda _: None)  # of 1970
+    async with opened(browser, f"{shown.url}/control", locale="de-DE") as (page, _):
+        await entered(page)
+        line = page.locator(".orders li")
+        await line.filter(has_text="länger als 60 s").wait_for()
+        told = "Kleinste Ladung auf 30,0 %: Nicht erledigt: Das hat länger als 60 s gewartet."
+        assert await line.inner_text() == f"Von anderen · {told}"
+        assert await line.locator("[lang=en]").count() == 0
+        steward.last = Sentence("words of others")
+        await line.filter(has_text="words of others").locator("[lang=en]").wait_for()
 
 
 async def test_inputs_have_the_limits_of_the_inverter(shown: Shown, browser: Browser) -> None:
@@ -265,7 +327,7 @@ async def test_no_tab_where_nothing_may_be_steered(browser: Browser, tmp_path: P
             await page.fill("#password", PASSWORD)
             await page.keyboard.press("Enter")
         said = "this inverter is not steered" if password else "steering by the page needs a login"
-        await page.wait_for_selector(f"main:has-text('{said}')")
+        await page.wait_for_selector(f"main:has-text('{said}') [lang=en]")
         assert await page.locator("nav a:text-is('Inverter')").is_visible()
         assert await page.locator("nav a:text-is('Control')").is_hidden()
 

@@ -69,6 +69,18 @@ async def test_states_and_faults(
         assert await violations(page) == []
 
 
+@pytest.mark.parametrize(
+    ("locale", "said", "lang"),
+    [("de-DE", "Das ging nicht: Keine der Senken", 0), ("en-GB", "This did not work: there is no SQLite file", 1)],
+)
+async def test_what_failed(shown: Shown, browser: Browser, locale: str, said: str, lang: int) -> None:
+    async with opened(browser, f"{shown.url}/day", locale=locale) as (page, _):
+        for place in ("main .wait", ".banner.error"):
+            await page.wait_for_selector(f"{place}:has-text('{said}')")
+            assert await page.locator(f"{place} [lang=en]").count() == lang
+        assert await violations(page) == []
+
+
 async def test_events(shown: Shown, browser: Browser) -> None:
     async with opened(browser, f"{shown.url}/events", locale="de-DE") as (page, _):
         await page.wait_for_selector("tbody tr")

@@ -266,7 +266,8 @@ async def test_damaged_store_is_one_line_and_the_rest_goes_on(
     broken.write_bytes(b"hello" * 1000)
     shown.page._past.store = Store(broken)
     status, document = await answer(web, f"{shown.url}/api/curves?names=battery.soc")
-    assert (status, document) == (503, {"error": f"{broken}: not a SQLite database"})
+    assert (status, document["error"]) == (503, f"{broken}: not a SQLite database")
+    assert document["said"] == {"code": "no_database", "values": {"path": str(broken)}}
     assert (await answer(web, f"{shown.url}/api/now"))[0] == 200
 
 

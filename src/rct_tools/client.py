@@ -23,11 +23,17 @@ from rct_tools.objects import ObjectInfo, registry
 from rct_tools.question import Counters, Origin, Reply
 from rct_tools.questions import ATTEMPTS, TIMEOUT, Questions
 from rct_tools.reading import BadReading, Reading, read_frame
+from rct_tools.sentence import Sentence, Sentences
 from rct_tools.stream import Streams
 
 logger = logging.getLogger(__name__)
 
 _UNHEARD: Final = 10_000  # readings kept for a listener that is slow
+
+
+class _Says(Sentences):
+    NO_CONNECTION = "{peer}: {reason}"
+
 
 Answer: TypeAlias = Reading | NoAnswer | LinkError
 
@@ -238,7 +244,7 @@ class Client:
         self._up = False
         self._questions.end()
         if down.failures > 1:
-            self._error = ConnectionLost(f"{self.peer}: {down.reason}")
+            self._error = ConnectionLost(_Says.NO_CONNECTION(peer=self.peer, reason=Sentence(down.reason)))
             self._questions.fail_all(self._error)
 
     def _give_up(self, error: LinkError) -> None:

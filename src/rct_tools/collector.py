@@ -23,6 +23,7 @@ from rct_tools.plan import NOTHING, Source
 from rct_tools.poller import Poller
 from rct_tools.proxy import Proxy, open_tap
 from rct_tools.reading import Reading
+from rct_tools.sentence import Sentence
 from rct_tools.setups import InverterSetup, Setup, SinkSetup
 from rct_tools.sinks import Sink, Store
 from rct_tools.spool import Spool
@@ -176,8 +177,8 @@ class Collector:
         if watched and watched.steward and watched.setup.steerable:
             watched.steward.take(order, tell)
         else:
-            text = "is not steered right now"
-            tell(Outcome(order.inverter, str(order.wish), order.who, Result.REFUSED, text, order.time))
+            said = Sentence("is not steered right now")
+            tell(Outcome(order.inverter, order.wish.said, order.who, Result.REFUSED, said, order.time))
 
     async def _change_desks(self, wanted: Mapping[str, Desk]) -> None:
         """Listen for orders at other brokers from now on; where all is the same, that goes on."""

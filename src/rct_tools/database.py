@@ -8,15 +8,29 @@ from pathlib import Path
 from typing import Final
 
 from rct_tools.errors import SinkError
+from rct_tools.sentence import Sentences
 
 # What people can do something about; everything else is said in SQLite's own words.
-_REASONS: Final[Mapping[int, str]] = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_BUSY: "locked by another program",
-    sqlite3.SQLITE_READONLY: "cannot be written: it is read-only",
-    sqlite3.SQLITE_NOTADB: "not a SQLite database",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened; does its folder exist, and may you write there?",
+
+
+class _Says(Sentences):
+    DISK_FULL = "{path}: the disk is full"
+    LOCKED = "{path}: locked by another program"
+    READ_ONLY = "{path}: cannot be written: it is read-only"
+    NO_DATABASE = "{path}: not a SQLite database"
+    DAMAGED_FILE = "{path}: the file is damaged"
+    CANNOT_OPEN = "{path}: cannot be opened; does its folder exist, and may you write there?"
+    OTHER_DATABASE = "{path}: a database of another program"
+    OTHER_SCHEMA = "{path}: has schema {found}, this version of RCT Tools knows {version}"
+
+
+_REASONS: Final[Mapping[int, _Says]] = {
+    sqlite3.SQLITE_FULL: _Says.DISK_FULL,
+    sqlite3.SQLITE_BUSY: _Says.LOCKED,
+    sqlite3.SQLITE_READONLY: _Says.READ_ONLY,
+    sqlite3.SQLITE_NOTADB: _Says.NO_DATABASE,
+    sqlite3.SQLITE_CORRUPT: _Says.DAMAGED_FILE,
+    sqlite3.SQLITE_CANTOPEN: _Says.CANNOT_OPEN,
 }
 
 
@@ -31,10 +45,10 @@ def schema_of(database: sqlite3.Connection, path: Path, application_id: int, ver
     ).fetchone()
     if application != application_id:
         if size or application or found:
-            raise SinkError(f"{path}: a database of another program", permanent=True)
+            raise SinkError(_Says.OTHER_DATABASE(path=path), permanent=True)
         return 0
     if not 0 < found <= version:
-        raise SinkError(f"{path}: has schema {found}, this version of RCT Tools knows {version}", permanent=True)
+        raise SinkError(_Says.OTHER_SCHEMA(path=path, found=found, version=version), permanent=True)
     return int(found)
 
 
@@ -62,4 +76,5 @@ def error_code(exc: sqlite3.Error) -> int:
 
 def file_error(path: Path, exc: sqlite3.Error) -> SinkError:
     """Return what is wrong with a file, in one line."""
-    return SinkError(f"{path}: {_REASONS.get(error_code(exc), str(exc))}")
+    reason = _REASONS.get(error_code(exc))
+    return SinkError(reason(path=path) if reason else f"{path}: {exc}")

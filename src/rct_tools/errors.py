@@ -15,13 +15,20 @@ RctError
 ├── WriteFailed         a write was sent, and the inverter does not hold what it should
 └── SinkError           a destination did not take the readings
 
-Each message is one line that says what failed, where, and, when the reader can do something, what to do.
+Each message is one line that says what failed, where, and, when the reader can do something, what to do. One that
+people may meet at the page is a ``Sentence``; of each, ``sentence_of`` tells what it is made of.
 What a peer sends is never an exception: it is data (``BadFrame``, ``BadReading``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+
+from rct_tools.sentence import Sentence, Sentences
+
+
+class _Says(Sentences):
+    NO_ANSWER = "{peer}: no answer for {objects}"
 
 
 class RctError(Exception):
@@ -83,7 +90,7 @@ class NoAnswer(RctError):
     def __init__(self, peer: str, names: Sequence[str], answered: Mapping[str, object] | None = None) -> None:
         self.names = tuple(names)
         self.answered = dict(answered or {})
-        super().__init__(f"{peer}: no answer for {', '.join(self.names)}")
+        super().__init__(_Says.NO_ANSWER(peer=peer, objects=self.names))
 
 
 class WriteRefused(RctError):
@@ -97,7 +104,7 @@ class NotNow(WriteRefused):
 class WriteFailed(RctError):
     """A write was sent ``tries`` times, and is not proven; ``holds`` is what the inverter says, None if nothing."""
 
-    def __init__(self, message: str, name: str, tries: int, holds: object = None) -> None:
+    def __init__(self, message: Sentence, name: str, tries: int, holds: object = None) -> None:
         self.name = name
         self.tries = tries
         self.holds = holds
@@ -111,7 +118,7 @@ class SinkError(RctError):
     the destination wants to be left alone, None when it did not say.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
+    def __init__(self, message: Sentence | str, *, permanent: bool = False, retry_after: float | None = None) -> None:
         self.permanent = permanent
         self.retry_after = retry_after
         super().__init__(message)

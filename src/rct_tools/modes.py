@@ -22,9 +22,10 @@ from typing import Final, TypeAlias
 
 from rct_tools.errors import LinkError, NoAnswer, NotNow, RctError, WriteFailed, WriteRefused
 from rct_tools.objects import registry
+from rct_tools.sentence import Sentence, Sentences, sentence_of
 from rct_tools.values import Value
 from rct_tools.wayback import Change, WayBack
-from rct_tools.writable import WRITABLE, Writable, is_same, show
+from rct_tools.writable import WRITABLE, Held, Writable, is_same, show
 from rct_tools.writing import Intent, Writer, Written, check_agreed
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,23 @@ _GRID: Final = "power_mng.use_grid_power_enable"
 _STRATEGY: Final = "power_mng.soc_strategy"
 _EXTERNAL, _INTERNAL = 2, 4
 _BIT: Final = 0.005  # of the state of charge: so much a battery gives away at most until it is told
+
+
+class _Says(Sentences):
+    NO_SUCH_MODE = "there is no mode {mode}; there are {modes}"
+    NEEDS = "mode {mode} needs a {what}: {meaning}"
+    TAKES_NO = "mode {mode} takes no {what}: {meaning}"
+    NO_POWER = "mode {mode}: the power must be more than 0 W, got {power:g} W"
+    CHARGE_UNKNOWN = "{peer}: {object} is {value}, so mode {mode} cannot be right"
+    TOO_EMPTY = (
+        "{peer}: the battery is at {soc}, so mode {mode} cannot keep {least}: "
+        "some firmware would charge it from the grid at full power"
+    )
+    FULL = "{peer}: the battery is at {soc} already; nothing was changed"
+    OTHER_INVERTER = "{peer}: is inverter {other} now, and what is to be put back is of {inverter}"
+    OTHERS_AGAIN = "{peer}: {object} was put back, but is {value} again"
+    NOT_ALL_BACK = "{error}; not everything is put back yet, {remedy}"
+    REMEDY = "see {path}; `rct mode normal` does it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +154,14 @@ def check_mode(mode: str, power: float | None, soc: float | None) -> None:
     """Raise WriteRefused when a mode does not exist, or lacks what it needs or takes not what it is given."""
     recipe = MODES.get(mode)
     if recipe is None:
-        raise WriteRefused(f"there is no mode {mode!r}; there are {', '.join(MODES)}")
+        raise WriteRefused(_Says.NO_SUCH_MODE(mode=repr(mode), modes=tuple(MODES)))
     for name, value in {"power": power, "soc": soc}.items():
         if value is None and name in recipe.needs:
-            raise WriteRefused(f"mode {mode} needs a {name}: {recipe.meaning}")
+            raise WriteRefused(_Says.NEEDS(mode=mode, what=name, meaning=recipe.meaning))
         if value is not None and name not in recipe.takes:
-            raise WriteRefused(f"mode {mode} takes no {name}: {recipe.meaning}")
+            raise WriteRefused(_Says.TAKES_NO(mode=mode, what=name, meaning=recipe.meaning))
     if power is not None and not power > 0:
-        raise WriteRefused(f"mode {mode}: the power must be more than 0 W, got {power:g} W")
+        raise WriteRefused(_Says.NO_POWER(mode=mode, power=power))
     if soc is not None:
         taking(mode)["soc"].check(soc)
 
@@ -262,22 +280,19 @@ async def consider(
     Raises WriteRefused, NotNow, NoAnswer, LinkError.
     """
     held = {change.object.name: change.after for change in back}
-    now, low = await writer.value(_SOC), held.get(_SOC_MIN)
+    peer, now, low = writer.client.peer, await writer.value(_SOC), held.get(_SOC_MIN)
     if low is None:
         low = await writer.settled(registry[_SOC_MIN])
     if not isinstance(now, float) or not isinstance(low, float) or not 0 <= now <= 1:
-        raise NotNow(f"{writer.client.peer}: {_SOC} is {now!r}, so mode {mode} cannot be right")
+        raise NotNow(_Says.CHARGE_UNKNOWN(peer=peer, object=_SOC, value=repr(now), mode=mode))
     wish = Wish(power, soc, now, low)
     values = {name: value for name, express in MODES[mode].steps.items() if (value := express(wish)) is not None}
-    shown = show(registry[_SOC], now)
+    soc_now = Held(registry[_SOC], now)
     least, most = values.get(_SOC_MIN), values.get(_SOC_MAX)
     if isinstance(least, float) and least > max(now, low):
-        raise NotNow(
-            f"{writer.client.peer}: the battery is at {shown}, so mode {mode} cannot keep "
-            f"{show(registry[_SOC_MIN], least)}: some firmware would charge it from the grid at full power"
-        )
+        raise NotNow(_Says.TOO_EMPTY(peer=peer, soc=soc_now, mode=mode, least=Held(registry[_SOC_MIN], least)))
     if isinstance(most, float) and most <= now:
-        raise NotNow(f"{writer.client.peer}: the battery is at {shown} already; nothing was changed")
+        raise NotNow(_Says.FULL(peer=peer, soc=soc_now))
     intents = [await writer.consider(name, value, force_state=force_state) for name, value in values.items()]
     return [replace(intent, old=held.get(intent.object.name, intent.old)) for intent in intents]
 
@@ -291,7 +306,7 @@ async def _put_back(writer: Writer, inverter: str, *, was_on: bool = True) -> Re
     if way_back is None:
         return None
     if (other := await writer.serial()) != inverter:
-        raise LinkError(f"{writer.client.peer}: is inverter {other} now, and what is to be put back is of {inverter}")
+        raise LinkError(_Says.OTHER_INVERTER(peer=writer.client.peer, other=other, inverter=inverter))
     written, left = [], []
     for change in reversed(way_back.changes):
         done = await writer.put_back(change, was_made=was_on)
@@ -306,8 +321,9 @@ async def _put_back(writer: Writer, inverter: str, *, was_on: bool = True) -> Re
     for done in written:  # one may have changed another
         now = await writer.settled(done.object)
         if not is_same(done.object, now, done.wanted):
-            message = f"{writer.client.peer}: {done.object.name} was put back, but is {show(done.object, now)} again"
-            raise WriteFailed(message, done.object.name, done.tries, now)
+            held = Held(done.object, now)
+            said = _Says.OTHERS_AGAIN(peer=writer.client.peer, object=done.object.name, value=held)
+            raise WriteFailed(said, done.object.name, done.tries, now)
     writer.way_backs.forget(inverter)
     return Restored(tuple(written), tuple(left))
 
@@ -322,7 +338,8 @@ async def _end(writer: Writer, inverter: str, *, was_on: bool, patient: bool) ->
             except (WriteFailed, NoAnswer, LinkError) as exc:
                 tries += 1
                 if not patient and tries >= LAST_TRIES:
-                    raise RctError(f"{exc}; not everything is put back yet, {_remedy(writer, inverter)}") from exc
+                    said = _Says.NOT_ALL_BACK(error=sentence_of(exc), remedy=_remedy(writer, inverter))
+                    raise RctError(said) from exc
                 pause = _PAUSES[min(tries, len(_PAUSES)) - 1] if patient else 1.0
                 logger.warning("%s; tried again in %g s", exc, pause)
                 await writer.sleep(pause)
@@ -331,5 +348,5 @@ async def _end(writer: Writer, inverter: str, *, was_on: bool, patient: bool) ->
         raise
 
 
-def _remedy(writer: Writer, inverter: str) -> str:
-    return f"see {writer.way_backs.path(inverter)}; `rct mode normal` does it"
+def _remedy(writer: Writer, inverter: str) -> Sentence:
+    return _Says.REMEDY(path=writer.way_backs.path(inverter))

@@ -116,7 +116,7 @@ def _proxy(proxy: Proxy) -> dict[str, Any]:
 
 def _control(steward: Steward) -> dict[str, Any]:
     until = steward.way_back.until if steward.way_back else None
-    return {"mode": steward.mode, "until": None if until is None else iso_time(until), "last": steward.last}
+    return {"mode": steward.mode, "until": None if until is None else iso_time(until), "last": steward.last.text}
 
 
 def _object(name: str, entry: Entry, poller: Poller, now: int) -> dict[str, Any]:

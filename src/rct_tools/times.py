@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache
@@ -62,6 +63,16 @@ def iso_time(time: int) -> str:
     """Return a time (UTC, nanoseconds) as ISO 8601 with all its digits: ``2026-06-21T12:00:00.000000001+00:00``."""
     seconds, nanoseconds = divmod(time, SECOND)
     return f"{(_EPOCH + timedelta(seconds=seconds)).isoformat()}.{nanoseconds:09}+00:00"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time (UTC, nanoseconds) as a sentence says it, to the second."""
+
+    time: int
+
+    def __str__(self) -> str:
+        return iso_time(self.time // SECOND * SECOND).replace(".000000000", "")
 
 
 def parse_iso_time(text: str) -> int | None:

@@ -20,11 +20,21 @@ from rct_tools.errors import DecodeError, NotNow, RctError
 from rct_tools.journal import sync_folder
 from rct_tools.newfile import new_file
 from rct_tools.objects import ObjectInfo, registry
+from rct_tools.sentence import Sentence, Sentences
 from rct_tools.times import iso_time, parse_iso_time
 from rct_tools.values import Value
 from rct_tools.writable import show
 
 VERSION: Final = 1
+
+
+class _Says(Sentences):
+    OTHER_VERSION = "{path}: is of another version of RCT Tools, which has to put back what it says"
+    DAMAGED_WAY_BACK = "{path}: is damaged; set by hand what it says was before, and delete it"
+    OTHERS_CHANGE_MODE = "another program changes the mode of inverter {inverter} right now"
+    OTHERS_KEEP_MODE = (
+        "process {process} keeps mode {mode}; end it with Ctrl-C or `kill {process}`, and it puts back what was before"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +122,7 @@ class WayBacks:
         try:
             tree = json.loads(path.read_text("utf-8"))
             if tree["version"] != VERSION:
-                raise RctError(f"{path}: is of another version of RCT Tools, which has to put back what it says")
+                raise RctError(_Says.OTHER_VERSION(path=path))
             began, until = parse_iso_time(tree["began"]), tree["until"] and parse_iso_time(tree["until"])
             changes = tuple(map(_change, tree["changes"]))
             if began is None or tree["inverter"] != inverter:
@@ -121,7 +131,7 @@ class WayBacks:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, AttributeError, LookupError, DecodeError) as exc:
-            raise RctError(f"{path}: is damaged; set by hand what it says was before, and delete it") from exc
+            raise RctError(_Says.DAMAGED_WAY_BACK(path=path)) from exc
         return way_back
 
     def forget(self, inverter: str) -> None:
@@ -147,11 +157,8 @@ class WayBacks:
                 raise NotNow(self._busy(inverter)) from exc
             raise file_error(path, exc) from exc
 
-    def _busy(self, inverter: str) -> str:
+    def _busy(self, inverter: str) -> Sentence:
         way_back = self.load(inverter)
         if way_back is None:
-            return f"another program changes the mode of inverter {inverter} right now"
-        return (
-            f"process {way_back.process} keeps mode {way_back.mode}; end it with Ctrl-C or `kill {way_back.process}`, "
-            "and it puts back what was before"
-        )
+            return _Says.OTHERS_CHANGE_MODE(inverter=inverter)
+        return _Says.OTHERS_KEEP_MODE(process=str(way_back.process), mode=way_back.mode)  # whose digits are no amount

@@ -15,6 +15,7 @@ from typing import Final
 from rct_tools.display import show_value
 from rct_tools.errors import WriteRefused
 from rct_tools.objects import RATIO, ObjectInfo, registry
+from rct_tools.sentence import Sentence, Sentences
 from rct_tools.values import DataType, Value
 
 _SUFFIXES: Final[Mapping[str, Mapping[str, Decimal]]] = {  # unit -> what may stand behind a number, in lower case
@@ -25,6 +26,29 @@ _NUMBER: Final = re.compile(r"([+-]?\d{1,9}(?:\.\d{1,9})?) ?(%|[a-z]*)", re.ASCI
 _BOOLS: Final = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 _MOST: Final = 1e9  # beyond any range
 _EXACT: Final = 1e-6  # how near, relatively, four bytes hold a number
+
+
+class _Says(Sentences):
+    NOT_THIS_VALUE = "{object}: cannot be set to {value}; expected {range}"
+    WRONG_UNIT = "{value}: the unit is wrong"
+    HARMFUL = "{object}: is never written, it could harm the inverter"
+    NOT_WRITABLE = "{object}: is not among what may be written: {objects}"
+    TRUE_OR_FALSE = "true or false"
+    ONE_OF = "one of {values}"
+    AS_FAR_AS = "a number of{unit}, with {decimals} decimals at most, as far as {limit} allows"
+    FROM_TO = "{low:g} to {high:g}{unit}, with {decimals} decimals at most"
+    FROM_TO_PERCENT = "{low:g} to {high:g}, that is {least:g} % to {most:g} %, with {decimals} decimals at most"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A value of an object, as a sentence says it; None where it is not known."""
+
+    object: ObjectInfo
+    value: Value | None
+
+    def __str__(self) -> str:
+        return show(self.object, self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +68,20 @@ class Writable:
         return replace(self, low=-most if self.low < 0 else self.low, high=most, limit="")
 
     @property
-    def range(self) -> str:
+    def range(self) -> Sentence:
         """What may be written, for people."""
         match self.info.data_type:
             case DataType.BOOL:
-                return "true or false"
+                return _Says.TRUE_OR_FALSE()
             case DataType.ENUM:
-                return "one of " + ", ".join(f"{number} {label}" for number, label in self.info.labels.items())
+                return _Says.ONE_OF(values=tuple(Held(self.info, number) for number in self.info.labels))
         unit = "" if self.info.unit == RATIO else f" {self.info.unit}"
         if self.limit:
-            return f"a number of{unit}, with {self.decimals} decimals at most, as far as {self.limit} allows"
-        shown = f"{self.low:g} to {self.high:g}{unit}"
-        if self.info.unit == RATIO:
-            shown += f", that is {self.low * 100:g} % to {self.high * 100:g} %"
-        return f"{shown}, with {self.decimals} decimals at most"
+            return _Says.AS_FAR_AS(unit=unit, decimals=self.decimals, limit=self.limit)
+        if self.info.unit != RATIO:
+            return _Says.FROM_TO(low=self.low, high=self.high, unit=unit, decimals=self.decimals)
+        least, most = self.low * 100, self.high * 100
+        return _Says.FROM_TO_PERCENT(low=self.low, high=self.high, least=least, most=most, decimals=self.decimals)
 
     def check(self, value: object) -> Value:
         """Return a value as it is written. Raises WriteRefused for what may not be.
@@ -89,7 +113,7 @@ class Writable:
                 match = _NUMBER.fullmatch(text)
                 factor = _SUFFIXES[self.info.unit].get(match[2].lower()) if match else None
                 if match and factor is None:
-                    raise self._refused(f"{text!r}: the unit is wrong")
+                    raise self._refused(_Says.WRONG_UNIT(value=repr(text)))
                 if match and factor is not None:
                     value = float(Decimal(match[1]) * factor)
         if value is None:
@@ -107,16 +131,16 @@ class Writable:
         alike = [number for number, label in labels.items() if text and label.lower().startswith(text.lower())]
         return alike[0] if len(alike) == 1 else None
 
-    def _refused(self, what: str) -> WriteRefused:
-        return WriteRefused(f"{self.info.name}: cannot be set to {what}; expected {self.range}")
+    def _refused(self, what: Sentence | str) -> WriteRefused:
+        return WriteRefused(_Says.NOT_THIS_VALUE(object=self.info.name, value=what, range=self.range))
 
 
 def find_writable(info: ObjectInfo) -> Writable:
     """Return how an object may be written. Raises WriteRefused."""
     if info.is_untouchable:
-        raise WriteRefused(f"{info.name}: is never written, it could harm the inverter")
+        raise WriteRefused(_Says.HARMFUL(object=info.name))
     if info.name not in WRITABLE:
-        raise WriteRefused(f"{info.name}: is not among what may be written: {', '.join(WRITABLE)}")
+        raise WriteRefused(_Says.NOT_WRITABLE(object=info.name, objects=tuple(WRITABLE)))
     return WRITABLE[info.name]
 
 

@@ -24,11 +24,12 @@ from rct_tools.journal import Journal
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plain import plain
 from rct_tools.reading import Reading
+from rct_tools.sentence import Sentence, Sentences, sentence_of
 from rct_tools.sinks.sqlite import default_path
 from rct_tools.times import SECOND, iso_time
 from rct_tools.values import Value
 from rct_tools.wayback import Change, WayBacks
-from rct_tools.writable import Writable, find_writable, is_same, show
+from rct_tools.writable import Held, Writable, find_writable, is_same, show
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,34 @@ STATES: Final[Mapping[str, frozenset[int]]] = {
 
 _HOUR: Final = 3600 * SECOND
 _LOOKS: Final = 6  # reads, until two in a row say the same
+
+
+class _Says(Sentences):
+    NO_LIMIT = "{peer}: {limit} says {value}, so nobody knows what {object} may be"
+    HELD_BY_MODE = (
+        "{peer}: mode {mode} has changed {object} and will put it back; end the mode before (`rct mode normal`)"
+    )
+    CHANGES_WITH = (
+        "{peer}: mode {mode} has changed {changed}, which changes with {object}, and will put it back; "
+        "end the mode before (`rct mode normal`)"
+    )
+    TOO_LATE = "{peer}: {object}: it took too long until it could be written; not sent"
+    TOO_OFTEN = (
+        "{peer}: {object} was written {times} times within an hour, which is the most that is good for the inverter; "
+        "wait, or write less often"
+    )
+    BATTERY_SILENT = "{error}, so the battery may be busy; --force-state writes all the same"
+    BATTERY_BUSY = (
+        "{peer}: the battery must not be steered now: {object} is {state}; "
+        "wait until that is over, or use --force-state"
+    )
+    NOT_SET = "{peer}: {object} was not set to {wanted}: sent {tries} times, {known}"
+    HOLDS = "it holds {value}"
+    DOES_NOT_SAY = "it does not say what it holds"
+    NOBODY_KNOWS = "and nobody knows what it holds: {reason}"
+    NOT_AS_SHOWN = (
+        "{peer}: things have changed since that was shown: {object} would go from {old} to {new}; look at it again"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +176,7 @@ class Writer:
         if writable.limit:
             most = await self.value(writable.limit)
             if not isinstance(most, float) or not 0 < most < float("inf"):
-                raise NotNow(f"{self.client.peer}: {writable.limit} says {most!r}, so nobody knows what {name} may be")
+                raise NotNow(_Says.NO_LIMIT(peer=self.client.peer, limit=writable.limit, value=repr(most), object=name))
             wanted = writable.within(most).check(value)
         inverter = await self.serial()
         if not force_state:
@@ -169,11 +198,10 @@ class Writer:
         way_back = self.way_backs.load(intent.inverter)
         for info in (intent.object, *map(registry.__getitem__, intent.writable.changes)):
             if way_back and way_back.changes_object(info):
-                what = info.name if info == intent.object else f"{info.name}, which changes with {name},"
-                raise NotNow(
-                    f"{self.client.peer}: mode {way_back.mode} has changed {what} and will put it back; "
-                    "end the mode before (`rct mode normal`)"
-                )
+                peer, mode = self.client.peer, way_back.mode
+                if info == intent.object:
+                    raise NotNow(_Says.HELD_BY_MODE(peer=peer, mode=mode, object=info.name))
+                raise NotNow(_Says.CHANGES_WITH(peer=peer, mode=mode, changed=info.name, object=name))
         return intent
 
     async def carry_out(self, intent: Intent, *, limited: bool = True) -> Written:
@@ -183,13 +211,10 @@ class Writer:
             return Written(info, intent.old, intent.wanted, intent.old, 0)
         if limited:
             if self.expires is not None and self.clock() > self.expires:
-                raise NotNow(f"{self.client.peer}: {info.name}: it took too long until it could be written; not sent")
+                raise NotNow(_Says.TOO_LATE(peer=self.client.peer, object=info.name))
             begun = self.journal.begun(intent.inverter, info.name, self.clock() - _HOUR)
             if begun >= MOST_AN_HOUR:
-                raise NotNow(
-                    f"{self.client.peer}: {info.name} was written {begun} times within an hour, which is the most that "
-                    f"is good for the inverter; wait, or write less often"
-                )
+                raise NotNow(_Says.TOO_OFTEN(peer=self.client.peer, object=info.name, times=begun))
         self._record("begin", intent)
         outcome: dict[str, Any] = {"outcome": "interrupted"}
         try:
@@ -257,13 +282,10 @@ class Writer:
             try:
                 state = await self.value(name)
             except NoAnswer as exc:
-                raise NotNow(f"{exc}, so the battery may be busy; --force-state writes all the same") from exc
+                raise NotNow(_Says.BATTERY_SILENT(error=sentence_of(exc))) from exc
             if state not in good:
-                shown = show(registry[name], state)
-                raise NotNow(
-                    f"{self.client.peer}: the battery must not be steered now: {name} is {shown}; "
-                    "wait until that is over, or use --force-state"
-                )
+                held = Held(registry[name], state)
+                raise NotNow(_Says.BATTERY_BUSY(peer=self.client.peer, object=name, state=held))
 
     async def _effects(self, writable: Writable) -> dict[str, Value | None]:
         answers = await self.client.read_many(writable.changes) if writable.changes else {}
@@ -275,7 +297,7 @@ class Writer:
         """Send a write until it is proven; return how often, and what the inverter holds. Raises WriteFailed."""
         info = intent.object
         holds: Value | None = None
-        reason = ""
+        reason: Sentence | None = None
         for tries in range(1, TRIES + 1):
             holds = None
             try:
@@ -284,17 +306,17 @@ class Writer:
             except NoAnswer:
                 continue
             except LinkError as exc:
-                reason = str(exc)
+                reason = sentence_of(exc).without(f"{self.client.peer}: ")
                 break
             if is_same(info, holds, intent.wanted):
                 return tries, holds
             logger.info("%s: %s still holds %s after %d tries", self.client.peer, info.name, show(info, holds), tries)
-        known = "it does not say what it holds" if holds is None else f"it holds {show(info, holds)}"
+        known = _Says.DOES_NOT_SAY() if holds is None else _Says.HOLDS(value=Held(info, holds))
         if reason:
-            known = f"and nobody knows what it holds: {reason.removeprefix(f'{self.client.peer}: ')}"
-        shown = show(info, intent.wanted)
-        message = f"{self.client.peer}: {info.name} was not set to {shown}: sent {tries} times, {known}"
-        raise WriteFailed(message, info.name, tries, holds)
+            known = _Says.NOBODY_KNOWS(reason=reason)
+        wanted = Held(info, intent.wanted)
+        said = _Says.NOT_SET(peer=self.client.peer, object=info.name, wanted=wanted, tries=tries, known=known)
+        raise WriteFailed(said, info.name, tries, holds)
 
     async def _send(self, intent: Intent) -> None:
         """Send a write, and wait until the inverter can show it."""
@@ -334,8 +356,8 @@ def check_agreed(peer: str, intents: Sequence[Intent], agreed: Sequence[Change])
     for change in (intent.change for intent in intents):
         info, was = change.object, shown.get(change.object)
         if was is None or not is_same(info, change.before, was.before) or not is_same(info, change.after, was.after):
-            would = f"{info.name} would go from {show(info, change.before)} to {show(info, change.after)}"
-            raise NotNow(f"{peer}: things have changed since that was shown: {would}; look at it again")
+            old, new = Held(info, change.before), Held(info, change.after)
+            raise NotNow(_Says.NOT_AS_SHOWN(peer=peer, object=info.name, old=old, new=new))
 
 
 def _plain(value: object) -> Any:

@@ -19,6 +19,7 @@ from rct_tools.errors import SinkError, WriteRefused
 from rct_tools.homeassistant import topic_level
 from rct_tools.link import STANDSTILL, backoff, ticking
 from rct_tools.plan import Source
+from rct_tools.sentence import Sentence, sentence_of
 from rct_tools.sinks.account import Account, Settings, until_ended, why_failed
 from rct_tools.sinks.topics import Message
 from rct_tools.steering.commands import Commands
@@ -188,7 +189,7 @@ class Desk:
                 for inverter, count in self._dropped.items():
                     text = f"{count} commands were dropped: {BURST} are taken at once, then {RATE:g} a second"
                     logger.warning("%s: %s: %s", self._account.label, inverter, text)
-                    self._tell(Outcome(inverter, "", self._account.label, Result.REFUSED, text, self._clock()))
+                    self._tell(self._refusal(inverter, "", Sentence(text)))
                 self._dropped.clear()
 
     def _check_alive(self) -> None:
@@ -217,9 +218,12 @@ class Desk:
         except WriteRefused as exc:
             logger.info("%s: %s: %s", self._account.label, inverter, exc)
             shown = f"{topic}: {payload[:60].decode(errors='replace')}"
-            self._tell(Outcome(inverter, shown, self._account.label, Result.REFUSED, str(exc), self._clock()))
+            self._tell(self._refusal(inverter, shown, sentence_of(exc)))
         else:
             self._take(Order(inverter, wish, self._account.label, self._clock()), self._tell)
+
+    def _refusal(self, inverter: str, order: str, said: Sentence) -> Outcome:
+        return Outcome(inverter, Sentence(order), self._account.label, Result.REFUSED, said, self._clock())
 
     def _tell(self, outcome: Outcome) -> None:
         said = {

@@ -8,10 +8,16 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from rct_tools.objects import registry
+from rct_tools.sentence import Sentence, Sentences
 from rct_tools.values import Value
 from rct_tools.vitals import SETTINGS
 from rct_tools.wayback import Change
-from rct_tools.writable import show
+from rct_tools.writable import Held
+
+
+class _Says(Sentences):
+    TO_SET = "{object} to {value}"
+    MODE = "mode {mode}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +27,10 @@ class Set:
     name: str
     value: Value
 
-    def __str__(self) -> str:
-        return f"{self.name} to {show(registry[self.name], self.value)}"
+    @property
+    def said(self) -> Sentence:
+        """What is wanted, in words."""
+        return _Says.TO_SET(object=self.name, value=Held(registry[self.name], self.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +42,10 @@ class Begin:
     soc: float | None = None
     seconds: float | None = None
 
-    def __str__(self) -> str:
-        return f"mode {self.mode}"
+    @property
+    def said(self) -> Sentence:
+        """What is wanted, in words."""
+        return _Says.MODE(mode=self.mode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,10 @@ class Choose:
 
     mode: str
 
-    def __str__(self) -> str:
-        return f"mode {self.mode}"
+    @property
+    def said(self) -> Sentence:
+        """What is wanted, in words."""
+        return _Says.MODE(mode=self.mode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +67,10 @@ class Prepare:
     name: str
     value: float
 
-    def __str__(self) -> str:
-        return f"{self.name} to {show(SETTINGS[self.name], self.value)}"
+    @property
+    def said(self) -> Sentence:
+        """What is wanted, in words."""
+        return _Says.TO_SET(object=self.name, value=Held(SETTINGS[self.name], self.value))
 
 
 Wish: TypeAlias = Set | Begin | Choose | Prepare
@@ -88,11 +102,21 @@ class Outcome:
     """What an order has come to by now."""
 
     inverter: str
-    order: str  # in words
+    wanted: Sentence
     who: str
     result: Result
-    text: str  # one line
+    said: Sentence  # one line
     time: int  # UTC, nanoseconds
+
+    @property
+    def order(self) -> str:
+        """What was wanted, in English."""
+        return self.wanted.text
+
+    @property
+    def text(self) -> str:
+        """What was said, in English."""
+        return self.said.text
 
 
 Tell: TypeAlias = Callable[[Outcome], None]

@@ -8,11 +8,18 @@ from rct_tools.errors import WriteRefused
 from rct_tools.modes import MODES, check_mode
 from rct_tools.objects import registry
 from rct_tools.plan import Steerable
+from rct_tools.sentence import Sentence, Sentences
 from rct_tools.steering.foresight import Foreseeable
 from rct_tools.steering.order import Begin, Choose, Prepare, Set
 from rct_tools.times import SECOND, show_duration
 from rct_tools.vitals import DURATION, NORMAL, POWER, SOC
 from rct_tools.writable import find_writable
+
+
+class _Says(Sentences):
+    NOT_HERE = "{object}: may not be set here; [control] names what may be"
+    NO_MODE_HERE = "mode {mode} may not be begun here; there are {modes}"
+    TOO_LONG = "a mode lasts {longest} at most, as [control] says, and more than 0s"
 
 
 def complete(wish: Foreseeable, allowed: Steerable, settings: Mapping[str, float]) -> Foreseeable:
@@ -23,14 +30,13 @@ def complete(wish: Foreseeable, allowed: Steerable, settings: Mapping[str, float
     match wish:
         case Set(name, value):
             if name not in allowed.objects:
-                raise WriteRefused(f"{name}: may not be set here; [control] names what may be")
+                raise WriteRefused(_Says.NOT_HERE(object=name))
             find_writable(registry[name]).check(value)
         case Choose(mode) if mode != NORMAL:
             return complete(_prepared(mode, settings), allowed, settings)
         case Begin(mode, power, soc, seconds):
             if mode not in allowed.modes:
-                modes = ", ".join([*allowed.modes, NORMAL])
-                raise WriteRefused(f"mode {mode!r:.40} may not be begun here; there are {modes}")
+                raise WriteRefused(_Says.NO_MODE_HERE(mode=f"{mode!r:.40}", modes=(*allowed.modes, NORMAL)))
             check_mode(mode, power, soc)
             if seconds is None:
                 return Begin(mode, power, soc, allowed.longest / SECOND)
@@ -45,8 +51,8 @@ def check_setting(wish: Prepare, allowed: Steerable) -> None:
         raise WriteRefused(_too_long(allowed))
 
 
-def _too_long(allowed: Steerable) -> str:
-    return f"a mode lasts {show_duration(allowed.longest)} at most, as [control] says, and more than 0s"
+def _too_long(allowed: Steerable) -> Sentence:
+    return _Says.TOO_LONG(longest=show_duration(allowed.longest))
 
 
 def _prepared(mode: str, settings: Mapping[str, float]) -> Begin:

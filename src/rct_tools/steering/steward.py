@@ -19,10 +19,12 @@ from rct_tools.modes import Steered, differing, kept, put_back, steered
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Steerable
 from rct_tools.reading import Reading
+from rct_tools.sentence import Sentence, sentence_of
 from rct_tools.steering.foresight import Foreseeable, Foreseen, foresee
 from rct_tools.steering.order import Begin, Choose, Order, Outcome, Prepare, Result, Set, Tell
 from rct_tools.steering.permission import check_setting, complete
-from rct_tools.times import SECOND, iso_time
+from rct_tools.steering.telling import Says, back, said_of
+from rct_tools.times import SECOND, Moment
 from rct_tools.values import Value
 from rct_tools.vitals import INTERVAL, LAST, MODE, NORMAL, SETTINGS, UNTIL
 from rct_tools.wayback import WayBack
@@ -71,7 +73,7 @@ class Steward:
         self.allowed = allowed
         self.mode: str | None = None  # which nobody knows before the inverter has answered
         self.way_back: WayBack | None = None  # what is put back at the end of the mode that is on
-        self.last = ""  # one line: what the last order came to
+        self.last = Sentence("")  # what the last order came to
         self._client = client
         self._deliver = deliver
         self._writer = Writer(client, folder or default_folder(), "rct collect", sleep, clock)
@@ -94,20 +96,20 @@ class Steward:
             if isinstance(order.wish, Prepare):
                 check_setting(order.wish, self.allowed)
                 self._settings[order.wish.name] = order.wish.value
-                self._say(_Asked(order, tell), Result.DONE, "for the modes to come")
+                self._say(_Asked(order, tell), Result.DONE, Says.PREPARED())
                 return
             order = replace(order, wish=complete(order.wish, self.allowed, self._settings))
             if not self._client.connected:
-                raise NotNow(f"{self._client.peer}: is away; nothing is kept for later")
+                raise NotNow(Says.AWAY(peer=self._client.peer))
             asked = _Asked(order, tell)
             self._queue.put_nowait(asked)
             self._open[asked] = None
         except asyncio.QueueFull:
-            self._say(_Asked(order, tell), Result.REFUSED, f"{MOST_WAITING} orders wait already")
+            self._say(_Asked(order, tell), Result.REFUSED, Says.MANY_WAIT(count=MOST_WAITING))
         except (WriteRefused, NotNow) as exc:
-            self._say(_Asked(order, tell), Result.REFUSED, str(exc))
+            self._say(_Asked(order, tell), Result.REFUSED, sentence_of(exc))
         else:
-            tell(self._outcome(order, Result.ACCEPTED, "waits for its turn"))
+            tell(self._outcome(order, Result.ACCEPTED, Says.WAITS()))
 
     async def foresee(self, wish: Foreseeable) -> Foreseen:
         """Return what a wish would do, were it ordered now; nothing is changed.
@@ -154,7 +156,7 @@ class Steward:
                 continue
             if self._clock() - asked.order.time <= TOO_OLD:
                 return asked
-            self._say(asked, Result.REFUSED, f"it waited for more than {TOO_OLD // SECOND} s")
+            self._say(asked, Result.REFUSED, Says.WAITED(seconds=TOO_OLD // SECOND))
         return None
 
     # --- what is ordered ----------------------------------------------------------------------------------------
@@ -170,7 +172,7 @@ class Steward:
             self._say_failed(asked, exc)
         else:
             self._show_written([written])
-            self._say(asked, Result.DONE, _change(written))
+            self._say(asked, Result.DONE, said_of(written))
 
     async def _end(self, asked: _Asked) -> None:
         """Have no mode on, which is so already unless a program is gone."""
@@ -180,7 +182,7 @@ class Steward:
             self._say_failed(asked, exc)
         else:
             self._show_normal(restored.written if restored else ())
-            self._say(asked, Result.DONE, "all is as it was before" if restored else "no mode was on")
+            self._say(asked, Result.DONE, Says.BACK() if restored else Says.NO_MODE_WAS_ON())
 
     async def _steer(self, asked: _Asked, begin: Begin) -> _Asked | None:
         """Have a mode on until its time is over, or something else is ordered; return that."""
@@ -202,14 +204,15 @@ class Steward:
             ) as on:
                 self._show_mode(on.way_back)
                 self._show_written([*(on.recovered.written if on.recovered else ()), *on.written])
-                self._say(asked, Result.DONE, f"{', '.join(map(_change, on.written))}; until {self._until}")
+                self._say(asked, Result.DONE, Says.BEGUN(changes=tuple(map(said_of, on.written)), until=self._until))
                 then = await self._keep(writer, on, ends_at)
         except (RctError, OSError) as exc:
             self._looks_at = self._ticking()  # there may be something to put back
             self._say_failed(asked, exc, Result.FAILED if on else None)
         else:
-            why = f"{then.order.wish} is wanted" if then else "its time is over"
-            self._say(asked, Result.ENDED, f"{why}; all is as it was before{_left(on)}")
+            is_over = back(on)
+            said = Says.IN_PLACE(order=then.order.wish.said, back=is_over) if then else Says.TIME_IS_OVER(back=is_over)
+            self._say(asked, Result.ENDED, said)
         finally:
             self._is_busy = False
             if on is not None and on.restored is not None:
@@ -218,7 +221,7 @@ class Steward:
             await self._put_back_late()
             raise asyncio.CancelledError
         if then is not None and isinstance(then.order.wish, Choose) and on is not None and on.restored is not None:
-            self._say(then, Result.DONE, f"mode {begin.mode} has ended; all is as it was before{_left(on)}")
+            self._say(then, Result.DONE, Says.MODE_ENDED(mode=begin.mode, back=back(on)))
             return None
         return then
 
@@ -246,7 +249,7 @@ class Steward:
     def _writer_for(self, asked: _Asked) -> Writer:
         """Begin with an order: return what writes in the name of who asked, and only while that is fresh."""
         order, asked.end = asked.order, Result.FAILED
-        mode = f" {order.wish}" if isinstance(order.wish, Begin) else ""
+        mode = f" {order.wish.said}" if isinstance(order.wish, Begin) else ""
         return replace(self._writer, who=f"rct collect{mode}, {order.who}", expires=order.time + TOO_OLD)
 
     # --- what others have left ----------------------------------------------------------------------------------
@@ -266,7 +269,7 @@ class Steward:
             self._is_busy = True
             restored = await put_back(self._writer)
         except NotNow as exc:  # of a program that is there
-            self._say_once(logging.WARNING, str(exc))
+            self._say_once(logging.WARNING, sentence_of(exc))
             with suppress(RctError, OSError):
                 way_back, _ = await kept(self._writer)
                 if way_back is not None:
@@ -277,12 +280,12 @@ class Steward:
         except (RctError, OSError) as exc:
             self._looks_at = now + _PAUSES[min(self._failures, len(_PAUSES) - 1)]
             self._failures += 1
-            self._say_once(logging.ERROR, f"{exc}; it is tried again")
+            self._say_once(logging.ERROR, Says.TRIED_AGAIN(error=sentence_of(exc)))
         else:
             self._failures = 0
             self._said = ""
             if restored is not None:
-                self.last = f"mode {NORMAL}: a mode had been left on, and all is as it was before"
+                self.last = Says.LEFT_ON(mode=NORMAL)
                 logger.warning("%s: %s", self._client.peer, self.last)
             if restored is not None or self.mode != NORMAL:
                 self._show_normal(restored.written if restored else ())
@@ -295,53 +298,56 @@ class Steward:
             await self._look()
             await asyncio.sleep(_PAUSE)
 
-    def _say_once(self, level: int, text: str) -> None:
-        if text != self._said:
-            self._said = self.last = text
-            logger.log(level, "%s: %s", self._client.peer, text.removeprefix(f"{self._client.peer}: "))
+    def _say_once(self, level: int, said: Sentence) -> None:
+        if said.text != self._said:
+            self._said, self.last = said.text, said
+            logger.log(level, "%s: %s", self._client.peer, self._without_peer(said))
             self._show()
 
     # --- outcomes and readings ----------------------------------------------------------------------------------
 
     def _say_failed(self, asked: _Asked, exc: RctError | OSError, result: Result | None = None) -> None:
         refused = isinstance(exc, WriteRefused | NotNow)
-        self._say(asked, result or (Result.REFUSED if refused else Result.FAILED), str(exc))
+        self._say(asked, result or (Result.REFUSED if refused else Result.FAILED), sentence_of(exc))
 
-    def _say(self, asked: _Asked, result: Result, text: str) -> None:
+    def _without_peer(self, said: Sentence) -> Sentence:
+        return said.without(f"{self._client.peer}: ")
+
+    def _say(self, asked: _Asked, result: Result, said: Sentence) -> None:
         """Tell what has become of an order: to who gave it, to the log, and as a reading."""
         if result is Result.DONE and isinstance(asked.order.wish, Begin):
             asked.end = Result.ENDED
         else:
             self._open.pop(asked, None)
-        outcome = self._outcome(asked.order, result, text.removeprefix(f"{self._client.peer}: "))
+        outcome = self._outcome(asked.order, result, self._without_peer(said))
         level = logging.INFO if result is Result.REFUSED else logging.WARNING
         logger.log(level, "%s: %s, by %s: %s: %s", self._client.peer, outcome.order, outcome.who, result, outcome.text)
-        self.last = f"{outcome.order}: {result}: {outcome.text}"
+        self.last = Says.LAST(order=outcome.wanted, result=result.value, text=outcome.said)
         self._show()
         asked.tell(outcome)
 
     def _say_ends(self) -> None:
         ends = {
-            Result.REFUSED: "nothing was changed",
-            Result.FAILED: "nobody knows whether it was done",
-            Result.ENDED: "the mode is over" if self.mode == NORMAL else "not everything is put back yet",
+            Result.REFUSED: Says.NOTHING_CHANGED,
+            Result.FAILED: Says.NOT_KNOWN,
+            Result.ENDED: Says.MODE_IS_OVER if self.mode == NORMAL else Says.NOT_BACK_YET,
         }
         for asked in list(self._open):
-            self._say(asked, asked.end, f"the collector ends, or is to do something else; {ends[asked.end]}")
+            self._say(asked, asked.end, Says.COLLECTOR_ENDS(then=ends[asked.end]()))
 
-    def _outcome(self, order: Order, result: Result, text: str) -> Outcome:
-        return Outcome(order.inverter, str(order.wish), order.who, result, text, self._clock())
+    def _outcome(self, order: Order, result: Result, said: Sentence) -> Outcome:
+        return Outcome(order.inverter, order.wish.said, order.who, result, said, self._clock())
 
     def _show_mode(self, way_back: WayBack) -> None:
         self.mode, self.way_back = way_back.mode, way_back
         self._show()
 
     @property
-    def _until(self) -> str:
-        """When the mode ends, for people and programs; "" for none, and for no end that is known."""
+    def _until(self) -> Moment | str:
+        """When the mode ends; "" for none, and for no end that is known."""
         if self.way_back is None or self.way_back.until is None:
             return ""
-        return iso_time(self.way_back.until // SECOND * SECOND).replace(".000000000", "")
+        return Moment(self.way_back.until)
 
     def _show_normal(self, written: Iterable[Written]) -> None:
         self.mode, self.way_back = NORMAL, None
@@ -356,7 +362,7 @@ class Steward:
 
     def _show(self) -> None:
         self._shows_at = self._ticking() + INTERVAL / SECOND
-        known: dict[ObjectInfo, Value] = {UNTIL: self._until, LAST: self.last}
+        known: dict[ObjectInfo, Value] = {UNTIL: str(self._until), LAST: self.last.text}
         if self.mode is not None:
             known = {MODE: self.mode} | known
         settings = {SETTINGS[name]: value for name, value in self._settings.items()}
@@ -364,17 +370,3 @@ class Steward:
 
     def _reading(self, info: ObjectInfo, value: Value) -> Reading:
         return Reading(self._clock(), self._client.name, info, value)
-
-
-def _change(written: Written) -> str:
-    info = written.object
-    if not written.tries:
-        return f"{info.name} is {show(info, written.now)} already"
-    return f"{info.name} {show(info, written.old)} → {show(info, written.now)}"
-
-
-def _left(on: Steered | None) -> str:
-    """Return, for people, what was not put back since others had set it."""
-    left = on.restored.left if on is not None and on.restored is not None else ()
-    names = ", ".join(change.object.name for change in left)
-    return f", but {names}, which others have set" if names else ""

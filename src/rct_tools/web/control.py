@@ -19,9 +19,9 @@ from aiohttp import web
 
 from rct_tools.errors import ConfigError, LinkError, SinkError
 from rct_tools.modes import MODES, taking
-from rct_tools.objects import ObjectInfo
 from rct_tools.plain import plain
 from rct_tools.plan import NOTHING
+from rct_tools.sentence import Sentences, sentence_of
 from rct_tools.settings import Duration, Table
 from rct_tools.steering import Foreseen, Order, Outcome, Result, Steward
 from rct_tools.steering.foresight import Foreseeable
@@ -29,7 +29,7 @@ from rct_tools.steering.order import Begin, Choose, Set
 from rct_tools.times import SECOND
 from rct_tools.vitals import NORMAL
 from rct_tools.wayback import Change
-from rct_tools.web.answers import answer, asked, error, told
+from rct_tools.web.answers import Refusal, Says, about, answer, asked, error, made_of, told
 from rct_tools.web.documents import Watched
 from rct_tools.web.picture import Picture
 from rct_tools.writable import WRITABLE, Writable
@@ -41,8 +41,15 @@ MOST_ORDERS: Final = 20  # of an inverter, the newest
 MOST_AT_ONCE: Final = 4  # that are considered of an inverter, each of which asks it some twenty times
 _MS: Final = 1_000_000  # ns
 
-_NO_LOGIN: Final = "steering by the page needs a login; set web.password, or web.reverse_proxy.user_header"
-_NOT_STEERED: Final = "this inverter is not steered; [control] of the configuration says what may be"
+
+class _Says(Sentences):
+    NO_LOGIN = "steering by the page needs a login; set web.password, or web.reverse_proxy.user_header"
+    NOT_STEERED = "this inverter is not steered; [control] of the configuration says what may be"
+    NO_WISH = "expected a mode with what it takes, or an object with a value"
+    NORMAL_TAKES = "mode {mode} takes nothing else"
+    RECORD = "the record of writes: {error}"
+    NOT_CONSIDERED = "nothing like this was considered of late, or it was ordered already; consider it anew"
+    OTHER_SETUP = "the configuration has changed since that was shown; consider it anew"
 
 
 class ControlQuery(Table, frozen=True):
@@ -69,11 +76,11 @@ class Consider(Table, frozen=True):
         if self.object and not self.mode and self.value is not None and takes == (None, None, None):
             return Set(self.object, self.value)
         if not self.mode or self.object or self.value is not None:
-            raise ConfigError("expected a mode with what it takes, or an object with a value")
+            raise ConfigError(_Says.NO_WISH())
         if self.mode != NORMAL:
             return Begin(self.mode, self.power, self.soc, None if self.duration is None else self.duration / SECOND)
         if takes != (None, None, None):
-            raise ConfigError(f"mode {NORMAL} takes nothing else")
+            raise ConfigError(_Says.NORMAL_TAKES(mode=NORMAL))
         return Choose(NORMAL)
 
 
@@ -138,12 +145,12 @@ class Control:
         name = self._named(wanted.inverter)
         steward, wish = self._steward(name), wanted.wish
         if self._considering[name] >= MOST_AT_ONCE:
-            raise web.HTTPServiceUnavailable(reason="too much is asked at once; try again")
+            raise Refusal(503, Says.TOO_MUCH())
         self._considering[name] += 1
         try:
             foreseen = await steward.foresee(wish)
         except OSError as exc:
-            raise SinkError(f"the record of writes: {exc}") from exc
+            raise SinkError(_Says.RECORD(error=sentence_of(exc))) from exc
         finally:
             self._considering[name] -= 1
         token = secrets.token_urlsafe(16)
@@ -158,16 +165,16 @@ class Control:
         token = (await told(request, Do)).considered
         shown = self._shown.pop(token, None)
         if shown is None or shown.until <= asyncio.get_running_loop().time():
-            return error(409, "nothing like this was considered of late, or it was ordered already; consider it anew")
+            return error(409, _Says.NOT_CONSIDERED())
         steward = self._steward(shown.inverter)
         if steward is not shown.steward:
-            return error(409, "the configuration has changed since that was shown; consider it anew")
+            return error(409, _Says.OTHER_SETUP())
         foreseen = shown.foreseen
         order = Order(shown.inverter, foreseen.wish, self._who(request), time.time_ns(), foreseen.agreed)
         steward.take(order, partial(self._tell, token))
         outcome = self._orders[shown.inverter][token]  # which it was told at once
         if outcome.result is Result.REFUSED:
-            return error(409, outcome.text)
+            return error(409, outcome.said)
         return answer(_outcome(token, outcome), 202)
 
     def _tell(self, token: str, outcome: Outcome) -> None:
@@ -181,15 +188,15 @@ class Control:
 
     def _check_guarded(self) -> None:
         if not self._is_guarded:
-            raise web.HTTPForbidden(reason=_NO_LOGIN)
+            raise Refusal(403, _Says.NO_LOGIN())
 
     def _steward(self, name: str) -> Steward:
-        """Return who steers an inverter. Raises HTTPForbidden, LinkError."""
+        """Return who steers an inverter. Raises Refusal, LinkError."""
         watched = self._watched().get(name)
         if watched is None:
-            raise LinkError(f"{name}: not read at the moment")
+            raise LinkError(Says.NOT_READ(inverter=name))
         if watched.steward is None or watched.steward.allowed == NOTHING:
-            raise web.HTTPForbidden(reason=_NOT_STEERED)
+            raise Refusal(403, _Says.NOT_STEERED())
         return watched.steward
 
     # --- documents ----------------------------------------------------------------------------------------------
@@ -203,7 +210,8 @@ class Control:
             "mode": steward.mode,
             "until": None if until is None else until // _MS,
             "back": _back(way_back.changes if way_back else ()),
-            "last": steward.last,
+            "last": steward.last.text,
+            "last_said": made_of(steward.last),
             "longest": steward.allowed.longest / SECOND,
             "modes": [
                 {
@@ -226,7 +234,7 @@ class Control:
         most = self._value(inverter, writable.limit) if writable.limit else None
         known = writable.within(most) if isinstance(most, float) and 0 < most < math.inf else writable
         is_number = known.low < known.high and not known.limit
-        return _about(writable.info) | {
+        return about(writable.info) | {
             "type": writable.info.data_type.name,
             "low": (0.0 if taken == "power" else known.low) if is_number else None,
             "high": known.high if is_number else None,
@@ -243,12 +251,8 @@ class Control:
         return self._picture.value(inverter, seen, now) if seen else None
 
 
-def _about(info: ObjectInfo) -> dict[str, Any]:
-    return {"object": info.name, "unit": info.unit, "labels": {str(key): label for key, label in info.labels.items()}}
-
-
 def _change(change: Change) -> dict[str, Any]:
-    return _about(change.object) | {"old": plain(change.before), "new": plain(change.after)}
+    return about(change.object) | {"old": plain(change.before), "new": plain(change.after)}
 
 
 def _back(changes: Iterable[Change]) -> list[dict[str, Any]]:
@@ -259,7 +263,7 @@ def _back(changes: Iterable[Change]) -> list[dict[str, Any]]:
 def _foreseen(foreseen: Foreseen) -> dict[str, Any]:
     wish = foreseen.wish
     return {
-        "order": str(wish),
+        "order": wish.said.text,
         "mode": None if isinstance(wish, Set) else wish.mode,
         "seconds": wish.seconds if isinstance(wish, Begin) else None,
         "first": list(map(_change, foreseen.back)),
@@ -280,8 +284,10 @@ def _outcome(token: str, outcome: Outcome) -> dict[str, Any]:
     return {
         "considered": token,
         "order": outcome.order,
+        "wanted": made_of(outcome.wanted),
         "who": outcome.who,
         "result": outcome.result.value,
         "text": outcome.text,
+        "said": made_of(outcome.said),
         "time": outcome.time // _MS,
     }

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from aiohttp import web
+from rct_tools.web.answers import Refusal, Says
 
 T = TypeVar("T")
 
@@ -32,9 +32,9 @@ class Desk:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Have a place among those who wait. Raises HTTPServiceUnavailable when all are taken."""
+        """Have a place among those who wait. Raises Refusal when all are taken."""
         if self._waiting >= QUEUE:
-            raise web.HTTPServiceUnavailable(reason="Too much is asked at once; try again")
+            raise Refusal(503, Says.TOO_MUCH())
         self._waiting += 1
         try:
             yield

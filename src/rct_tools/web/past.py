@@ -17,6 +17,7 @@ from aiohttp import web
 from rct_tools.errors import ConfigError, SinkError
 from rct_tools.health import as_json
 from rct_tools.recent import Recent
+from rct_tools.sentence import Sentences
 from rct_tools.settings import Table
 from rct_tools.times import SECOND, parse_duration, parse_time
 from rct_tools.web.answers import answer, asked, packed
@@ -34,6 +35,10 @@ MOST_NAMES: Final = 16  # curves at a time
 
 _MEMORY: Final = 20.0  # seconds that an answer of the store is good for, for others who ask the same
 _MOST_KEPT: Final = 64  # such answers
+
+
+class _Says(Sentences):
+    NO_PAST = "there is no SQLite file among the sinks, so nothing is known of the past"
 
 
 class CurvesQuery(Table, frozen=True):
@@ -250,7 +255,7 @@ class Past:
 
     def _readings(self) -> Store:
         if self.store is None:
-            raise SinkError("there is no SQLite file among the sinks, so nothing is known of the past")
+            raise SinkError(_Says.NO_PAST())
         return self.store
 
     def _span(self, query: CurvesQuery | EnergiesQuery | RangesQuery | SpreadQuery) -> Span:

@@ -20,9 +20,10 @@ from rct_tools.errors import LinkError, NoAnswer, NotNow, RctError, SinkError, U
 from rct_tools.listening import cannot_listen
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
+from rct_tools.sentence import Sentences, sentence_of
 from rct_tools.settings import Table
 from rct_tools.times import SECOND
-from rct_tools.web.answers import VISITOR, answer, asked, error, told
+from rct_tools.web.answers import VISITOR, Refusal, Says, answer, asked, error, told
 from rct_tools.web.browsers import Browsers
 from rct_tools.web.connection import SERVER, Connection, Full
 from rct_tools.web.control import Control
@@ -46,6 +47,11 @@ MOST_CONNECTIONS: Final = 400  # the files that a process may have open are need
 _OPEN: Final = frozenset({"/api/session", "/api/login", "/api/openapi.json"})  # without a login
 _PATIENCE: Final = 60.0  # seconds that a browser has to take an answer
 _LAST_BROWSERS: Final = 2.0  # seconds that requests have at the end
+
+
+class _Says(Sentences):
+    NO_LOGIN_HERE = "there is no password here"
+    NO_INVERTER = "there is no inverter yet"
 
 
 class InverterQuery(Table, frozen=True):
@@ -226,14 +232,16 @@ class Page:
             return await handler(request)
         except web.HTTPException as exc:
             return error(exc.status, exc.reason.lower(), {"Allow": exc.headers["Allow"]} if exc.status == 405 else {})
+        except Refusal as exc:
+            return error(exc.status, exc.said)
         except (SinkError, NoAnswer, LinkError) as exc:
-            return error(503, str(exc))
+            return error(503, sentence_of(exc))
         except NotNow as exc:
-            return error(409, str(exc))
+            return error(409, sentence_of(exc))
         except UnknownObject as exc:
-            return error(404, str(exc))
+            return error(404, sentence_of(exc))
         except RctError as exc:
-            return error(400, str(exc))
+            return error(400, sentence_of(exc))
 
     # --- the door -----------------------------------------------------------------------------------------------
 
@@ -253,7 +261,7 @@ class Page:
         tried = (await told(request, Login)).password
         password, visitor = self._logins.password, request[VISITOR]
         if password is None:
-            return error(404, "there is no password here")
+            return error(404, _Says.NO_LOGIN_HERE())
         if wait := self._attempts.wait(visitor.host, time.monotonic()):
             return _too_soon(wait)
         # One after the other: who tries many at once must not get ahead of the count, nor of our memory.
@@ -357,13 +365,13 @@ class Page:
         if name in known or (not name and known):
             return name or known[0]
         if not name:
-            raise LinkError("there is no inverter yet")
+            raise LinkError(_Says.NO_INVERTER())
         raise UnknownObject(name, difflib.get_close_matches(name, known, 1), "there is no inverter")
 
     def _at_work(self, name: str) -> str:
         found = self._named(name)
         if found not in self._watched():
-            raise LinkError(f"{found}: not read at the moment")
+            raise LinkError(Says.NOT_READ(inverter=found))
         return found
 
 

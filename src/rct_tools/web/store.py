@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from rct_tools.database import file_error, schema_of
 from rct_tools.errors import ConfigError, SinkError
+from rct_tools.sentence import Sentences
 from rct_tools.sinks.hours import EVER, Sum, sums
 from rct_tools.sinks.sqlite import APPLICATION_ID, SCHEMA_VERSION
 from rct_tools.web.slots import Counters, Slot, spans
@@ -21,6 +22,12 @@ MOST_POINTS: Final = 3000  # of a curve
 _BUSY: Final = 2.0  # seconds to wait for another program's lock
 _PATIENCE: Final = 20.0  # seconds for one question
 _STEPS: Final = 10_000  # of SQLite's machine, from one look at the clock to the next
+
+
+class _Says(Sentences):
+    NO_FILE = "{path}: there is no such file yet"
+    NOT_OURS = "{path}: not a file of RCT Tools"
+    TOO_SLOW = "{path}: gave no answer within {seconds:g} s; ask for less"
 
 
 class Curve(NamedTuple):
@@ -102,7 +109,7 @@ class Store:
         Raises SinkError for what goes wrong with it meanwhile.
         """
         if not self.path.exists():
-            raise SinkError(f"{self.path}: there is no such file yet")
+            raise SinkError(_Says.NO_FILE(path=self.path))
         end = time.monotonic() + _PATIENCE
         try:
             with closing(
@@ -110,12 +117,12 @@ class Store:
             ) as database:
                 database.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
                 if not schema_of(database, self.path, APPLICATION_ID, SCHEMA_VERSION):
-                    raise SinkError(f"{self.path}: not a file of RCT Tools")
+                    raise SinkError(_Says.NOT_OURS(path=self.path))
                 database.execute("BEGIN")  # an answer takes several looks, and meanwhile the collector writes and sums
                 yield database
         except sqlite3.OperationalError as exc:
             if exc.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-                raise SinkError(f"{self.path}: gave no answer within {_PATIENCE:g} s; ask for less") from exc
+                raise SinkError(_Says.TOO_SLOW(path=self.path, seconds=_PATIENCE)) from exc
             raise file_error(self.path, exc) from exc
         except sqlite3.Error as exc:
             raise file_error(self.path, exc) from exc

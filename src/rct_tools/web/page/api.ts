@@ -9,6 +9,7 @@ export class Failed extends Error {
     readonly status: number,
     message: string,
     readonly wait = 0, // seconds
+    readonly said: Made | null = null, // what the message is made of
   ) {
     super(message);
   }
@@ -42,12 +43,28 @@ export function ask(path: string, what: RequestInit, seconds: number, leaving?: 
 }
 
 async function answer<T>(response: Response): Promise<T> {
-  const document = (await response.json()) as T & { error?: string };
+  const document = (await response.json()) as T & { error?: string; said?: Made };
   if (!response.ok) {
-    throw new Failed(response.status, document.error ?? response.statusText, Number(response.headers.get("Retry-After")));
+    const wait = Number(response.headers.get("Retry-After"));
+    throw new Failed(response.status, document.error ?? response.statusText, wait, document.said);
   }
   return document;
 }
+
+/** What a sentence of the server is made of. */
+export interface Made {
+  code: string;
+  values: Record<string, Part>;
+}
+
+export type Part =
+  | string // a name, or what somebody wrote
+  | number
+  | Part[]
+  | Made
+  | { object: string; unit: string; labels: Record<string, string>; value: unknown }
+  | { time: number } // UTC, milliseconds
+  | { text: string }; // in English
 
 export interface Session {
   password: boolean;
@@ -219,9 +236,11 @@ export interface Foreseen {
 export interface Outcome {
   considered: string;
   order: string;
+  wanted: Made | null; // what order is made of
   who: string;
   result: "accepted" | "done" | "refused" | "failed" | "ended";
   text: string;
+  said: Made | null; // what text is made of
   time: number; // UTC, milliseconds
 }
 
@@ -241,6 +260,7 @@ export interface ControlState {
   until: number | null; // UTC, milliseconds
   back: Change[];
   last: string;
+  last_said: Made | null; // what last is made of
   longest: number; // seconds
   modes: { name: string; needs: string[]; takes: Record<string, Settable> }[];
   objects: Settable[];

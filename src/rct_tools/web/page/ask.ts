@@ -4,16 +4,15 @@ import { Failed, type Foreseen, Late, type Outcome, post } from "./api";
 import { h } from "./elements";
 import { describe } from "./proposal";
 import { type Texts, text } from "./texts";
+import { type Clock, told } from "./told";
 
 const ORDERED = 10; // seconds: an order is taken at once, and done later
 
 /** What the server is asked to consider, beside the inverter. */
 export type Wish = Record<string, string | number | boolean>;
 
-export interface Place {
+export interface Place extends Clock {
   inverter: string;
-  zone: () => string;
-  now: () => number; // UTC, milliseconds
   /** Something was ordered; `told` is to hear what comes of it, or null when the server knows nothing of it. */
   ordered: (token: string, told: (outcome: Outcome | null) => void) => void;
   fail: (error: unknown) => void;
@@ -35,6 +34,8 @@ export function resultName(outcome: Outcome): string {
 export class Said {
   readonly element = h("p", { class: "said", role: "status", tabindex: -1 });
 
+  constructor(private readonly clock: Clock) {}
+
   clear(): void {
     this.put("", "");
   }
@@ -55,18 +56,18 @@ export class Said {
       return;
     }
     const { said, look } = RESULTS[outcome.result];
-    this.put(look, text(said), outcome.result === "accepted" ? "" : outcome.text);
+    this.put(look, text(said), outcome.result === "accepted" ? undefined : told(outcome.text, outcome.said, this.clock));
   }
 
-  /** Tell why something is not done. What the server says is in English. */
+  /** Tell why something is not done. */
   refuse(error: unknown): void {
-    if (error instanceof Failed) this.put("bad", text("refused"), error.message);
+    if (error instanceof Failed) this.put("bad", text("refused"), told(error.message, error.said, this.clock));
     else this.put("bad", `${text("refused")}. ${error instanceof Late ? error.message : text("lost")}`);
   }
 
-  private put(look: string, said: string, more = ""): void {
+  private put(look: string, said: string, more: HTMLElement | string = ""): void {
     this.element.className = `said ${look}`;
-    this.element.replaceChildren(said, more && " ", more && h("span", { lang: "en" }, more));
+    this.element.replaceChildren(said, more && " ", more);
   }
 }
 
@@ -104,7 +105,7 @@ function refuse(place: Place, said: Said, error: unknown): void {
 
 /** Return a form whose fields make a wish: it is shown what that would do, and can be ordered then. */
 export function makeAsk(place: Place, key: string, label: string, fields: Node[], wish: () => Wish): HTMLFormElement {
-  const said = new Said();
+  const said = new Said(place);
   const button = h("button", { type: "submit", class: "quiet" }, text("showFirst"));
   const panel = h("section", { class: "panel", tabindex: -1, hidden: true, "aria-labelledby": `panel-${key}` });
   let turn = 0; // what was wanted meanwhile counts, not what was answered late

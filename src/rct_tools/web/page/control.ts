@@ -8,6 +8,7 @@ import { isHere } from "./live";
 import { MODES, backList, held, modeName, noteOf, objectName, span, when } from "./proposal";
 import { termText } from "./terms";
 import { type Texts, text } from "./texts";
+import { told } from "./told";
 import type { Context, View } from "./view";
 
 const EVERY = 10_000; // ms
@@ -20,7 +21,6 @@ export function makeControl(context: Context): View {
   const away = h("p", { class: "away-note", hidden: true }, text("awayControl"));
   const now = h("div", {}, h("p", { class: "wait" }, text("loading")));
   const end = h("button", { type: "button", class: "do end", hidden: true, click: () => void endMode() }, text("endNow"));
-  const endSaid = new Said();
   const modes = h("div", { class: "modes" });
   const objects = h("div", {});
   const orders = h("ul", { class: "orders" });
@@ -45,6 +45,8 @@ export function makeControl(context: Context): View {
     },
   };
 
+  const endSaid = new Said(place);
+
   async function look(): Promise<void> {
     if (isLooking) return;
     isLooking = true;
@@ -53,7 +55,7 @@ export function makeControl(context: Context): View {
       draw(await get<ControlState>("/api/control", { inverter: context.name }));
     } catch (error) {
       if (error instanceof Failed && error.status === 403) {
-        body.replaceChildren(h("p", { class: "card wait", lang: "en" }, error.message));
+        body.replaceChildren(h("p", { class: "card wait" }, told(error.message, error.said, place)));
         body.removeAttribute("aria-busy");
       } else context.fail(error);
     } finally {
@@ -168,8 +170,11 @@ export function makeControl(context: Context): View {
     const at = (time: number) => when(time, place.zone(), place.now());
     const [newest] = state.orders;
     const isOurs = newest !== undefined && state.last === `${newest.order}: ${newest.result}: ${newest.text}`;
-    const lines = state.orders.map((each) => h("li", { class: each.result }, `${at(each.time)} · ${resultName(each)} · `, h("span", { lang: "en" }, `${each.order}, ${each.who}: ${each.text}`)));
-    if (state.last && !isOurs) lines.unshift(h("li", {}, `${text("byOthers")} · `, h("span", { lang: "en" }, state.last)));
+    const lines = state.orders.map((each) => {
+      const [wanted, said] = [told(each.order, each.wanted, place), told(each.text, each.said, place)];
+      return h("li", { class: each.result }, `${at(each.time)} · ${resultName(each)} · `, wanted, ", ", h("span", { lang: "en" }, each.who), ": ", said);
+    });
+    if (state.last && !isOurs) lines.unshift(h("li", {}, `${text("byOthers")} · `, told(state.last, state.last_said, place)));
     if (orders.textContent !== lines.map((line) => line.textContent).join("")) orders.replaceChildren(...lines);
     orders.parentElement?.toggleAttribute("hidden", lines.length === 0);
   }

@@ -5,6 +5,7 @@ import { h, say } from "./elements";
 import { DATE_TIME, amount, duration, moment, plain } from "./format";
 import { term, termText } from "./terms";
 import { text } from "./texts";
+import { failure } from "./told";
 import type { Context, View } from "./view";
 
 const EVERY = 60_000; // ms, as seldom as the server asks
@@ -40,7 +41,7 @@ export function makeEvents(context: Context): View {
       all = (await get<{ events: LoggedEvent[] }>("/api/events", { inverter: context.name }, undefined, PATIENCE)).events;
       draw();
     } catch (error) {
-      say(count, text("failed", { error: (error as Error).message }));
+      count.replaceChildren(...failure(error));
       context.fail(error);
     }
   }

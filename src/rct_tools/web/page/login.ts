@@ -3,6 +3,7 @@
 import { Failed, type Session, post } from "./api";
 import { h, say } from "./elements";
 import { text } from "./texts";
+import { failure } from "./told";
 
 /** Return a form; `entered` is called when the password was right. */
 export function makeLogin(entered: () => void): HTMLElement {
@@ -17,9 +18,10 @@ export function makeLogin(entered: () => void): HTMLElement {
       await post<Session>("/api/login", { password: password.value });
       entered();
     } catch (error) {
-      const failed = error instanceof Failed ? error : new Failed(0, (error as Error).message);
-      const said = { 403: text("wrongPassword"), 429: text("waitPassword", { seconds: failed.wait }) }[failed.status];
-      say(trouble, said ?? text("failed", { error: failed.message }));
+      const { status, wait } = error instanceof Failed ? error : new Failed(0, "");
+      const said = { 403: text("wrongPassword"), 429: text("waitPassword", { seconds: wait }) }[status];
+      if (said) say(trouble, said);
+      else trouble.replaceChildren(...failure(error));
       password.select();
     } finally {
       button.disabled = false;

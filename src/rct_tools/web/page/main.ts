@@ -13,6 +13,7 @@ import { makeLogin } from "./login";
 import { makeNow } from "./now";
 import { makePast } from "./past";
 import { type Texts, language, text } from "./texts";
+import { failure } from "./told";
 import type { Context, View } from "./view";
 
 const VIEWS: Record<string, { make: (context: Context) => View; name: keyof Texts; tab: string }> = {
@@ -138,7 +139,7 @@ function fail(error: unknown): void {
     return;
   }
   if (error instanceof Failed) {
-    say(trouble, text("failed", { error: error.message }));
+    trouble.replaceChildren(...failure(error));
     trouble.hidden = false;
   } // else there is no connection, which is said by the banner
 }

@@ -11,6 +11,7 @@ import { shift } from "./past";
 import { faultList } from "./terms";
 import { text } from "./texts";
 import { energyTiles } from "./tiles";
+import { failure } from "./told";
 import type { Context, View } from "./view";
 
 const EVERY = 20_000; // ms from one look at the energies to the next
@@ -91,7 +92,7 @@ export function makeNow(context: Context): View {
       chart = lines.length ? new Chart(times, lines, zone, false) : undefined;
       course.replaceChildren(chart?.element ?? h("p", { class: "wait" }, text("noReadings")));
     } catch (error) {
-      course.replaceChildren(h("p", { class: "wait said" }, text("failed", { error: (error as Error).message })));
+      course.replaceChildren(h("p", { class: "wait said" }, ...failure(error)));
       if (error instanceof Failed && error.status === 401) context.fail(error);
     }
   }

@@ -9,6 +9,7 @@ import { h } from "./elements";
 import { DATE, DATE_TIME, TIME, energy, isoDate, moment, money, percent, plain } from "./format";
 import { type Texts, text } from "./texts";
 import { MONEY, hasBattery, totalTiles } from "./tiles";
+import { failure } from "./told";
 import type { Context, View } from "./view";
 
 export type Period = "day" | "week" | "month" | "year";
@@ -72,7 +73,7 @@ export function makePast(period: Period, context: Context): View {
       body.removeAttribute("aria-busy");
     } catch (error) {
       if (leaving.signal.aborted) return;
-      body.replaceChildren(h("p", { class: "wait", role: "alert" }, text("failed", { error: (error as Error).message })));
+      body.replaceChildren(h("p", { class: "wait", role: "alert" }, ...failure(error)));
       context.fail(error);
     }
   }

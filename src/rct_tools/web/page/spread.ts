@@ -5,6 +5,7 @@ import { Chart, type Line, type Subject } from "./chart";
 import { h } from "./elements";
 import { amount } from "./format";
 import { type Texts, text } from "./texts";
+import { failure } from "./told";
 import type { Context } from "./view";
 
 const EVERY = 300_000; // ms, as often as cells are read
@@ -62,7 +63,7 @@ export function makeSpread(context: Context): { element: HTMLElement; close: () 
       draw();
     } catch (error) {
       if (leaving.signal.aborted) return;
-      body.replaceChildren(h("p", { class: "wait said" }, text("failed", { error: (error as Error).message })));
+      body.replaceChildren(h("p", { class: "wait said" }, ...failure(error)));
     }
   }
 
