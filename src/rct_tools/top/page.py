@@ -60,6 +60,12 @@ class Now(msgspec.Struct, frozen=True):
     inverters: dict[str, InverterNow]
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """Why there is no answer."""
+
+    error: str
+
+
 class Connection(msgspec.Struct, frozen=True):
     """How the inverter is, as far as it is about its connection."""
 
@@ -220,10 +226,9 @@ class Page:
     async def _said(self, response: aiohttp.ClientResponse) -> str:
         """Return what an answer that is none says."""
         try:
-            text: str = msgspec.json.decode(await self._body(response), type=dict[str, str])["error"]
-        except (msgspec.MsgspecError, KeyError, UnicodeDecodeError, RecursionError):
+            return _line(msgspec.json.decode(await self._body(response), type=Refused).error)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return _line(f"answers {response.status} {response.reason}, which no page of RCT Tools does")
-        return _line(text)
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         body = b""
