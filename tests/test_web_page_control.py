@@ -124,7 +124,7 @@ async def test_a_setting_and_what_was_not_done(shown: Shown, browser: Browser, m
         await low.locator(".said.bad").wait_for()
         assert await low.locator(".said").inner_text() == (
             "Das ging schief\nKleinste Ladung ließ sich nicht auf 25,0 % setzen; 1 Mal gesendet. "
-            "Der Wechselrichter hält 7,0 %."
+            "Im Wechselrichter steht 7,0 %."
         )
         shown.simulator.faults = Faults()
         await show.click()
