@@ -265,6 +265,28 @@ def test_a_store_that_stops_taking_in_the_midst_gets_the_rest_later() -> None:
     warp(main())
 
 
+def test_who_only_looks_for_gaps_fills_none() -> None:
+    async def main() -> None:
+        looks: list[str] = []
+
+        class LookedAt(Archive):
+            async def times(
+                self, inverter: str, names: Collection[str], since: int, until: int, step: int = 1
+            ) -> dict[str, set[int]]:
+                looks.append(collector.fillers["roof"].filling)
+                return await super().times(inverter, names, since, until, step)
+
+        archive = LookedAt()
+        archive.readings += before(10)
+        async with house() as simulated, collecting(inverter(simulated), to=[archive.setup()]) as (collector, _):
+            await asyncio.sleep(FIRST + 30)
+        assert looks
+        assert set(looks) == {""}
+        assert not any(gaps(archive).values())
+
+    warp(main())
+
+
 def test_lost_connections_and_damaged_frames_only_delay() -> None:
     async def main() -> None:
         archive = Archive()

@@ -124,7 +124,7 @@ async def test_a_setting_and_what_was_not_done(shown: Shown, browser: Browser, m
         await low.locator(".said.bad").wait_for()
         assert await low.locator(".said").inner_text() == (
             "Das ging schief\nKleinste Ladung ließ sich nicht auf 25,0 % setzen; 1 Mal gesendet. "
-            "Der Wechselrichter hält 7,0 %."
+            "Im Wechselrichter steht 7,0 %."
         )
         shown.simulator.faults = Faults()
         await show.click()
@@ -300,6 +300,25 @@ async def test_a_collector_that_hangs(shown: Shown, browser: Browser) -> None:
         await page.unroute("**/api/control?*")
         await page.clock.fast_forward(61_000)
         await hold.get_by_text("Was daraus wurde, weiß niemand").wait_for()
+
+
+async def test_the_same_trouble_is_said_once(shown: Shown, browser: Browser) -> None:
+    """Whoever has the page read aloud would hear it every ten seconds."""
+    async with opened(browser, f"{shown.url}/control", locale="de-DE") as (page, watch):
+        await entered(page)
+        await page.clock.install()
+        said = {"code": "not_read", "values": {"inverter": "roof"}}
+        document = {"error": "roof: not read at the moment", "said": said}
+        await page.route("**/api/control?*", lambda route: route.fulfill(status=503, json=document))
+        trouble = page.locator(".banner.error")
+        await page.clock.fast_forward(11_000)
+        await trouble.filter(has_text="roof wird zurzeit nicht gelesen.").wait_for()
+        await trouble.evaluate("banner => banner.firstChild.isFirst = true")
+        for _ in range(2):
+            async with page.expect_response("**/api/control?*"):
+                await page.clock.fast_forward(11_000)
+        assert await trouble.evaluate("banner => banner.firstChild.isFirst")
+    assert all("503" in error for error in watch.errors)
 
 
 async def hang(_route: Route) -> None:

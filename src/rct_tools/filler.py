@@ -116,7 +116,6 @@ class Filler:
             return
         entry = self._due[target.label]
         peer = self._client.peer
-        self.filling = target.label
         try:
             filling = await self._fill(target, entry.since)
         except (SinkError, LinkError, NoAnswer, ConfigError) as exc:
@@ -137,6 +136,8 @@ class Filler:
         until = self._now() - SETTLED
         since = max(since, until - KEPT)  # the clock may have been set, or it has waited for long
         gaps = await find_lacking(target.store, target.source, self._plan, since, until, only_behind=True)
+        if gaps:
+            self.filling = target.label
 
         async def put(readings: Sequence[Reading]) -> None:
             target.outbox.put(readings)

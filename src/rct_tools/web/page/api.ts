@@ -37,7 +37,7 @@ export async function post<T>(path: string, body: unknown, seconds = PATIENCE): 
 export function ask(path: string, what: RequestInit, seconds: number, leaving?: AbortSignal): Promise<Response> {
   const end = new AbortController(); // AbortSignal.any is too new for a tablet that hangs on a wall
   setTimeout(() => end.abort(new Late(seconds)), seconds * 1000);
-  leaving?.addEventListener("abort", () => end.abort(leaving.reason));
+  leaving?.addEventListener("abort", () => end.abort(leaving.reason), { signal: end.signal }); // the view may stay for days
   if (leaving?.aborted) end.abort(leaving.reason);
   return fetch(path, { ...what, signal: end.signal });
 }

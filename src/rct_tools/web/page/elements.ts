@@ -32,8 +32,9 @@ export function s<K extends keyof SVGElementTagNameMap>(
 }
 
 /** Set a text, and touch nothing where it is the same: screen readers would say it again. */
-export function say(element: Element, content: string): void {
-  if (element.textContent !== content) element.textContent = content;
+export function say(element: Element, ...content: (Node | string)[]): void {
+  const said = content.map((part) => (typeof part === "string" ? part : part.textContent)).join("");
+  if (element.textContent !== said) element.replaceChildren(...content);
 }
 
 /** Return a list of names and values. */

@@ -41,7 +41,7 @@ export function makeEvents(context: Context): View {
       all = (await get<{ events: LoggedEvent[] }>("/api/events", { inverter: context.name }, undefined, PATIENCE)).events;
       draw();
     } catch (error) {
-      count.replaceChildren(...failure(error));
+      say(count, ...failure(error));
       context.fail(error);
     }
   }

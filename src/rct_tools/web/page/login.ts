@@ -20,8 +20,7 @@ export function makeLogin(entered: () => void): HTMLElement {
     } catch (error) {
       const { status, wait } = error instanceof Failed ? error : new Failed(0, "");
       const said = { 403: text("wrongPassword"), 429: text("waitPassword", { seconds: wait }) }[status];
-      if (said) say(trouble, said);
-      else trouble.replaceChildren(...failure(error));
+      say(trouble, ...(said ? [said] : failure(error)));
       password.select();
     } finally {
       button.disabled = false;

@@ -139,7 +139,7 @@ function fail(error: unknown): void {
     return;
   }
   if (error instanceof Failed) {
-    trouble.replaceChildren(...failure(error));
+    say(trouble, ...failure(error));
     trouble.hidden = false;
   } // else there is no connection, which is said by the banner
 }

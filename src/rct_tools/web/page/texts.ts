@@ -440,7 +440,7 @@ const de: Texts = {
   refused: "Nicht erledigt",
   notDone: "Das ging schief",
   ended: "Der Modus ist beendet",
-  orderUnknown: "Was daraus wurde, weiß niemand; sehen Sie nach, was der Wechselrichter jetzt hält",
+  orderUnknown: "Was daraus wurde, weiß niemand; sehen Sie nach, was jetzt im Wechselrichter steht",
   settings: "Einstellungen",
   settingsHelp: "Eine Einstellung bleibt, bis jemand etwas anderes einstellt oder der Wechselrichter neu startet.",
   newValue: "Neuer Wert",
