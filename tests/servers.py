@@ -90,11 +90,15 @@ class Server:
         self._process = process = subprocess.Popen(  # noqa: ASYNC220  # it is stopped by synchronous code
             self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        async with asyncio.timeout(_READY):
-            while process.poll() is None:
-                if await self._answers():
-                    return
-                await asyncio.sleep(0.02)
+        try:
+            async with asyncio.timeout(_READY):
+                while process.poll() is None:
+                    if await self._answers():
+                        return
+                    await asyncio.sleep(0.02)
+        except BaseException:
+            self.kill()  # nobody else stops what has never been there
+            raise
         pytest.fail(f"{self._command[0]} ended at once")
 
     async def _answers(self) -> bool:

@@ -196,7 +196,30 @@ async def test_fingers_on_a_chart(shown: Shown, browser: Browser) -> None:
         await fingers(page, [0.4, 0.6], [0.45, 0.55], [0.6, 0.4])  # which have crossed, and show nothing back to front
         await fingers(page, [0.5], [0.7], [0.99])
         assert await hour(page) == pytest.approx(0.99 * 23.9, abs=0.2)
+        await fingers(page, [0.1, 0.3], [0.4, 0.6], [0.8, 1.0])  # beyond all there is: nothing to draw near
+        await fingers(page, [0.5], [0.7], [0.99])
+        assert await hour(page) == pytest.approx(0.99 * 23.9, abs=0.2)
     assert (watch.errors, watch.elsewhere) == ([], [])
+
+
+async def test_what_was_touched_is_read_for_a_while(shown: Shown, browser: Browser) -> None:
+    """What has the focus is not drawn anew, and nobody who walks by a tablet takes that away again."""
+    async with opened(browser, f"{shown.url}/kiosk", viewport=SIZES["phone"], has_touch=True, is_mobile=True) as (
+        page,
+        _,
+    ):
+        await page.clock.install()
+        await page.goto(f"{shown.url}/kiosk")
+        await page.wait_for_selector(".chart canvas")
+        is_read = "() => document.activeElement === document.querySelector('.stage')"
+        await fingers(page, [0.3], [0.5])
+        assert await page.evaluate(is_read)
+        await page.clock.run_for(40_000)
+        await fingers(page, [0.3], [0.5])
+        await page.clock.run_for(40_000)
+        assert await page.evaluate(is_read)
+        await page.clock.run_for(25_000)
+        assert not await page.evaluate(is_read)
 
 
 async def test_days_to_come_lead_nowhere(shown: Shown, browser: Browser) -> None:

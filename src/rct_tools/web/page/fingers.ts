@@ -7,9 +7,12 @@ interface Finger {
   time: number; // what was there when it, or the last of two, came down
 }
 
+const READING = 60_000; // ms after the last finger: then nobody reads it any more
+
 /** Follow fingers on a stage, whose plot and times may change; a pen or a mouse is none. */
 export function followFingers(stage: HTMLElement, chart: { plot: () => uPlot | undefined; times: number[] }): void {
   const fingers = new Map<number, Finger>();
+  let reading: ReturnType<typeof setTimeout>;
 
   function place(event: PointerEvent, plot: uPlot): number {
     return event.clientX - plot.over.getBoundingClientRect().left;
@@ -25,6 +28,7 @@ export function followFingers(stage: HTMLElement, chart: { plot: () => uPlot | u
     if (event.pointerType !== "touch" || !plot) return;
     fingers.set(event.pointerId, { x: place(event, plot), time: 0 });
     hold(plot);
+    clearTimeout(reading);
     stage.focus({ preventScroll: true }); // so that what is looked at is not drawn anew meanwhile
   }
 
@@ -37,19 +41,22 @@ export function followFingers(stage: HTMLElement, chart: { plot: () => uPlot | u
     else plot.setCursor({ left: finger.x, top: 0 });
   }
 
-  /** Show the times so that each finger stays on what it holds. */
+  /** Show the times so that each finger stays on what it holds, as far as there are times. */
   function draw(plot: uPlot, one: Finger, other: Finger): void {
     const [first, last] = [chart.times[0]!, chart.times.at(-1)!];
     const scale = (other.time - one.time) / (other.x - one.x); // seconds a px
     const shortest = 2 * (chart.times[1]! - first);
-    if (!Number.isFinite(scale) || scale * plot.over.clientWidth < shortest) return;
-    const begin = one.time - one.x * scale;
-    plot.setScale("x", { min: Math.max(first, begin), max: Math.min(last, begin + plot.over.clientWidth * scale) });
+    const span = Math.min(last - first, scale * plot.over.clientWidth);
+    if (!Number.isFinite(scale) || span < shortest) return;
+    const min = Math.min(last - span, Math.max(first, one.time - one.x * scale));
+    plot.setScale("x", { min, max: min + span });
   }
 
   function up(event: PointerEvent): void {
     const plot = chart.plot();
-    if (fingers.delete(event.pointerId) && plot) hold(plot);
+    if (!fingers.delete(event.pointerId)) return;
+    if (plot) hold(plot);
+    if (!fingers.size) reading = setTimeout(() => stage.blur(), READING); // or a wall would show that day for ever
   }
 
   stage.addEventListener("pointerdown", down);
