@@ -222,6 +222,24 @@ async def test_what_was_touched_is_read_for_a_while(shown: Shown, browser: Brows
         assert not await page.evaluate(is_read)
 
 
+async def test_what_was_clicked_is_read_for_a_while_and_by_keys_for_as_long_as_they_are_there(
+    shown: Shown, browser: Browser
+) -> None:
+    async with opened(browser, shown.url) as (page, _):
+        await page.clock.install()
+        await page.goto(shown.url)
+        await page.wait_for_selector(".chart canvas")
+        is_read = "() => document.activeElement === document.querySelector('.stage')"
+        for key, stays in ((None, False), ("ArrowLeft", True)):
+            await page.click(".u-over")
+            if key:
+                await page.keyboard.press(key)
+            await page.clock.run_for(50_000)
+            assert await page.evaluate(is_read)
+            await page.clock.run_for(15_000)
+            assert await page.evaluate(is_read) == stays
+
+
 async def test_days_to_come_lead_nowhere(shown: Shown, browser: Browser) -> None:
     async with opened(browser, f"{shown.url}/year?date={TODAY}") as (page, _):
         await ready(page)

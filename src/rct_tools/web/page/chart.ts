@@ -36,6 +36,7 @@ export const POWERS: Subject = {
 };
 
 const NARROW = 600; // px
+const READING = 60_000; // ms after somebody has pointed at it: then nobody reads it any more
 const DAYS = 20 * 86_400; // seconds: beyond, times of day say little
 let count = 0; // of charts so far, each of which has help of its own
 
@@ -52,6 +53,7 @@ export class Chart {
   private plot: uPlot | undefined;
   private at: number | null = null;
   private pressed = { x: 0, at: null as number | null };
+  private reading: ReturnType<typeof setTimeout> | undefined;
   private readonly dark = matchMedia("(prefers-color-scheme: dark)");
   private readonly redraw = () => this.draw();
   private readonly sizes = new ResizeObserver(() => this.resize());
@@ -71,7 +73,8 @@ export class Chart {
       "aria-label": text(subject.name),
       "aria-describedby": help,
       keydown: (event: KeyboardEvent) => this.key(event),
-      pointerdown: (event: PointerEvent) => (this.pressed.x = event.clientX),
+      pointerdown: (event: PointerEvent) => this.press(event),
+      pointermove: () => this.read(),
       click: (event: PointerEvent) => this.click(event),
       blur: () => this.point(null),
     });
@@ -188,6 +191,17 @@ export class Chart {
     });
   }
 
+  private press(event: PointerEvent): void {
+    this.pressed.x = event.clientX;
+    this.read();
+  }
+
+  /** What has the focus is not drawn anew; who pointed at it and went away gives it back, or an old day would stay. */
+  private read(): void {
+    clearTimeout(this.reading);
+    this.reading = setTimeout(() => this.stage.blur(), READING);
+  }
+
   /** Go where the place leads that was clicked; a finger shows its values first, and dragging only zooms. */
   private click(event: PointerEvent): void {
     const isTold = event.pointerType !== "touch" || this.pressed.at === this.at;
@@ -202,6 +216,7 @@ export class Chart {
 
   private key(event: KeyboardEvent): void {
     const plot = this.plot;
+    clearTimeout(this.reading); // who uses keys goes away by keys
     const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -12, PageDown: 12 };
     const last = this.times.length - 1;
     if (!plot || last < 1) return;

@@ -7,12 +7,9 @@ interface Finger {
   time: number; // what was there when it, or the last of two, came down
 }
 
-const READING = 60_000; // ms after the last finger: then nobody reads it any more
-
 /** Follow fingers on a stage, whose plot and times may change; a pen or a mouse is none. */
 export function followFingers(stage: HTMLElement, chart: { plot: () => uPlot | undefined; times: number[] }): void {
   const fingers = new Map<number, Finger>();
-  let reading: ReturnType<typeof setTimeout>;
 
   function place(event: PointerEvent, plot: uPlot): number {
     return event.clientX - plot.over.getBoundingClientRect().left;
@@ -28,7 +25,6 @@ export function followFingers(stage: HTMLElement, chart: { plot: () => uPlot | u
     if (event.pointerType !== "touch" || !plot) return;
     fingers.set(event.pointerId, { x: place(event, plot), time: 0 });
     hold(plot);
-    clearTimeout(reading);
     stage.focus({ preventScroll: true }); // so that what is looked at is not drawn anew meanwhile
   }
 
@@ -54,9 +50,7 @@ export function followFingers(stage: HTMLElement, chart: { plot: () => uPlot | u
 
   function up(event: PointerEvent): void {
     const plot = chart.plot();
-    if (!fingers.delete(event.pointerId)) return;
-    if (plot) hold(plot);
-    if (!fingers.size) reading = setTimeout(() => stage.blur(), READING); // or a wall would show that day for ever
+    if (fingers.delete(event.pointerId) && plot) hold(plot);
   }
 
   stage.addEventListener("pointerdown", down);
