@@ -96,8 +96,8 @@ class Server:
                     if await self._answers():
                         return
                     await asyncio.sleep(0.02)
-        except BaseException:
-            self.kill()  # nobody else stops what has never been there
+        except BaseException:  # cancelled, too: nobody else stops what has never been there
+            self.kill()
             raise
         pytest.fail(f"{self._command[0]} ended at once")
 

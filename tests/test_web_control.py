@@ -336,7 +336,7 @@ async def test_an_order_is_good_once_and_not_for_long(
     monkeypatch.setattr("rct_tools.web.control.GOOD", 0.0)
     late = (await considered(web, shown, object=MIN, value=0.3))["considered"]
     assert (await ordered(web, shown, late))[0] == 409
-    monkeypatch.setattr("rct_tools.web.control.MOST_SHOWN", 1)
+    monkeypatch.setattr(shown.page._control._shown, "_most", 1)
     monkeypatch.setattr("rct_tools.web.control.GOOD", 300.0)
     pushed = (await considered(web, shown, object=MIN, value=0.3))["considered"]
     good = (await considered(web, shown, object=MIN, value=0.4))["considered"]

@@ -178,7 +178,7 @@ def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"{inverter['name']}: no answer for {', '.join(inverter['mute'])}"
         if inverter["absent"]:
             yield f"{inverter['name']}: has no {', '.join(inverter['absent'])}"
-        control, backfill = (inverter.get(key) or {} for key in ("control", "backfill"))
+        control, backfill = (inverter.get(key) or {} for key in ("control", "backfill"))  # as with the proxy
         if control.get("mode") not in (None, NORMAL):
             until = f" until {control['until'].partition('.')[0]}Z" if control["until"] else ""
             yield f"{inverter['name']}: mode {control['mode']} is on{until}"

@@ -9,7 +9,7 @@ import asyncio
 import math
 import secrets
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -21,6 +21,7 @@ from rct_tools.errors import ConfigError, LinkError, SinkError
 from rct_tools.modes import MODES, taking
 from rct_tools.plain import plain
 from rct_tools.plan import NOTHING
+from rct_tools.recent import Recent
 from rct_tools.sentence import Sentences, sentence_of
 from rct_tools.settings import Duration, Table
 from rct_tools.steering import Foreseen, Order, Outcome, Result, Steward
@@ -119,8 +120,8 @@ class Control:
         self._named = named
         self._who = who
         self._is_guarded = is_guarded
-        self._shown: OrderedDict[str, _Shown] = OrderedDict()
-        self._orders: dict[str, OrderedDict[str, Outcome]] = {}  # by inverter, and what was shown
+        self._shown: Recent[str, _Shown] = Recent(MOST_SHOWN)
+        self._orders: dict[str, Recent[str, Outcome]] = {}  # by inverter, and what was shown
         self._considering: Counter[str] = Counter()  # by inverter: one that is silent holds up no other
 
     @property
@@ -154,9 +155,7 @@ class Control:
         finally:
             self._considering[name] -= 1
         token = secrets.token_urlsafe(16)
-        self._shown[token] = _Shown(name, steward, foreseen, asyncio.get_running_loop().time() + GOOD)
-        while len(self._shown) > MOST_SHOWN:
-            self._shown.popitem(last=False)
+        self._shown.put(token, _Shown(name, steward, foreseen, asyncio.get_running_loop().time() + GOOD))
         return answer({"inverter": name, "considered": token, "good": GOOD, **_foreseen(foreseen)})
 
     async def order(self, request: web.Request) -> web.Response:
@@ -178,11 +177,7 @@ class Control:
         return answer(_outcome(token, outcome), 202)
 
     def _tell(self, token: str, outcome: Outcome) -> None:
-        orders = self._orders.setdefault(outcome.inverter, OrderedDict())
-        orders[token] = outcome
-        orders.move_to_end(token)  # what was told last is the newest
-        while len(orders) > MOST_ORDERS:
-            orders.popitem(last=False)
+        self._orders.setdefault(outcome.inverter, Recent(MOST_ORDERS)).put(token, outcome)
 
     # --- who, and which -----------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -15,6 +14,7 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from rct_tools.loopback import REFUSAL, is_loopback, is_meant
+from rct_tools.recent import Recent
 
 COOKIE: Final = "rct_session"
 LASTS: Final = 30 * 86_400.0  # seconds that a login counts
@@ -173,7 +173,9 @@ class Sessions:
 
     def __init__(self, ends: Mapping[str, float] | None = None) -> None:
         """``ends`` says when those end that are open already, the oldest first."""
-        self._ends = OrderedDict(ends or {})
+        self._ends: Recent[str, float] = Recent(_MOST)
+        for digest, end in (ends or {}).items():
+            self._ends.put(digest, end)
 
     @property
     def ends(self) -> Mapping[str, float]:
@@ -183,9 +185,7 @@ class Sessions:
     def open(self, now: float) -> str:
         """Return a token that is good for a while."""
         token = secrets.token_urlsafe(32)
-        self._ends[_digest(token)] = now + LASTS
-        while len(self._ends) > _MOST:
-            self._ends.popitem(last=False)
+        self._ends.put(_digest(token), now + LASTS)
         return token
 
     def left(self, token: str, now: float) -> float:
@@ -205,7 +205,7 @@ class Attempts:
     """Wrong passwords, by the host that they come from: after some in a row, each has to wait, ever longer."""
 
     def __init__(self) -> None:
-        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()  # host: how many, and when the last was
+        self._wrong: Recent[str, tuple[int, float]] = Recent(_MOST)  # host: how many, and when the last was
 
     def wait(self, host: str, now: float) -> float:
         """Return for how many seconds no password is looked at; 0 for now."""
@@ -217,10 +217,8 @@ class Attempts:
     def wrong(self, host: str, now: float) -> None:
         """Remember a wrong password."""
         key = _network(host)
-        count, last = self._wrong.pop(key, (0, now))
-        self._wrong[key] = (1 if now - last > _FORGIVEN else count + 1, now)
-        while len(self._wrong) > _MOST:
-            self._wrong.popitem(last=False)
+        count, last = self._wrong.get(key, (0, now))
+        self._wrong.put(key, (1 if now - last > _FORGIVEN else count + 1, now))
 
     def right(self, host: str) -> None:
         """Forget the wrong ones."""
