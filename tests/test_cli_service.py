@@ -284,7 +284,7 @@ async def test_service_from_start_to_end(simulator: Simulator) -> None:
     assert (status.code, status.err) == (0, "")
     assert "roof" in status.out
     assert "works" in status.out
-    assert "roof: has no module 5, module 6\n" in status.out
+    assert "roof: has no module 5, module 6, second battery\n" in status.out
     assert json.loads(as_json.out)["inverters"][0]["name"] == "roof"
     assert away.code == 1
     assert "away" in away.out
