@@ -13,6 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -210,9 +211,10 @@ class Writer:
         if not intent.is_needed:
             return Written(info, intent.old, intent.wanted, intent.old, 0)
         if limited:
-            if self.expires is not None and self.clock() > self.expires:
+            when = self.clock()
+            if self.expires is not None and when > self.expires:
                 raise NotNow(_Says.TOO_LATE(peer=self.client.peer, object=info.name))
-            begun = self.journal.begun(intent.inverter, info.name, self.clock() - _HOUR)
+            begun = self.journal.begun(intent.inverter, info.name, when - _HOUR, when)
             if begun >= MOST_AN_HOUR:
                 raise NotNow(_Says.TOO_OFTEN(peer=self.client.peer, object=info.name, times=begun))
         self._record("begin", intent)
@@ -288,8 +290,11 @@ class Writer:
                 raise NotNow(_Says.BATTERY_BUSY(peer=self.client.peer, object=name, state=held))
 
     async def _effects(self, writable: Writable) -> dict[str, Value | None]:
-        answers = await self.client.read_many(writable.changes) if writable.changes else {}
-        return {name: answer.value if isinstance(answer, Reading) else None for name, answer in answers.items()}
+        answers: Mapping[str, object] = {}
+        with suppress(LinkError):  # a write that is proven stays so
+            answers = await self.client.read_many(writable.changes) if writable.changes else {}
+        found = {name: answers.get(name) for name in writable.changes}
+        return {name: answer.value if isinstance(answer, Reading) else None for name, answer in found.items()}
 
     # --- writing ------------------------------------------------------------------------------------------------
 
