@@ -335,7 +335,7 @@ async def _end(writer: Writer, inverter: str, *, was_on: bool, patient: bool) ->
         while True:
             try:
                 return await _put_back(writer, inverter, was_on=was_on)
-            except (WriteFailed, NoAnswer, LinkError) as exc:
+            except (WriteFailed, NoAnswer, LinkError, OSError) as exc:
                 tries += 1
                 if not patient and tries >= LAST_TRIES:
                     said = _Says.NOT_ALL_BACK(error=sentence_of(exc), remedy=_remedy(writer, inverter))

@@ -206,7 +206,10 @@ class Writer:
         return intent
 
     async def carry_out(self, intent: Intent, *, limited: bool = True) -> Written:
-        """Do what was considered. Raises NotNow when ``limited`` and too often or too late, WriteFailed, OSError."""
+        """Do what was considered. Raises WriteFailed; when ``limited``, also NotNow, too often or too late, and OSError.
+
+        What is not ``limited`` puts back, and waits for nothing: not even for room on the disk for its record.
+        """
         info = intent.object
         if not intent.is_needed:
             return Written(info, intent.old, intent.wanted, intent.old, 0)
@@ -217,7 +220,7 @@ class Writer:
             begun = self.journal.begun(intent.inverter, info.name, when - _HOUR, when)
             if begun >= MOST_AN_HOUR:
                 raise NotNow(_Says.TOO_OFTEN(peer=self.client.peer, object=info.name, times=begun))
-        self._record("begin", intent)
+        self._record("begin", intent, is_needed=limited)
         outcome: dict[str, Any] = {"outcome": "interrupted"}
         try:
             tries, now = await self._until_proven(intent)
@@ -237,7 +240,7 @@ class Writer:
             outcome = {"outcome": str(exc), "tries": exc.tries, "now": _plain(exc.holds)}
             raise
         finally:
-            self._record("end", intent, **outcome)
+            self._record("end", intent, is_needed=False, **outcome)
         logger.info("%s: wrote %s: %s", self.client.peer, info.name, show(info, now))
         return Written(info, intent.old, intent.wanted, now, tries, effects)
 
@@ -245,7 +248,7 @@ class Writer:
         """Write what an object held before, however often, and whatever the battery does.
 
         Return None when it holds something else than before and after a change that ``was_made``: then others have set
-        it since, and it stays. Raises WriteFailed, NoAnswer, LinkError, OSError.
+        it since, and it stays. Raises WriteFailed, NoAnswer, LinkError.
         """
         info, before = change.object, change.before
         writable = find_writable(info)
@@ -335,7 +338,7 @@ class Writer:
             logger.info("%s", exc)
             await self.sleep(PROOF)
 
-    def _record(self, event: str, intent: Intent, **more: Any) -> None:
+    def _record(self, event: str, intent: Intent, *, is_needed: bool, **more: Any) -> None:
         entry = {
             "time": iso_time(self.clock()),
             "event": event,
@@ -350,9 +353,10 @@ class Writer:
         try:
             self.journal.add(entry | more)
         except OSError as exc:
-            if event == "begin":  # nothing is sent that is not on record
+            if is_needed:  # nothing is sent that is not on record
                 raise
-            logger.error("%s: %s: the end of a write is not on record: %s", self.client.peer, self.journal.path, exc)
+            where = self.client.peer, self.journal.path
+            logger.error("%s: %s: the %s of a write is not on record: %s", *where, event, exc)
 
 
 def check_agreed(peer: str, intents: Sequence[Intent], agreed: Sequence[Change]) -> None:
