@@ -413,6 +413,30 @@ def test_who_has_to_end_now_says_what_is_left(tmp_path: Path) -> None:
     warp(main())
 
 
+def test_one_object_that_is_silent_keeps_no_other_from_going_back(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with house(tmp_path) as it:
+            charged(it, 0.5)
+            before = settings(it)
+            is_mute = False
+            silence(it, registry[STRATEGY].object_id, lambda: is_mute)
+
+            async def steer() -> None:
+                nonlocal is_mute
+                async with steered(it.writer, "charge", power=1000.0):
+                    is_mute = True
+                    raise ZeroDivisionError
+
+            with pytest.raises(RctError, match=f"no answer for {STRATEGY}; not everything is put back yet"):
+                await steer()
+            assert settings(it) == before | {STRATEGY: Strategy.EXTERNAL}
+            is_mute = False
+            await put_back(it.writer)
+            assert settings(it) == before
+
+    warp(main())
+
+
 def test_who_has_to_end_now_tries_more_than_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with house(tmp_path) as it:

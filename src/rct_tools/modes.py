@@ -308,16 +308,23 @@ async def _put_back(writer: Writer, inverter: str, *, was_on: bool = True) -> Re
     if (other := await writer.serial()) != inverter:
         raise LinkError(_Says.OTHER_INVERTER(peer=writer.client.peer, other=other, inverter=inverter))
     written, left = [], []
+    trouble: WriteFailed | NoAnswer | None = None
     for change in reversed(way_back.changes):
-        done = await writer.put_back(change, was_made=was_on)
+        try:
+            done = await writer.put_back(change, was_made=was_on)
+            now = await writer.settled(change.object) if done is None else done.now
+        except (WriteFailed, NoAnswer) as exc:
+            trouble = trouble or exc  # which keeps no other from going back
+            continue
         if done is not None:
             written.append(done)
         else:
-            now = await writer.settled(change.object)
             logger.info(
                 "%s: %s is %s, by others: it stays", writer.client.peer, change.object.name, show(change.object, now)
             )
             left.append(Change(change.object, change.before, now))
+    if trouble is not None:
+        raise trouble
     for done in written:  # one may have changed another
         now = await writer.settled(done.object)
         if not is_same(done.object, now, done.wanted):

@@ -206,7 +206,7 @@ class Writer:
         return intent
 
     async def carry_out(self, intent: Intent, *, limited: bool = True) -> Written:
-        """Do what was considered. Raises WriteFailed; when ``limited``, also NotNow, too often or too late, and OSError.
+        """Do what was considered. Raises WriteFailed; when ``limited``, NotNow if too often or too late, and OSError.
 
         What is not ``limited`` puts back, and waits for nothing: not even for room on the disk for its record.
         """
