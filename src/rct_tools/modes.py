@@ -31,7 +31,7 @@ from rct_tools.writing import Intent, Writer, Written, check_agreed
 logger = logging.getLogger(__name__)
 
 LAST_TRIES: Final = 3  # to put back, of a program that is to end now
-_PAUSES: Final = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)  # seconds; the last again and again
+PAUSES: Final = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)  # seconds between tries to put back; the last again and again
 
 _SOC: Final = "battery.soc"
 _SOC_MIN: Final = "power_mng.soc_min"
@@ -347,7 +347,7 @@ async def _end(writer: Writer, inverter: str, *, was_on: bool, patient: bool) ->
                 if not patient and tries >= LAST_TRIES:
                     said = _Says.NOT_ALL_BACK(error=sentence_of(exc), remedy=_remedy(writer, inverter))
                     raise RctError(said) from exc
-                pause = _PAUSES[min(tries, len(_PAUSES)) - 1] if patient else 1.0
+                pause = PAUSES[min(tries, len(PAUSES)) - 1] if patient else 1.0
                 logger.warning("%s; tried again in %g s", exc, pause)
                 await writer.sleep(pause)
     except asyncio.CancelledError:

@@ -232,9 +232,7 @@ class Writer:
                 "outcome": "proven",
                 "tries": tries,
                 "now": plain(now),
-                "effects": {
-                    it.object.name: [None if v is None else plain(v) for v in (it.before, it.after)] for it in effects
-                },
+                "effects": {it.object.name: [_plain(it.before), _plain(it.after)] for it in effects},
             }
         except WriteFailed as exc:
             outcome = {"outcome": str(exc), "tries": exc.tries, "now": _plain(exc.holds)}
