@@ -40,7 +40,6 @@ LOOKS = [
 async def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shown]:
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     monkeypatch.setattr("rct_tools.steering.steward.TICK", 0.1)
-    monkeypatch.setattr("rct_tools.link.STANDSTILL", 60.0)  # a machine that is busy with a browser has not slept
     async with Simulator(port=0, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator:
         simulator.house.battery.soc = 0.5
         async with showing(simulator, plan=QUICK, password=PASSWORD, steerable=ALL) as shown:
