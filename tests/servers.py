@@ -59,11 +59,21 @@ def require(program: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Return ports that nobody listens on; on Linux, no other program is given one of them meanwhile.
+
+    There, a socket that is only bound keeps a port from all who want just any, and lets in who asks for it by number.
+    """
+    sockets = []
+    for _ in range(count):
+        sockets.append(held := socket.socket())
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
     ports = [s.getsockname()[1] for s in sockets]
     for s in sockets:
-        s.close()
+        if sys.platform == "linux":
+            s.detach()  # it ends with this process: servers come and go at a port
+        else:
+            s.close()
     return ports
 
 
