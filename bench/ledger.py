@@ -253,8 +253,7 @@ def unread(samples: Iterable[Sample], read: Iterable[Entry], lasts: float) -> li
         sample
         for sample in samples
         if not any(
-            sample.when - lasts < time < sample.answered
-            for time in values.get(sample.object, {}).get(sample.value, ())
+            sample.when - lasts < time < sample.answered for time in values.get(sample.object, {}).get(sample.value, ())
         )
     ]
 

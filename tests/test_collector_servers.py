@@ -43,6 +43,7 @@ INTERVAL = 0.2  # seconds
 LASTS = fresh_for(round(INTERVAL * SECOND)) / SECOND + 1  # seconds that Prometheus may be told a value
 SOME = 100  # readings: two seconds of these
 
+
 class Server(Protocol):
     """What the servers of these tests have in common."""
 
