@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
 
+@pytest.fixture(scope="session", autouse=True)
+def awake() -> Iterator[None]:
+    """No machine sleeps while it tests: when a program stands still for seconds, others have much to do."""
+    with pytest.MonkeyPatch.context() as patch:
+        for room in ("link", "steering.desk"):
+            patch.setattr(f"rct_tools.{room}.STANDSTILL", 60.0)
+        yield
+
+
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     from browsing import launched  # which takes long, and few tests need it
@@ -32,7 +41,8 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
     """A house at noon."""
-    async with Simulator(port=0, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator:
+    (port,) = free_ports(1)  # so that it can come back there
+    async with Simulator(port=port, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator:
         yield simulator
 
 

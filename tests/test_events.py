@@ -21,7 +21,7 @@ from rct_tools.times import SECOND
 from rct_tools.values import DataType, Event, Value
 
 from logbook import logbook, older
-from warp import warp
+from warp import warp, warped
 
 BERLIN = Clock.of("Europe/Berlin")
 
@@ -149,6 +149,7 @@ def test_all_events_of_the_simulated_inverter(spec: str) -> None:
 
 
 @pytest.mark.parametrize("size", [4, 5, 16])
+@warped
 async def test_simultaneous_events_are_all_kept_between_pages(size: int) -> None:
     """Also by an inverter that parts a second."""
     times = [NOON - 5000 + second // 3 * 10 for second in range(40)]
@@ -157,11 +158,13 @@ async def test_simultaneous_events_are_all_kept_between_pages(size: int) -> None
         assert [event.raw for event in await read(client)] == rows[::-1]
 
 
+@warped
 async def test_an_empty_log_is_no_error() -> None:
     async with logbook({LOG: []}) as port, connect("127.0.0.1", port) as client:
         assert await read(client) == []
 
 
+@warped
 async def test_silence_is_an_error() -> None:
     async with logbook({}) as port, connect("127.0.0.1", port, timeout=0.02, attempts=1) as client:
         with pytest.raises(NoAnswer, match=LOG):
@@ -169,6 +172,7 @@ async def test_silence_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("options", [{"zone": "Mars/Base"}, {"since": NOW + 10**15}, {"since": 5, "until": 4}])
+@warped
 async def test_what_cannot_be_asked_for_is_not(options: dict[str, Any]) -> None:
     async with logbook({}) as port, connect("127.0.0.1", port) as client:
         with pytest.raises(ConfigError):

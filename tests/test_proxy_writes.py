@@ -14,8 +14,9 @@ from rct_tools.objects import registry
 from rct_tools.proxy.complaints import PAUSE
 from rct_tools.simulator import Simulator
 
-from guests import House, house, read, simulate, turns, until, warped, write
+from guests import House, house, read, simulate, turns, until, write
 from peers import peer, requests, response
+from warp import warped
 
 MIN = "power_mng.soc_min"
 MAX = "power_mng.soc_max"

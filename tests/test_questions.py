@@ -18,8 +18,9 @@ from rct_tools.question import MORE_ATTEMPTS, Origin
 from rct_tools.questions import ATTEMPTS, PROBE
 from rct_tools.simulator.inverter import Inverter
 
-from guests import NOW, until, warped
+from guests import NOW, until
 from peers import Script, peer, requests, response
+from warp import warped
 
 SOC = registry["battery.soc"]
 MIN = registry["power_mng.soc_min"]
