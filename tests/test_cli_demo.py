@@ -148,7 +148,7 @@ def test_an_empty_table_says_so() -> None:
 
 async def test_shows_and_stores_and_says_how_to_look_at_it(tmp_path: Path) -> None:
     path = tmp_path / "my demo.db"
-    done = await run("rct", "demo", "--seconds", 4, "--store", f"sqlite:{path}")
+    done = await run("rct", "demo", "--seconds", 12, "--store", f"sqlite:{path}")
     stored = list(query(path))
     assert (done.code, done.err) == (0, "")
     assert re.search(r"^A simulated inverter listens on 127\.0\.0\.1:\d+", done.out)
@@ -167,7 +167,7 @@ async def test_shows_and_stores_and_says_how_to_look_at_it(tmp_path: Path) -> No
 
 async def test_powers_that_were_stored_balance(tmp_path: Path) -> None:
     path = tmp_path / "demo.db"
-    await run("rct", "demo", "--seconds", 6, "--speed", 0, "--store", f"sqlite:{path}")
+    await run("rct", "demo", "--seconds", 12, "--speed", 0, "--store", f"sqlite:{path}")
     value = {reading.object: reading.value for reading in query(path)}
     found = Flows(**{field: value[name] for field, name in OBJECTS.items()})
     # What the inverter loses is the rest, and that is little.
@@ -179,7 +179,7 @@ async def test_powers_that_were_stored_balance(tmp_path: Path) -> None:
 async def test_ends_with_a_summary(tmp_path: Path, number: signal.Signals, code: int) -> None:
     async with running("rct", "demo", XDG_DATA_HOME=str(tmp_path), HOME=str(tmp_path)) as process:
         assert process.stdout
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             lines = [(await process.stdout.readline()).decode() for _ in range(4)]
         assert "sun" in lines[-1]
         process.send_signal(number)
@@ -200,7 +200,7 @@ async def on_terminal(tmp_path: Path, *python: str) -> tuple[int | None, str]:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *python, "demo", "--seconds", "4", "--store", f"sqlite:{tmp_path / 'demo.db'}",
+        sys.executable, *python, "demo", "--seconds", "12", "--store", f"sqlite:{tmp_path / 'demo.db'}",
         stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT,
         env={**os.environ, "PYTHONUTF8": "1", "TERM": "xterm", "COLUMNS": "80", "LINES": "24"},
     )  # fmt: skip
@@ -268,7 +268,7 @@ def test_plan_asks_for_all_that_a_collector_reads_by_default() -> None:
 async def page_of(process: asyncio.subprocess.Process) -> str:
     """Return the address that a demo says its page has."""
     assert process.stdout
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (found := re.search(rb"http://(127\.0\.0\.1:\d+)/", await process.stdout.readline())):
             pass
     return found[1].decode()
@@ -327,7 +327,7 @@ async def test_a_page_that_is_taken_gets_another_port(tmp_path: Path) -> None:
 async def test_without_aiohttp_there_is_no_page_and_all_else(tmp_path: Path) -> None:
     without = "import sys; sys.modules['aiohttp'] = None; from rct_tools.cli import main; main()"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", without, "demo", "--seconds", "3", "--store", f"sqlite:{tmp_path / 'demo.db'}",
+        sys.executable, "-c", without, "demo", "--seconds", "12", "--store", f"sqlite:{tmp_path / 'demo.db'}",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONUTF8": "1"},
     )  # fmt: skip
     done = await finish(process)

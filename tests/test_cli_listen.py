@@ -17,6 +17,7 @@ from rct_tools.simulator import Simulator
 
 from peers import peer, response
 from programs import finish, run, running
+from servers import free_ports
 
 PACKAGE = registry["net.package"]
 SOC = registry["battery.soc"]
@@ -91,8 +92,9 @@ async def test_simulator_and_connection_that_comes_back() -> None:
         assert process.stdout
         return {(await process.stdout.readline()).split()[2].decode() for _ in range(count)}
 
+    (port,) = free_ports(1)
     async with AsyncExitStack() as stack:
-        async with Simulator(port=0, cycle=1.0) as simulator:
+        async with Simulator(port=port, cycle=1.0) as simulator:
             process = await stack.enter_async_context(
                 running("rct", "listen", "--host", "127.0.0.1", "--port", simulator.port)
             )
@@ -108,10 +110,6 @@ async def test_simulator_and_connection_that_comes_back() -> None:
 
 @pytest.mark.parametrize(("program", "args"), LISTENERS)
 async def test_nobody_there(program: str, args: tuple[str, ...]) -> None:
-    async def script(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        return
-
-    async with peer(script) as port:
-        pass
+    (port,) = free_ports(1)
     done = await run(program, *args, "--host", "127.0.0.1", "--port", port)
     assert done == (1, "", f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)\n")

@@ -9,7 +9,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -149,8 +150,10 @@ async def test_the_python_of_its_page_runs() -> None:
 # --- on a terminal --------------------------------------------------------------------------------------------------
 
 
-async def on_terminal(*args: str, press: bytes = b"", when: str = "", **environment: str) -> tuple[int | None, str]:
-    """Run Python on a terminal of 80 x 24; return its exit code and all that it wrote. Keys follow a text."""
+async def on_terminal(
+    *args: str, press: bytes | signal.Signals = b"", when: str = "", **environment: str
+) -> tuple[int | None, str]:
+    """Run Python on a terminal of 80 x 24; return its exit code and what it wrote. Keys, or a signal, follow a text."""
     import fcntl
     import pty
     import struct
@@ -163,13 +166,17 @@ async def on_terminal(*args: str, press: bytes = b"", when: str = "", **environm
         env={**os.environ, "PYTHONUTF8": "1", "TERM": "xterm-256color", **environment},
     )  # fmt: skip
     os.close(theirs)
-    output = await asyncio.to_thread(read_all, ours, press, when)
+    press_it = (
+        partial(process.send_signal, press) if isinstance(press, signal.Signals) else partial(os.write, ours, press)
+    )
+    output = await asyncio.to_thread(read_all, ours, press_it, when)
     os.close(ours)
     return await process.wait(), output
 
 
-def read_all(terminal: int, press: bytes, when: str) -> str:
+def read_all(terminal: int, press: Callable[[], object], when: str) -> str:
     data = b""
+    is_pressed = not when
     while True:
         try:
             more = os.read(terminal, 65536)
@@ -178,9 +185,9 @@ def read_all(terminal: int, press: bytes, when: str) -> str:
         if not more:
             return data.decode()
         data += more
-        if press and when in data.decode(errors="replace"):
-            os.write(terminal, press)
-            press = b""
+        if not is_pressed and when in data.decode(errors="replace"):
+            press()
+            is_pressed = True
 
 
 @unix
@@ -242,11 +249,7 @@ async def test_without_textual_there_is_one_line(capture: str) -> None:
 @unix
 async def test_sigterm_leaves_the_terminal_as_it_was(capture: str) -> None:
     code, output = await on_terminal(
-        "-c",
-        "import os, signal, threading; threading.Timer(3, os.kill, (os.getpid(), signal.SIGTERM)).start();"
-        "from rct_tools.cli import main; main()",
-        "top",
-        capture,
+        "-m", "rct_tools", "top", capture, "--speed", "0", press=signal.SIGTERM, when="end of the capture"
     )
     assert code == 0
     assert "\x1b[?1049l" in output
