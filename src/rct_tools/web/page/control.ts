@@ -5,7 +5,7 @@ import { type Place, Said, type Wish, consider, makeAsk, order, resultName } fro
 import { h } from "./elements";
 import { NOTHING, number } from "./format";
 import { isHere } from "./live";
-import { MODES, backList, held, modeName, noteOf, objectName, span, when } from "./proposal";
+import { MODES, NORMAL, backList, held, modeName, noteOf, objectName, span, when } from "./proposal";
 import { termText } from "./terms";
 import { type Texts, text } from "./texts";
 import { told } from "./told";
@@ -15,7 +15,6 @@ const EVERY = 10_000; // ms
 const SOON = 1000; // ms, while something waits to be done
 const TOLD = ["control.mode", "control.until", "control.last"]; // whose changes are told as they happen
 const LENGTHS = [900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 28_800, 43_200]; // seconds
-const NORMAL = "normal";
 
 export function makeControl(context: Context): View {
   const away = h("p", { class: "away-note", hidden: true }, text("awayControl"));
