@@ -21,7 +21,7 @@ from rct_tools.times import SECOND
 from rct_tools.values import Value
 from rct_tools.writable import WRITABLE
 
-from browsing import SIZES, is_too_wide, opened, reads, ready, violations
+from browsing import SIZES, hang, is_too_wide, opened, reads, ready, violations
 from showing import QUICK, Shown, known, showing, until
 
 PASSWORD = "correct horse battery"
@@ -319,10 +319,6 @@ async def test_the_same_trouble_is_said_once(shown: Shown, browser: Browser) -> 
                 await page.clock.fast_forward(11_000)
         assert await trouble.evaluate("banner => banner.firstChild.isFirst")
     assert all("503" in error for error in watch.errors)
-
-
-async def hang(_route: Route) -> None:
-    """Answer nothing."""
 
 
 async def test_away_nothing_can_be_ordered(shown: Shown, browser: Browser) -> None:

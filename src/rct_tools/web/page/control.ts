@@ -37,7 +37,7 @@ export function makeControl(context: Context): View {
     inverter: context.name,
     zone: () => context.inverter().zone,
     now: context.now,
-    fail: context.fail,
+    refuse: context.refuse,
     ordered: (token, told) => {
       waiting.set(token, { told, since: performance.now() });
       void look();
@@ -46,20 +46,22 @@ export function makeControl(context: Context): View {
 
   const endSaid = new Said(place);
 
+  const ask = context.trying(async () => {
+    try {
+      draw(await get<ControlState>("/api/control", { inverter: context.name }));
+    } catch (error) {
+      if (!(error instanceof Failed && error.status === 403)) throw error;
+      body.replaceChildren(h("p", { class: "card wait" }, told(error.message, error.said, place)));
+      body.removeAttribute("aria-busy");
+    }
+  });
+
   async function look(): Promise<void> {
     if (isLooking) return;
     isLooking = true;
     looked = performance.now();
-    try {
-      draw(await get<ControlState>("/api/control", { inverter: context.name }));
-    } catch (error) {
-      if (error instanceof Failed && error.status === 403) {
-        body.replaceChildren(h("p", { class: "card wait" }, told(error.message, error.said, place)));
-        body.removeAttribute("aria-busy");
-      } else context.fail(error);
-    } finally {
-      isLooking = false;
-    }
+    await ask();
+    isLooking = false;
   }
 
   function draw(state: ControlState): void {
