@@ -116,7 +116,8 @@ def test_each_sentence_has_a_german_one_with_the_same_put_in() -> None:
 
 
 def test_names_are_translated_where_sentences_have_them() -> None:
-    table = re.search(r"^const NAMES: .+?= \{(.+?)^\};", (PAGE / "told.ts").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    source = (PAGE / "told.ts").read_text("utf-8")
+    table = re.search(r"^const NAMES: .+?= \{(.+?)^\};", source, re.MULTILINE | re.DOTALL)
     assert table is not None
     named = set(re.findall(r"^  (\w+)[:,]", table[1], re.MULTILINE))
     assert len(named) > 5

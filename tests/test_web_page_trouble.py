@@ -1,4 +1,4 @@
-"""A question of the page that fails or is late, while all else goes on: it is said, and taken back when it is answered."""
+"""A question of the page that fails or is late, while all else goes on: it is said until it is answered."""
 
 from __future__ import annotations
 

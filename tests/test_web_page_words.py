@@ -84,13 +84,18 @@ async def test_what_failed(shown: Shown, browser: Browser, locale: str, said: st
 
 SAID: list[tuple[str, dict[str, Any], str]] = [  # code, what is put in, in German
     ("not_read", {"inverter": "power"}, "power wird zurzeit nicht gelesen."),
-    ("others_change_mode", {"inverter": "hold"}, "Ein anderes Programm ändert gerade den Modus von Wechselrichter hold."),
+    ("other_inverter", {"other": "hold", "inverter": "normal"},
+     "Das ist jetzt Wechselrichter hold; was zurückzustellen ist, gehört zu normal."),
     ("no_file", {"path": "normal"}, "normal: Die Datei gibt es noch nicht."),
-    ("not_this_value", {"object": "battery.soc", "value": "done", "range": "soc"}, "Ladung: done geht nicht; möglich: soc."),
-    ("no_mode_here", {"mode": "'hold'", "modes": ["charge", "normal"]}, "Modus 'hold' darf hier nicht begonnen werden; es gibt: Laden, normal."),
+    ("from_user", {"user": "charge", "host": "reserve"}, "von charge (reserve)"),
+    ("not_this_value", {"object": "battery.soc", "value": "done", "range": "soc"},
+     "Ladung: done geht nicht; möglich: soc."),
+    ("no_such_mode", {"mode": "'hold'", "modes": ["charge", "normal"]},
+     "Einen Modus 'hold' gibt es nicht; es gibt: Laden, normal."),
     ("needs", {"mode": "charge", "what": "power"}, "Modus Laden braucht eine Angabe: Leistung."),
     ("no_answer", {"objects": ["battery.soc", "adc.u_acc"]}, "Keine Antwort auf: Ladung, adc.u_acc."),
-    ("last", {"order": {"code": "mode", "values": {"mode": "hold"}}, "result": "ended", "text": {"text": "hold"}}, "Modus Halten: Der Modus ist beendet: hold"),
+    ("last", {"order": {"code": "mode", "values": {"mode": "hold"}}, "result": "ended", "text": {"text": "hold"}},
+     "Modus Halten: Der Modus ist beendet: hold"),
 ]  # fmt: skip
 
 

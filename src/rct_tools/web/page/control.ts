@@ -172,8 +172,8 @@ export function makeControl(context: Context): View {
     const [newest] = state.orders;
     const isOurs = newest !== undefined && state.last === `${newest.order}: ${newest.result}: ${newest.text}`;
     const lines = state.orders.map((each) => {
-      const [wanted, said] = [told(each.order, each.wanted, place), told(each.text, each.said, place)];
-      return h("li", { class: each.result }, `${at(each.time)} · ${resultName(each)} · `, wanted, ", ", h("span", { lang: "en" }, each.who), ": ", said);
+      const [wanted, who, said] = [told(each.order, each.wanted, place), told(each.who, each.by, place), told(each.text, each.said, place)];
+      return h("li", { class: each.result }, `${at(each.time)} · ${resultName(each)} · `, wanted, ", ", who, ": ", said);
     });
     if (state.last && !isOurs) lines.unshift(h("li", {}, `${text("byOthers")} · `, told(state.last, state.last_said, place)));
     if (orders.textContent !== lines.map((line) => line.textContent).join("")) orders.replaceChildren(...lines);
