@@ -95,10 +95,11 @@ class Client:
 
     async def ended(self) -> None:
         """Wait until it has given up or is closed. Raises what else ended it: a mistake, in here or in who hears."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
-            if not self._task.cancelled():
-                self._task.result()
+        task = self._task  # which close forgets
+        if task is not None:
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
 
     @property
     def connected(self) -> bool:

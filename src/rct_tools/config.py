@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from rct_tools.address import show_address
+from rct_tools.address import is_host, show_address
 from rct_tools.components import COMPONENTS
 from rct_tools.environment import overlay
 from rct_tools.errors import ConfigError
@@ -266,7 +266,7 @@ def _inverters(file: File, plan: Plan, source: str) -> tuple[InverterSetup, ...]
         name = table.name or table.host
         if not table.host:
             raise ConfigError(f"{place}.host: is empty")
-        if re.search("/|^[^:]+:[^:]*$", table.host):
+        if not is_host(table.host):
             raise ConfigError(f"{place}.host: {table.host!r} is no name or address; its port is a key of its own")
         if name in setups:
             first = list(setups).index(name)

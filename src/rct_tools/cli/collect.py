@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rct_tools.cli.options import config_or_none_option, log_format_option, not_empty, port_option, verbose_option
+from rct_tools.cli.options import config_or_none_option, host_alone, log_format_option, port_option, verbose_option
 from rct_tools.cli.run import run_async, say
 from rct_tools.collector import Collector
 from rct_tools.config import Config, find_config, load_config, load_plan, sink_of
@@ -21,7 +21,7 @@ from rct_tools.web.table import WebSetup
 
 @click.command(epilog="Example: rct collect --host 192.0.2.7 --sink sqlite: --sink influx://localhost/photovoltaic")
 @config_or_none_option
-@click.option("--host", callback=not_empty, help="Name or address of the inverter, in place of a configuration.")
+@click.option("--host", callback=host_alone, help="Name or address of the inverter, in place of a configuration.")
 @port_option
 @click.option("--name", default="", help="What the readings call the inverter.  [default: the host]")
 @click.option(
