@@ -5,7 +5,7 @@ A row of COMPONENTS is all it takes for the collector to leave alone what is not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
@@ -49,11 +49,10 @@ COMPONENTS: Final[Mapping[str, Component]] = {
     )
 }
 
-NOTHING: Final[Mapping[str, tuple[str, ...]]] = {
+_NOTHING: Final[Mapping[str, tuple[str, ...]]] = {
     "string A": ("dc_conv.dc_conv_struct[0].p_dc", "energy.e_dc_day[0]"),
     "string B": ("dc_conv.dc_conv_struct[1].p_dc", "energy.e_dc_day[1]"),
 }
-"""What is known to be 0 where there is no such component: of these, sums are made."""
 
 PROOFS: Final[Mapping[str, str]] = {component.proof: name for name, component in COMPONENTS.items()}
 """The components, by the object that proves them."""
@@ -65,6 +64,11 @@ def component_of(name: str) -> str | None:
         return None
     owners = [c for c in COMPONENTS.values() if any(fits(name, pattern) for pattern in c.objects)]
     return owners[-1].name if owners else None  # a module is more telling than its battery
+
+
+def nothing_of(absent: Iterable[str]) -> frozenset[str]:
+    """Return the objects that are known to be 0, in FLOAT, where components are absent: of these, sums are made."""
+    return frozenset(name for component in absent for name in _NOTHING.get(component, ()))
 
 
 def proves(value: Value) -> bool:
