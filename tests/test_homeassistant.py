@@ -236,6 +236,19 @@ def test_sum_is_of_the_strings_that_are_collected() -> None:
     assert states(take(home, {"dc_conv.dc_conv_struct[1].p_dc": 20.0})) == {"pv_power": "20", "pv_power_b": "20"}
 
 
+def test_a_string_that_is_not_connected_is_nothing_in_a_sum() -> None:
+    a, b = ("dc_conv.dc_conv_struct[0].p_dc", "dc_conv.dc_conv_struct[1].p_dc")
+    proof = "dc_conv.dc_conv_struct[1].enabled"
+    home = announced(a, b, proof)
+    assert "pv_power" not in states(take(home, {a: 100.0}))
+    take(home, {proof: False})
+    assert states(take(home, {a: 110.0}, NOON + 1))["pv_power"] == "110"
+    take(home, {proof: True})
+    assert "pv_power" not in states(take(home, {a: 120.0}, NOON + 2))
+    take(home, {proof: False})  # which is there for all that
+    assert "pv_power" not in states(take(home, {a: 130.0}, NOON + 3))
+
+
 def test_state_is_told_when_it_changes_and_every_five_minutes() -> None:
     home = announced("battery.voltage")
 

@@ -5,7 +5,7 @@ A row of COMPONENTS is all it takes for the collector to leave alone what is not
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
@@ -50,11 +50,10 @@ COMPONENTS: Final[Mapping[str, Component]] = {
     )
 }
 
-NOTHING: Final[Mapping[str, tuple[str, ...]]] = {
+_NOTHING: Final[Mapping[str, tuple[str, ...]]] = {
     "string A": ("dc_conv.dc_conv_struct[0].p_dc", "energy.e_dc_day[0]"),
     "string B": ("dc_conv.dc_conv_struct[1].p_dc", "energy.e_dc_day[1]"),
 }
-"""What is known to be 0 where there is no such component: of these, sums are made."""
 
 PROOFS: Final[Mapping[str, str]] = {component.proof: name for name, component in COMPONENTS.items()}
 """The components, by the object that proves them."""
@@ -77,6 +76,11 @@ def wholes(components: Collection[str]) -> list[str]:
 def part_of(component: str) -> str | None:
     """Return the component that one is a part of, if any."""
     return component_of(COMPONENTS[component].proof)
+
+
+def nothing_of(absent: Iterable[str]) -> frozenset[str]:
+    """Return the objects that are known to be 0, in FLOAT, where components are absent: of these, sums are made."""
+    return frozenset(name for component in absent for name in _NOTHING.get(component, ()))
 
 
 def proves(value: Value) -> bool:
