@@ -599,7 +599,7 @@ async def test_mistake_of_ours_is_one_line_and_in_the_log(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(shown.page.picture, "document", fail)
+    monkeypatch.setattr(shown.page.newest, "document", fail)
     assert await answer(web, f"{shown.url}/api/now") == (500, {"error": "a mistake of ours; the log says more"})
     with pytest.raises(aiohttp.ClientPayloadError):  # the answer had begun, so it breaks off
         async with web.get(f"{shown.url}/api/live") as response:
