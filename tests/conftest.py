@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 from asking import NOON, PASSWORD, PLAN, complaints
+from hypothesis import settings
 
 from rct_tools.simulator import Simulator
 
@@ -19,6 +20,10 @@ from showing import Shown, known, showing, until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
+
+
+settings.register_profile("patient", settings(), deadline=None)  # as in CI
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)
