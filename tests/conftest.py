@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 from asking import NOON, PASSWORD, PLAN, complaints
+from hypothesis import settings
 
 from rct_tools.simulator import Simulator
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many tests run at a time: more than there are processors, as many wait for time to pass."""
     return (os.cpu_count() or 1) + 2
+
+
+settings.register_profile("patient", settings(), deadline=None)  # as in CI
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -231,7 +231,8 @@ class HomeAssistantServer:
         parts = "mqtt|sensor|binary_sensor|number|select|switch|button"
         ours = rf"homeassistant\.(?:components\.(?:{parts})|helpers\.(?:entity|device_registry|frame))"
         said = re.findall(rf"^.*(?:WARNING|ERROR|CRITICAL) .*\[{ours}.*$", self.log(), re.MULTILINE)
-        return [line for line in said if not re.search(r" is taking over \d+ seconds| took [\d.]+ seconds", line)]
+        slow = r" is taking over \d+ seconds| took [\d.]+ seconds|No ACK from MQTT server in \d+ seconds"
+        return [line for line in said if not re.search(slow, line)]
 
     def log(self) -> str:
         """Return what it logged, since it was made."""
