@@ -20,7 +20,7 @@ from rct_tools.values import Event, EventTable
 
 from peers import peer, requests
 from programs import Done, finish, run, running
-from servers import InfluxServer
+from servers import InfluxServer, free_ports
 
 OPTIONS = [
     "--host", "--port", "--influx-host", "--influx-port", "--influx-db", "--influx-user",
@@ -108,8 +108,9 @@ async def test_stores_in_influxdb(simulator: Simulator, tmp_path: Path) -> None:
 @unix
 async def test_goes_on_when_the_inverter_comes_back(tmp_path: Path) -> None:
     (tmp_path / "readings.toml").write_text(READINGS)
+    (port,) = free_ports(1)
     async with AsyncExitStack() as stack:
-        async with Simulator(port=0, latency=0.002, broadcast=False) as simulator:
+        async with Simulator(port=port, latency=0.002, broadcast=False) as simulator:
             process = await stack.enter_async_context(
                 running(
                     "rct-reader",
@@ -235,10 +236,6 @@ async def test_host_is_required() -> None:
 
 @pytest.mark.parametrize("args", [[], ["--command", "battery.soc"], ["--read-all"]], ids=str)
 async def test_nobody_there(args: list[str]) -> None:
-    async def script(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        return
-
-    async with peer(script) as port:
-        pass
+    (port,) = free_ports(1)
     done = await ask(port, *args)
     assert done == (1, "", f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)\n")
