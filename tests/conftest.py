@@ -32,7 +32,8 @@ def pytest_xdist_auto_num_workers() -> int:
 def awake() -> Iterator[None]:
     """No machine sleeps while it tests: when a program stands still for seconds, others have much to do."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rct_tools.link.STANDSTILL", 60.0)
+        for room in ("link", "steering.desk"):
+            patch.setattr(f"rct_tools.{room}.STANDSTILL", 60.0)
         yield
 
 

@@ -203,9 +203,17 @@ class VictoriaServer(Server):
             return await response.text()
 
     async def series(self, match: str = '{__name__!=""}') -> list[dict[str, Any]]:
-        """Return all series that match: ``metric`` (the labels), ``values``, and ``timestamps`` in milliseconds."""
-        await self.get("/internal/force_flush")
-        lines = (await self.get("/api/v1/export", **{"match[]": match, "reduce_mem_usage": "0"})).splitlines()
+        """Return all series that match: ``metric`` (the labels), ``values``, and ``timestamps`` in milliseconds.
+
+        It finds what it was given only after about a second, even if told to flush: so it is asked until it says the
+        same twice.
+        """
+        before, lines = None, [""]
+        while not lines or lines != before:
+            await asyncio.sleep(1.0 if before else 0.0)
+            await self.get("/internal/force_flush")
+            answer = await self.get("/api/v1/export", **{"match[]": match, "reduce_mem_usage": "0"})
+            before, lines = lines, sorted(answer.splitlines())
         return sorted(map(json.loads, lines), key=lambda series: sorted(series["metric"].items()))
 
     async def invalid(self) -> int:

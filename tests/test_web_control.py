@@ -532,7 +532,9 @@ async def test_whom_a_reverse_proxy_logs_in(simulator: Simulator, web: aiohttp.C
         async with web.post(f"{url}/order", json={"considered": token}, headers=nobody) as response:
             assert response.status == 401
         async with web.post(f"{url}/order", json={"considered": token}, headers=anna) as response:
-            assert (response.status, (await response.json())["who"]) == (202, "page anna at 192.0.2.20")
+            ordered = await response.json()
+        assert (response.status, ordered["who"]) == (202, "page anna at 192.0.2.20")
+        assert ordered["by"] == {"code": "from_user", "values": {"user": "anna", "host": "192.0.2.20"}}
         await until(lambda: bool(record(folder)) and record(folder)[-1]["event"] == "end")
     assert record(folder)[-1]["who"] == "rct collect, page anna at 192.0.2.20"
 

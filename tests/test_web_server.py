@@ -125,6 +125,7 @@ WRONG = [  # path and query, what is said about it
     ("/api/curves?names=battery.soc&step=1", "'1' is not a duration"),
     ("/api/curves?names=battery.soc&step=1ms", "expected steps of 1s or more"),
     ("/api/curves?names=battery.soc&step=0s", "expected steps of 1s or more"),
+    ("/api/curves?names=battery.soc&step=999999999w", "expected steps of 1s or more, and of less than a century"),
     ("/api/curves?names=battery.soc&since=1h&until=2h", "expected a time for since, and a later one"),
     ("/api/curves?names=battery.soc&since=now", "'now' is neither a duration"),
     ("/api/curves?names=battery.soc&since=0001-01-01", "'0001-01-01' is neither a duration"),
@@ -138,6 +139,7 @@ WRONG = [  # path and query, what is said about it
     ("/api/ranges?names=battery.soc&since=20000d", "expected at most 400 of day"),
     ("/api/energies?since=20000d", "expected at most 400 of day"),
     ("/api/spread?step=1ms", "expected steps of 1s or more"),
+    ("/api/spread?step=999999999w", "expected steps of 1s or more"),
     ("/api/spread?since=30d&step=1m", "expected 1 to 1000 steps"),
 ]
 
