@@ -144,7 +144,8 @@ async def test_nobody_there(tmp_path: Path) -> None:
     async with peer(speaking()[0]) as port:
         pass
     done = await run("rct-dump", "--host", "127.0.0.1", "--port", port, "-f", tmp_path / "x.bin")
-    assert done == (1, "", f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)\n")
+    told = f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)"
+    assert done == (1, "", f"{told}; rct doctor says what to check\n")
     assert not (tmp_path / "x.bin").exists()
 
 

@@ -114,4 +114,5 @@ async def test_nobody_there(program: str, args: tuple[str, ...]) -> None:
     async with peer(script) as port:
         pass
     done = await run(program, *args, "--host", "127.0.0.1", "--port", port)
-    assert done == (1, "", f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)\n")
+    told = f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)"
+    assert done == (1, "", f"{told}; rct doctor says what to check\n")
