@@ -108,6 +108,8 @@ def _tell_result(recording: Recording) -> None:
     if recording.files:
         where = f"{recording.files} files, the last {recording.name}" if recording.files > 1 else recording.name
         click.echo(f"{where}: {_count(recording.streams.counters)}", err=True)
+    else:
+        click.echo("Nothing was received, so no file was begun.", err=True)
 
 
 def main() -> NoReturn:
