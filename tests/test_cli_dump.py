@@ -176,6 +176,19 @@ async def test_closes_at_once(tmp_path: Path) -> None:
     assert f"Error: 127.0.0.1:{port}: the inverter closed the connection (tried 3 times)\n" in done.err
 
 
+async def test_where_nothing_comes_no_file_is_begun(tmp_path: Path) -> None:
+    async def script(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        """Say nothing."""
+
+    async with peer(script) as port:
+        done = await run(
+            "rct", "dump", "--host", "127.0.0.1", "--port", port, "-f", tmp_path / "x.bin", "--rotate", "1d"
+        )
+    assert done.code == 1
+    assert done.err.startswith("Nothing was received, so no file was begun.\n")
+    assert files_in(tmp_path) == []
+
+
 DISK_OF_40_BYTES = """
 import resource
 _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
