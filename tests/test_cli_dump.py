@@ -176,6 +176,17 @@ async def test_closes_at_once(tmp_path: Path) -> None:
     assert f"Error: 127.0.0.1:{port}: the inverter closed the connection (tried 3 times)\n" in done.err
 
 
+@pytest.mark.parametrize(("name", "told"), [("x.rctcpa", True), ("x.bin", False), ("x.rctcap.gz", False)])
+async def test_a_name_that_says_no_format_is_said_to_lose_times(tmp_path: Path, name: str, told: bool) -> None:
+    async def script(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        """Say nothing."""
+
+    async with peer(script) as port:
+        done = await run("rct", "dump", "--host", "127.0.0.1", "--port", port, "-f", tmp_path / name)
+    line = f"{tmp_path / name}: will hold the bytes alone; a name with .rctcap or .pcapng keeps their times, too\n"
+    assert (line in done.err) == told
+
+
 async def test_where_nothing_comes_no_file_is_begun(tmp_path: Path) -> None:
     async def script(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         """Say nothing."""
