@@ -24,7 +24,7 @@ from rct_tools.times import parse_iso_time
 from rct_tools.vitals import UP
 
 MILLISECOND: Final = 1_000_000  # ns
-CLOCKS: Final = 0.1  # seconds: Prometheus notes when it began to ask, which is before it is answered
+CLOCKS: Final = 0.1  # seconds: Prometheus moves the time of a fetch a little, so that it comes evenly
 COARSE: Final = 2e-12  # VictoriaMetrics rounds to about 12 digits: it makes 50.0004882812 of 50.00048828125
 VISIBLE: Final = 1.0  # seconds: VictoriaMetrics finds what it was given only after about one, even if told to flush
 
@@ -162,26 +162,33 @@ class Sample(NamedTuple):
     """What Prometheus was told of one object."""
 
     object: str
-    when: float  # seconds since 1970
+    when: float  # seconds since 1970: that is when it began to ask
     value: float
+    took: float = 0.0  # seconds until it was answered
+
+    @property
+    def answered(self) -> float:
+        """When it was told this, at the latest; seconds since 1970."""
+        return self.when + self.took + CLOCKS
 
 
 async def prometheus(port: int, inverter: str, objects: Iterable[str], past: str) -> list[Sample]:
     """Return what Prometheus has of some objects, over a time such as ``10m``."""
     found: list[Sample] = []
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+
+        async def values(expression: str) -> list[tuple[float, str]]:
+            async with session.get("/api/v1/query", params={"query": f"{expression}[{past}]"}) as response:
+                answer = await response.json()
+            return [row for series in answer["data"]["result"] for row in series["values"]]
+
+        took = {when: float(seconds) for when, seconds in await values("scrape_duration_seconds")}
         for name in objects:
             for metric in naming("own").metrics(registry[name]):
                 labels = {"inverter": inverter, **metric.labels}
                 match = ",".join(f'{label}="{value}"' for label, value in labels.items())
-                question = {"query": f"{metric.family.name}{{{match}}}[{past}]"}
-                async with session.get("/api/v1/query", params=question) as response:
-                    answer = await response.json()
-                found += [
-                    Sample(name, when, float(value))
-                    for series in answer["data"]["result"]
-                    for when, value in series["values"]
-                ]
+                told = await values(f"{metric.family.name}{{{match}}}")
+                found += [Sample(name, when, float(value), took.get(when, 0.0)) for when, value in told]
     return found
 
 
@@ -246,8 +253,7 @@ def unread(samples: Iterable[Sample], read: Iterable[Entry], lasts: float) -> li
         sample
         for sample in samples
         if not any(
-            sample.when - lasts < time < sample.when + CLOCKS
-            for time in values.get(sample.object, {}).get(sample.value, ())
+            sample.when - lasts < time < sample.answered for time in values.get(sample.object, {}).get(sample.value, ())
         )
     ]
 

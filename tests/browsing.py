@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, Route, async_playwright
 
 from rct_tools.objects import registry
 from rct_tools.simulator import Simulator
@@ -20,6 +20,17 @@ from servers import require
 SOURCES = Path(files.__file__).parent / "page"
 AXE = SOURCES / "node_modules" / "axe-core" / "axe.min.js"
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1440, "height": 900}}
+
+DRAWS = """([selector, wanted]) => {
+    const canvas = document.querySelector(selector);
+    if (!canvas) return false;
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const colours = new Set();
+    for (let i = 0; i < data.length; i += 4)
+        if (data[i + 3] > 200) colours.add(`${data[i]},${data[i + 1]},${data[i + 2]}`);
+    return wanted.every((colour) => colours.has(colour));
+}"""
+PATIENCE = 60_000.0  # milliseconds; a machine at work on much else is slow
 
 
 @dataclass
@@ -56,6 +67,7 @@ async def launched() -> AsyncIterator[Browser]:
 async def opened(browser: Browser, url: str, **options: Any) -> AsyncIterator[tuple[Page, Watch]]:
     """Open a page, in English on a desktop by default; at the end nothing must have gone wrong."""
     context = await browser.new_context(**{"locale": "en-GB", "viewport": SIZES["desktop"], **options})
+    context.set_default_timeout(PATIENCE)
     page = await context.new_page()
     watch = Watch()
     watch.look_at(page)
@@ -92,6 +104,10 @@ async def ready(page: Page) -> None:
     )
 
 
+async def hang(_route: Route) -> None:
+    """Answer nothing."""
+
+
 async def violations(page: Page) -> list[tuple[str, list[str]]]:
     """Return what axe finds wrong with a page."""
     await page.evaluate(AXE.read_text("utf-8"))
@@ -100,6 +116,15 @@ async def violations(page: Page) -> list[tuple[str, list[str]]]:
 
 
 async def is_too_wide(page: Page) -> int:
-    """Return by how many pixels a page is wider than its window."""
-    wide: int = await page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    """Return by how many pixels a page is wider than its window, when charts have found their size."""
+    wide: int = await page.evaluate(
+        "async () => {"
+        " for (let n = 0; n < 2; n++) await new Promise(requestAnimationFrame);"
+        " return document.documentElement.scrollWidth - document.documentElement.clientWidth; }"
+    )
     return wide
+
+
+async def draws(page: Page, colours: Sequence[str], chart: str = ".chart") -> None:
+    """Wait until a chart has colours, each of them as "180,83,9"."""
+    await page.wait_for_function(DRAWS, arg=[f"{chart} canvas", colours], polling=100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -21,6 +22,21 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many tests run at a time: more than there are processors, as many wait for time to pass."""
+    return (os.cpu_count() or 1) + 2
+
+
+@pytest.fixture(scope="session", autouse=True)
+def awake() -> Iterator[None]:
+    """No machine sleeps while it tests: when a program stands still for seconds, others have much to do."""
+    with pytest.MonkeyPatch.context() as patch:
+        for room in ("link", "steering.desk"):
+            patch.setattr(f"rct_tools.{room}.STANDSTILL", 60.0)
+        yield
+
+
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     from browsing import launched  # which takes long, and few tests need it
@@ -32,7 +48,8 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
     """A house at noon."""
-    async with Simulator(port=0, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator:
+    (port,) = free_ports(1)  # so that it can come back there
+    async with Simulator(port=port, latency=0.001, broadcast=False, speed=0, start=NOON) as simulator:
         yield simulator
 
 

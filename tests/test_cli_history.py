@@ -23,15 +23,16 @@ from rct_tools.simulator import Simulator
 from rct_tools.times import SECOND
 
 from programs import ROOT, Done, finish, run, running
+from servers import free_ports
 
-ZONE = ("--time-zone", "Europe/Berlin")
-BERLIN = Clock.of("Europe/Berlin")
-START = datetime.now(BERLIN.zone).replace(tzinfo=UTC)
+LAGOS = Clock.of("Africa/Lagos")  # an hour before UTC all the year: no hour of today is there twice, or missing
+ZONE = ("--time-zone", "Africa/Lagos")
 
 
 def simulator() -> Simulator:
-    """Return an inverter whose clock shows the time of its zone when these tests began, and stands still."""
-    return Simulator(port=0, latency=0.0, broadcast=False, speed=0.0, start=START)
+    """Return an inverter whose clock shows the time of its zone now, and stands still."""
+    start = datetime.now(LAGOS.zone).replace(tzinfo=UTC)
+    return Simulator(port=0, latency=0.0, broadcast=False, speed=0.0, start=start)
 
 
 async def history(simulated: Simulator, *args: object, **environment: str) -> Done:
@@ -43,7 +44,7 @@ async def history(simulated: Simulator, *args: object, **environment: str) -> Do
 def truth(simulated: Simulator, resolution: str, short: str, since: int = 0) -> list[tuple[str, Any]]:
     kept = simulated.inverter.history._series[resolution]
     rows = zip(kept.times, kept.columns[short], strict=True)
-    return [(BERLIN.text(BERLIN.utc(time)), pytest.approx(value)) for time, value in rows if time >= since]
+    return [(LAGOS.text(LAGOS.utc(time)), pytest.approx(value)) for time, value in rows if time >= since]
 
 
 async def test_csv_and_json_lines() -> None:
@@ -173,8 +174,7 @@ async def test_errors_are_one_line_and_nothing_is_sent(options: tuple[str, ...],
 
 async def test_without_an_inverter_nothing_is_left(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    async with simulator() as simulated:
-        port = simulated.port
+    (port,) = free_ports(1)
     done = await run("rct", "history", "--host", "127.0.0.1", "--port", port, "-o", path)
     assert done.code == 1
     assert "127.0.0.1" in done.err.splitlines()[-1]
@@ -183,7 +183,7 @@ async def test_without_an_inverter_nothing_is_left(tmp_path: Path) -> None:
 
 # --- drawn ---
 
-LAYOUT = Layout("minutes", find_series("minutes", ["soc", "eload"]), BERLIN)
+LAYOUT = Layout("minutes", find_series("minutes", ["soc", "eload"]), Clock.of("Europe/Berlin"))
 NOON = 1_718_964_000 * SECOND
 
 

@@ -17,6 +17,7 @@ from rct_tools.simulator import Simulator
 
 from peers import peer, response
 from programs import finish, run, running
+from servers import free_ports
 
 PACKAGE = registry["net.package"]
 SOC = registry["battery.soc"]
@@ -87,18 +88,20 @@ async def test_rows(output_format: str, heads: int) -> None:
 
 @unix
 async def test_simulator_and_connection_that_comes_back() -> None:
-    async def names(count: int) -> set[str]:
+    (port,) = free_ports(1)
+
+    async def until_shown(serial: bytes) -> None:
         assert process.stdout
-        return {(await process.stdout.readline()).split()[2].decode() for _ in range(count)}
+        async with asyncio.timeout(60):
+            while serial not in await process.stdout.readline():
+                pass
 
     async with AsyncExitStack() as stack:
-        async with Simulator(port=0, cycle=1.0) as simulator:
-            process = await stack.enter_async_context(
-                running("rct", "listen", "--host", "127.0.0.1", "--port", simulator.port)
-            )
-            assert "battery.soc" in await names(64)
-        async with Simulator(port=simulator.port, cycle=1.0):
-            assert "battery.soc" in await names(128)  # what was left of the first is less
+        async with Simulator(port=port, cycle=1.0):
+            process = await stack.enter_async_context(running("rct", "listen", "--host", "127.0.0.1", "--port", port))
+            await until_shown(b"SIM0000001")
+        async with Simulator(port=port, cycle=1.0, seed=1):
+            await until_shown(b"SIM0000002")
             process.send_signal(signal.SIGINT)
             done = await finish(process)
     assert done.code == 130
@@ -108,11 +111,7 @@ async def test_simulator_and_connection_that_comes_back() -> None:
 
 @pytest.mark.parametrize(("program", "args"), LISTENERS)
 async def test_nobody_there(program: str, args: tuple[str, ...]) -> None:
-    async def script(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        return
-
-    async with peer(script) as port:
-        pass
+    (port,) = free_ports(1)
     done = await run(program, *args, "--host", "127.0.0.1", "--port", port)
     told = f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)"
     assert done == (1, "", f"{told}; rct doctor says what to check\n")

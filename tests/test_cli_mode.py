@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 import sys
-from asyncio.subprocess import Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -153,16 +155,32 @@ async def test_killed_and_put_back_by_hand(tmp_path: Path) -> None:
         assert done.out == "There is nothing to put back: no mode was left on.\n"
 
 
+WATCHING = """
+import importlib
+importlib.import_module("rct_tools.cli.mode").WATCH = 0.1
+from rct_tools.cli import main
+main()
+"""
+
+
 @needs_signals
 async def test_what_changes_meanwhile_is_said(tmp_path: Path) -> None:
     async with inverter() as simulator:
-        program, *args = arguments(simulator, "hold", "--for", "3s")
-        async with running(str(program), *args, XDG_DATA_HOME=str(tmp_path)) as process:
+        _, *args = arguments(simulator, "hold", "--for", "2h")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WATCHING, *map(str, args), stdout=PIPE, stderr=PIPE,
+            env={**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "", "XDG_DATA_HOME": str(tmp_path)},
+        )  # fmt: skip
+        try:
             await started(process, 4)
             simulator.inverter.answer(Frame(Command.WRITE, registry[STRATEGY].object_id, b"\x05"))
+            assert process.stderr is not None
+            said = (await process.stderr.readline()).decode()
+        finally:
+            process.send_signal(signal.SIGTERM)
             done = await finish(process)
         assert done.code == 0
-        assert f"{STRATEGY} is 5 Schedule now: it was changed by others, or by a restart" in done.err
+        assert f"{STRATEGY} is 5 Schedule now: it was changed by others, or by a restart" in said
         assert lines(done.out)[1] == f"left {STRATEGY} 5 Schedule, as others have set it"
 
 

@@ -44,7 +44,7 @@ async def simulator() -> AsyncIterator[Simulator]:
 async def line_of(process: Process, what: str = "") -> str:
     """Return the next line of stderr that says something."""
     assert process.stderr
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while line := (await process.stderr.readline()).decode():
             if what in line:
                 return line.rstrip()
@@ -70,7 +70,7 @@ async def asked(port: int, request: Frame) -> Frame:
     """Return what a simple client gets for a request."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     parser = FrameParser()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:  # an answer comes when the proxy has found its inverter
             writer.write(request.encode())
             try:
@@ -177,7 +177,8 @@ async def test_status_and_metrics(simulator: Simulator) -> None:
     async with sharing(simulator, "--status", "127.0.0.1:0", "-v") as (_, port, _):
         pass  # an address that is free is good, but nobody knows which it is
     address = f"127.0.0.1:{free_ports(1)[0]}"
-    async with sharing(simulator, "--status", address) as (process, port, _), aiohttp.ClientSession() as session:
+    options = ("--status", address, "--cache", "1h")
+    async with sharing(simulator, *options) as (process, port, _), aiohttp.ClientSession() as session:
         async with connect("127.0.0.1", port) as client:
             await client.read("battery.soc")
             await client.read("battery.soc")
@@ -200,7 +201,7 @@ async def test_status_and_metrics(simulator: Simulator) -> None:
             led_here = session.get(f"http://{address}/{page}", headers={"Host": "elsewhere.example"})
             async with led_here as answer:
                 assert answer.status == 421
-        async with connect("127.0.0.1", port), asyncio.timeout(30):
+        async with connect("127.0.0.1", port), asyncio.timeout(60):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET / HTTP/1.1\r\n\r\n")
             await line_of(process, "it speaks HTTP")
@@ -248,7 +249,7 @@ async def test_capture_holds_both_sides(simulator: Simulator, tmp_path: Path) ->
 @unix
 async def test_systemd_is_told(simulator: Simulator, tmp_path: Path) -> None:
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    manager.settimeout(30)
+    manager.settimeout(60)
     manager.bind(str(tmp_path / "notify"))
 
     async def next_message() -> str:

@@ -15,7 +15,7 @@ from programs import finish, run, running
 
 async def test_reads_and_names_what_is_silent() -> None:
     async with Simulator(port=0, latency=0.001, broadcast=False) as simulator:
-        where = ("--host", "127.0.0.1", "--port", simulator.port, "--timeout", "50ms")
+        where = ("--host", "127.0.0.1", "--port", simulator.port, "--timeout", "700ms")
         done = await run("rct", "read", *where, "battery.soc", "0x12345678", "--format", "json")
         assert done.code == 1
         assert [row["object"] for row in json.loads(done.out)] == ["battery.soc"]
@@ -31,7 +31,7 @@ async def test_an_empty_host_is_a_mistake() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals between processes")
 async def test_watching_names_what_is_silent_once_and_ends_whole() -> None:
     async with Simulator(port=0, latency=0.001, broadcast=False) as simulator:
-        where = ("--host", "127.0.0.1", "--port", simulator.port, "--timeout", "20ms")
+        where = ("--host", "127.0.0.1", "--port", simulator.port, "--timeout", "700ms")
         watch = ("--watch", "10ms", "--format", "json")
         async with running("rct", "read", *where, "battery.soc", "0x12345678", *watch) as process:
             assert process.stdout is not None

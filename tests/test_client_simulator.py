@@ -11,6 +11,8 @@ from rct_tools.simulator import Simulator
 from rct_tools.simulator.broadcast import cycles
 from rct_tools.values import TimeSeries
 
+from warp import warped
+
 NOON = datetime(2024, 6, 21, 12, 0, 0)  # noqa: DTZ001  # what the clock on the wall shows
 
 
@@ -18,6 +20,7 @@ def quick(*, broadcast: bool = False, cycle: float = 31.0) -> Simulator:
     return Simulator(port=0, latency=0.0, broadcast=broadcast, cycle=cycle, speed=0.0, start=NOON)
 
 
+@warped
 async def test_objects_of_every_type_are_answered() -> None:
     by_type = {info.data_type: info.name for info in registry}
     names = sorted({*by_type.values(), *(info.name for info in registry.match("power_mng"))})
@@ -28,6 +31,7 @@ async def test_objects_of_every_type_are_answered() -> None:
         assert inverter.counters.timeouts == inverter.counters.bad_readings == 0
 
 
+@warped
 async def test_the_house_adds_up_for_a_client() -> None:
     async with quick() as simulator, connect("127.0.0.1", simulator.port) as inverter:
         ac = (await inverter.read("g_sync.p_ac_sum_lp")).value
@@ -41,6 +45,7 @@ async def test_the_house_adds_up_for_a_client() -> None:
     assert grid < 0  # at noon in June it feeds in
 
 
+@warped
 async def test_history_pages_join() -> None:
     async with quick() as simulator, connect("127.0.0.1", simulator.port) as inverter:
         first = (await inverter.read("logger.minutes_soc_log_ts", before=1_718_971_200)).value
@@ -51,6 +56,7 @@ async def test_history_pages_join() -> None:
     assert times == list(range(times[0], times[-1] - 1, -300))
 
 
+@warped
 async def test_clients_that_share_an_inverter_do_not_disturb_one_another() -> None:
     names = [info.name for info in registry.match("g_sync")]
     async with quick(broadcast=True, cycle=0.5) as simulator:
@@ -66,6 +72,7 @@ async def test_clients_that_share_an_inverter_do_not_disturb_one_another() -> No
     assert sum(foreign) > 0
 
 
+@warped
 async def test_who_only_listens_hears_the_broadcast() -> None:
     wanted = {name for burst in next(cycles()) for name in burst.names}
     heard: set[str] = set()

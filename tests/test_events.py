@@ -21,7 +21,7 @@ from rct_tools.times import SECOND
 from rct_tools.values import DataType, Event, Value
 
 from logbook import logbook, older
-from warp import warp
+from warp import warp, warped
 
 BERLIN = Clock.of("Europe/Berlin")
 
@@ -149,6 +149,7 @@ def test_all_events_of_the_simulated_inverter(spec: str) -> None:
 
 
 @pytest.mark.parametrize("size", [4, 5, 16])
+@warped
 async def test_simultaneous_events_are_all_kept_between_pages(size: int) -> None:
     """Also by an inverter that parts a second."""
     times = [NOON - 5000 + second // 3 * 10 for second in range(40)]
@@ -157,11 +158,13 @@ async def test_simultaneous_events_are_all_kept_between_pages(size: int) -> None
         assert [event.raw for event in await read(client)] == rows[::-1]
 
 
+@warped
 async def test_an_empty_log_is_no_error() -> None:
     async with logbook({LOG: []}) as port, connect("127.0.0.1", port) as client:
         assert await read(client) == []
 
 
+@warped
 async def test_silence_is_an_error() -> None:
     async with logbook({}) as port, connect("127.0.0.1", port, timeout=0.02, attempts=1) as client:
         with pytest.raises(NoAnswer, match=LOG):
@@ -169,6 +172,7 @@ async def test_silence_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("options", [{"zone": "Mars/Base"}, {"since": NOW + 10**15}, {"since": 5, "until": 4}])
+@warped
 async def test_what_cannot_be_asked_for_is_not(options: dict[str, Any]) -> None:
     async with logbook({}) as port, connect("127.0.0.1", port) as client:
         with pytest.raises(ConfigError):
@@ -196,6 +200,19 @@ def test_following_tells_each_event_once_and_its_end(caplog: pytest.LogCaptureFi
             assert f"{client.peer}: no answer for {LOG}" in caplog.messages
             logs[LOG] = [*rows, Event(0x59, NOON - 1, (NOON, 1, 0))]
             assert (await waiting).raw == logs[LOG][-1]
+            await follow.aclose()  # type: ignore[attr-defined]
+
+    warp(main())
+
+
+def test_follow_an_inverter_whose_clock_is_fast() -> None:
+    async def main() -> None:
+        rows = [Event(0x59, NOON + 7200, (0, 0, 0))]
+        async with logbook({LOG: rows}) as port, connect("127.0.0.1", port) as client:
+            follow = follow_events(client, since=NOW - 5000 * SECOND, zone="Europe/Berlin", every=60, now=lambda: NOW)
+            assert (await anext(follow)).raw == rows[0]
+            rows.append(Event(0x5A, NOON + 7260, (0, 0, 0)))
+            assert (await anext(follow)).raw == rows[1]
             await follow.aclose()  # type: ignore[attr-defined]
 
     warp(main())

@@ -25,7 +25,7 @@ from rct_tools.times import SECOND
 from rct_tools.values import Sample
 
 from logbook import logbook
-from warp import warp
+from warp import warp, warped
 
 BERLIN = Clock.of("Europe/Berlin")
 DAY = 86_400
@@ -112,6 +112,7 @@ def test_every_series_of_every_resolution(resolution: str) -> None:
     warp(main())
 
 
+@warped
 async def test_a_range_is_clipped_to_the_row() -> None:
     async with simulator(latency=0.0) as simulated, connect("127.0.0.1", simulated.port) as client:
         since, until = NOW - 7000 * SECOND, NOW - 3300 * SECOND
@@ -135,6 +136,7 @@ CHANGES = {"autumn": at("2024-10-27T01:00"), "spring": at("2024-03-31T01:00")}  
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("hours", range(1, 8))
+@warped
 async def test_rows_over_a_change_have_their_times(change: str, hours: int) -> None:
     end = CHANGES[change] + hours * 3600
     times = range(end - 12 * 3600, end, 300)
@@ -148,6 +150,7 @@ async def test_rows_over_a_change_have_their_times(change: str, hours: int) -> N
 
 
 @pytest.mark.parametrize("edge", [-2700, -300, 0, 300, 2700])
+@warped
 async def test_a_range_is_clipped_to_the_row_in_the_hour_that_repeats(edge: int) -> None:
     edge += CHANGES["autumn"]
     times = range(edge - 40_000, edge + 40_000, 300)
@@ -160,6 +163,7 @@ async def test_a_range_is_clipped_to_the_row_in_the_hour_that_repeats(edge: int)
     assert [row.time // SECOND for row in after] == [time for time in times if edge <= time < edge + 9000][::-1]
 
 
+@warped
 async def test_the_hour_of_a_simulated_clock_that_is_not_set_back_is_doubtful() -> None:
     start = at("2024-10-27T05:00")
     async with simulator(latency=0.0, start=start) as simulated, connect("127.0.0.1", simulated.port) as client:
@@ -173,6 +177,7 @@ async def test_the_hour_of_a_simulated_clock_that_is_not_set_back_is_doubtful() 
 # --- gaps, partial rows, silence ---
 
 
+@warped
 async def test_answers_that_are_cut_between_rows_or_in_one_lose_nothing() -> None:
     (soc,) = find_series("minutes", ["soc"])
     times = range(NOON - 60_000, NOON, 300)
@@ -184,6 +189,7 @@ async def test_answers_that_are_cut_between_rows_or_in_one_lose_nothing() -> Non
     assert [BERLIN.shows(row.time // SECOND) for row in rows] == list(times)[::-1]
 
 
+@warped
 async def test_rows_are_joined_over_gaps_and_partial_ones_are_kept() -> None:
     times = {"soc": range(0, 400_000, 300), "eload": range(150, 400_000, 900), "ea": range(300_000, 400_000, 300)}
     begin = NOON - 400_000
@@ -201,6 +207,7 @@ async def test_rows_are_joined_over_gaps_and_partial_ones_are_kept() -> None:
     assert [row.time for row in rows] == sorted(expected, reverse=True)
 
 
+@warped
 async def test_an_empty_log_is_no_error() -> None:
     logs: Mapping[str, list[Sample]] = {each.info.name: [] for each in RESOLUTIONS["day"]}
     async with logbook(logs) as port, connect("127.0.0.1", port) as client:
@@ -208,6 +215,7 @@ async def test_an_empty_log_is_no_error() -> None:
         assert client.counters.requests == 14
 
 
+@warped
 async def test_a_series_that_is_not_known_is_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
     (soc,) = find_series("minutes", ["soc"])
     logs = {soc.info.name: written(range(NOON - 3000, NOON, 300))}
@@ -220,6 +228,7 @@ async def test_a_series_that_is_not_known_is_left_out_and_said(caplog: pytest.Lo
             await read(client, series=["temp"])
 
 
+@warped
 async def test_silence_in_the_midst_of_a_log_is_an_error() -> None:
     (soc,) = find_series("minutes", ["soc"])
     logs = {soc.info.name: written(range(NOON - 30_000, NOON, 300))}
@@ -231,6 +240,7 @@ async def test_silence_in_the_midst_of_a_log_is_an_error() -> None:
             [row async for row in rows]
 
 
+@warped
 async def test_a_lost_connection_is_an_error() -> None:
     async with simulator(latency=0.0) as simulated:
         client = connect("127.0.0.1", simulated.port, tries=1)
@@ -252,6 +262,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("options", "error", "message"), WRONG)
+@warped
 async def test_what_cannot_be_asked_for_is_said_before_anything_is(
     options: dict[str, Any], error: type[Exception], message: str
 ) -> None:

@@ -27,7 +27,7 @@ from homeassistant_server import HomeAssistantServer
 from one_house import readings, source, values
 from servers import MosquittoServer
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 HOUSE: dict[str, Value] = {  # what is not plain in the simulated house
     "fault[0].flt": 1 << 13,
@@ -188,12 +188,6 @@ def all_are(state: str, *, but: tuple[str, ...] = ()) -> Shown:
 
 
 async def test_what_happens_is_an_event(home: HomeAssistantServer, broker: MosquittoServer) -> None:
-    begin = int(time.time()) - 20
-    row = Event(0x5A, begin, (begin + 15, 1, 0))
-    outage = tell(Clock.of("UTC"), Dated(row, begin, is_sure=True))
-    started = Reading(outage.begin, "roof", BEGIN, replace(outage, end=None))
-    ended = Reading(begin * SECOND + 15 * SECOND, "roof", END, outage)
-
     def is_shown(event_type: str) -> Shown:
         name = "event.rct_roof_event"
         return lambda states: states.get(name, {"attributes": {}})["attributes"].get("event_type") == event_type
@@ -203,6 +197,11 @@ async def test_what_happens_is_an_event(home: HomeAssistantServer, broker: Mosqu
         await sink.write(everything())
         await home.until_found(THERE.keys())
         await home.until(all_are("*"))  # by now it listens
+        begin = int(time.time()) - 20
+        row = Event(0x5A, begin, (begin + 15, 1, 0))
+        outage = tell(Clock.of("UTC"), Dated(row, begin, is_sure=True))
+        started = Reading(outage.begin, "roof", BEGIN, replace(outage, end=None))
+        ended = Reading(begin * SECOND + 15 * SECOND, "roof", END, outage)
         await sink.write([started])
         await home.until(is_shown("begin"))
         await sink.write([ended])

@@ -42,7 +42,7 @@ READS = 4  # so many of the reads of each mode, beside all writes
 LANES = 3  # at the same time
 ALL = [*WRITABLE, "power_mng.soc_min_island"]
 
-# Starts a process for each line on its input: with all modules loaded, that takes no time.
+# Starts a process for each line on its input, which begins with the next: with all modules loaded, that takes no time.
 STARTER = """
 import asyncio, json, os, sys
 from pathlib import Path
@@ -51,17 +51,23 @@ from rct_tools.modes import steered
 from rct_tools.writing import Writer
 
 async def main(port, folder, mode, options):
-    async with connect("127.0.0.1", port, timeout=0.2) as client:
+    async with connect("127.0.0.1", port) as client:
         writer = Writer(client, Path(folder), sleep=lambda seconds: asyncio.sleep(seconds / 200))
         async with steered(writer, mode, **options):
             pass
 
 for line in sys.stdin:
+    known, told = os.pipe()
     pid = os.fork()
     if not pid:
+        os.read(known, 1)
         asyncio.run(main(*json.loads(line)))
         os._exit(0)
     print(pid, flush=True)
+    sys.stdin.readline()
+    os.write(told, b"1")
+    os.close(known)
+    os.close(told)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
 
@@ -74,13 +80,11 @@ class Victim:
         self.asked: list[bool] = []  # whether each was a write
         self.strikes: Callable[[], bool] = lambda: False
         self.early = False  # whether it is killed before the request is taken
-        self.pid: int | None = None
+        self.pid = 0
         self._answer = simulator.inverter.answer
         simulator.inverter.answer = self.answer  # type: ignore[method-assign]
 
     def answer(self, request: Frame) -> Frame | None:
-        if self.pid is None:
-            return None  # it asks again
         self.asked.append(request.command is Command.WRITE)
         if strikes := self.strikes():
             os.kill(self.pid, signal.SIGKILL)
@@ -91,12 +95,10 @@ class Victim:
         assert starter.stdin is not None
         assert starter.stdout is not None
         self.asked.clear()
-        self.pid = None
         starter.stdin.write(json.dumps([self.simulator.port, str(folder), mode, OPTIONS[mode]]).encode() + b"\n")
         self.pid = int(await starter.stdout.readline())
-        code = int(await starter.stdout.readline())
-        self.pid = 0
-        return code
+        starter.stdin.write(b"\n")  # we know whom to kill
+        return int(await starter.stdout.readline())
 
     @property
     def settings(self) -> dict[str, Value]:
@@ -124,7 +126,7 @@ async def victim() -> AsyncIterator[tuple[Victim, Process]]:
 
 @asynccontextmanager
 async def writer(simulator: Simulator, folder: Path) -> AsyncIterator[Writer]:
-    async with connect("127.0.0.1", simulator.port, timeout=0.2) as client:
+    async with connect("127.0.0.1", simulator.port) as client:
         yield Writer(client, folder, sleep=lambda seconds: asyncio.sleep(seconds / 200))
 
 

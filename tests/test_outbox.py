@@ -343,7 +343,7 @@ def look(path: Path, query: str) -> list[tuple[object, ...]]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(0.001)
 

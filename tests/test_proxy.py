@@ -23,8 +23,9 @@ from rct_tools.simulator import Faults
 from rct_tools.simulator.broadcast import cycles
 from rct_tools.values import DataType, TimeSeries
 
-from guests import NOW, Guest, house, page, read, simulate, turns, until, warped, write
+from guests import NOW, Guest, house, page, read, simulate, turns, until, write
 from peers import peer, requests, response
+from warp import warped
 
 SERIES = "logger.minutes_soc_log_ts"
 EVENTS = "logger.error_log_time_stamp"

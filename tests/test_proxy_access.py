@@ -15,8 +15,9 @@ from rct_tools.objects import registry
 from rct_tools.proxy import Access, Cut, parse_network
 from rct_tools.proxy.complaints import PAUSE, Complaints
 
-from guests import Guest, house, read, until, warped
+from guests import Guest, house, read, until
 from peers import peer, requests
+from warp import warped
 
 HOME = ("192.168.1.0/24", "fd00::/8", "fe80::/10")
 CALLERS = [  # networks, from where somebody calls, whether it is let in

@@ -21,8 +21,9 @@ from rct_tools.proxy import Cut
 from rct_tools.proxy.session import BABBLE
 from rct_tools.runs import LONGEST_FRAME
 
-from guests import Guest, House, house, page, read, simulate, turns, until, warped
+from guests import Guest, House, house, page, read, simulate, turns, until
 from peers import peer, requests
+from warp import warped
 
 SOC = read("battery.soc")[0].encode()
 UNKNOWN = bytes.fromhex("2b 09 04 95 99 30 bf 4c 5e")
@@ -244,12 +245,12 @@ def speak_tls(port: int) -> None:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", port), 10) as sock, context.wrap_socket(sock):
+    with socket.create_connection(("127.0.0.1", port), 60) as sock, context.wrap_socket(sock):
         raise AssertionError("it speaks TLS")
 
 
 def speak_http(port: int) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", "/metrics")
         connection.getresponse()
@@ -259,6 +260,7 @@ def speak_http(port: int) -> None:
 
 
 @pytest.mark.parametrize("speak", [speak_tls, speak_http])
+@warped
 async def test_another_protocol_is_named_and_cut_off(speak: object, caplog: pytest.LogCaptureFixture) -> None:
     assert callable(speak)
     async with simulate(latency=0.0) as simulator, house(simulator) as home, witness(home):

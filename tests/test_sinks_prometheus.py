@@ -38,7 +38,7 @@ from rct_tools.times import SECOND
 from rct_tools.values import DataType, Value
 
 from programs import ROOT
-from servers import PrometheusServer, require
+from servers import PrometheusServer, free_ports, require
 
 parse_open_metrics: Callable[[str], Iterable[Any]] = open_metrics_parser.text_string_to_metric_families
 parse_text: Callable[[str], Iterable[Any]] = text_parser.text_string_to_metric_families
@@ -317,10 +317,11 @@ async def test_rctmon_calls_inverters_by_the_names_their_owners_gave(clocks: Clo
 
 async def test_real_prometheus_fetches_it_and_sees_what_goes(tmp_path: Path) -> None:
     async with opened() as sink:
-        await sink.write(everything(time_ns()))
+        await sink.write([])  # so that it has an address
         server = PrometheusServer(tmp_path, sink.address)
-        await server.start()
+        await server.start()  # which may take as long as values are fresh
         try:
+            await sink.write(everything(time_ns()))
             await until(server, "rct_up", [({"inverter": "roof"}, 1.0)])
             targets = await server.get("targets")
             assert [(target["health"], target["lastError"]) for target in targets["activeTargets"]] == [("up", "")]
@@ -342,7 +343,7 @@ async def test_real_prometheus_fetches_it_and_sees_what_goes(tmp_path: Path) -> 
 
 async def until(server: PrometheusServer, expression: str, expected: list[tuple[dict[str, str], float]]) -> None:
     """Return when an expression gives what is expected, apart from the labels that Prometheus adds."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             said = await server.query(expression)
             if [({"inverter": labels["inverter"]}, value) for labels, value in said] == expected:
@@ -377,8 +378,8 @@ async def test_large_pages_are_compressed_for_those_who_can_read_it(sink: Promet
 
 
 async def test_port_that_is_taken_is_said_and_tried_again() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    (port,) = free_ports(1)
+    with socket.create_server(("127.0.0.1", port)):
         sink = open_sink(settings_for(f"prometheus://:{port}"))
         with pytest.raises(SinkError) as caught:
             await sink.write([reading("battery.soc", 0.5)])
@@ -509,13 +510,15 @@ async def test_every_panel_of_the_dashboard_shows_something(tmp_path: Path) -> N
     queries = re.findall(r"^\| [^|]+ \| (`.*`) \|$", PAGE.partition("| to see | query |")[2], re.MULTILINE)
     documented = [query for cell in queries for query in re.findall(r"`(.*?)`", cell)]
     assert len(documented) == 10
-    async with opened() as sink, asyncio.timeout(60):
-        await sink.write(everything(time_ns()))
+    async with opened() as sink:
+        await sink.write([])  # so that it has an address
         server = PrometheusServer(tmp_path, sink.address)
-        await server.start()
+        await server.start()  # which may take as long as values are fresh
         try:
-            while not await server.query("count_over_time(rct_up[1m]) >= 2"):  # noqa: ASYNC110  # nobody tells
-                await asyncio.sleep(0.1)  # it fetches each second, and a rate needs two values
+            async with asyncio.timeout(60):
+                while not await server.query("count_over_time(rct_up[1m]) >= 2"):
+                    await sink.write(everything(time_ns()))
+                    await asyncio.sleep(0.1)  # it fetches each second, and a rate needs two values
             for expression in [*EXPRESSIONS, *documented]:
                 shown = await server.query(as_grafana_asks(expression))
                 # What is only at times there cannot be at this time.

@@ -192,7 +192,7 @@ async def collecting(simulator: Simulator, broker: MosquittoServer, *, enabled: 
             await job
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_a_real_home_assistant_steers(
     home: HomeAssistantServer, broker: MosquittoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,8 +210,8 @@ async def test_a_real_home_assistant_steers(
         before = {name: holds(name) for name in WRITABLE}
         async with collecting(simulator, broker):
             lowest, mode = f"number.{BATTERY}_lowest_charge", f"select.{BATTERY}_mode"
-            await home.until(shows(lowest, "7.0"), 90)
-            await home.until(shows(mode, "normal"), 90)
+            await home.until(shows(lowest, "7.0"))
+            await home.until(shows(mode, "normal"))
 
             await home.call("number.set_value", lowest, value=20)
             await home.until(shows(lowest, "20.0"))
@@ -271,7 +271,7 @@ async def test_a_real_home_assistant_steers(
 
         # Without control, they are gone, and all else is there.
         async with collecting(simulator, broker, enabled=False):
-            await home.until(lambda states: not ours & states.keys(), 90)
+            await home.until(lambda states: not ours & states.keys())
             await home.until(lambda states: states[f"sensor.{BATTERY}_strategy"]["state"] == "Internal")
         assert not simulator.inverter.harm
     assert home.complaints() == []

@@ -211,11 +211,12 @@ async def hearing(server: MosquittoServer) -> AsyncIterator[Heard]:
 class Clock:
     """Seconds that tests set."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: float = 1.0) -> None:
         self.late = 0.0
+        self._rate = rate
 
     def __call__(self) -> float:
-        return asyncio.get_running_loop().time() + self.late
+        return asyncio.get_running_loop().time() * self._rate + self.late
 
 
 @asynccontextmanager
@@ -286,13 +287,14 @@ async def test_retained_commands_are_refused(server: MosquittoServer) -> None:
 
 
 async def test_a_flood_is_dropped_and_counted(server: MosquittoServer, caplog: pytest.LogCaptureFixture) -> None:
-    async with hearing(server) as heard, desk(server) as (orders, _):
+    clock = Clock(0.001)  # in which it has no time to allow much more
+    async with hearing(server) as heard, desk(server, clock) as (orders, _):
         await until(lambda: heard.topics.get("rct/status/control") == "online")
         for _ in range(1000):
             await heard.client.publish("rct/roof/power_mng/soc_min/set", "20%", 0)
         dropped = await heard.result("", "refused")
         assert "commands were dropped" in dropped["text"]
-        assert BURST <= len(orders) < BURST + 30
+        assert BURST <= len(orders) <= BURST + 1
     assert sum("commands were dropped" in message for message in caplog.messages) == 1
 
 
@@ -461,7 +463,7 @@ async def test_ended_in_a_mode_it_puts_all_back_itself(server: MosquittoServer, 
             said = (await process.stderr.read()).decode()
             assert f"whoever may publish at mqtt://{server.address} may set {MIN}, mode hold, mode charge\n" in said
         await until(lambda: heard.topics.get("rct/roof/control/mode") == "normal")
-        assert heard.topics["rct/status/control"] == "offline"
+        await until(lambda: heard.topics["rct/status/control"] == "offline")  # of another connection
 
 
 @unix

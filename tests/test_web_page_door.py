@@ -78,6 +78,7 @@ async def test_login_of_the_reverse_proxy_that_is_over(browser: Browser, shown: 
             lambda route: route.fulfill(status=answer, body="<p>log in", headers={"Location": "/login"}),
             times=1,
         )
+        await until(lambda: bool(shown.page._streams))
         async with page.expect_navigation():
             for stream in shown.page._streams:
                 stream.cancel()

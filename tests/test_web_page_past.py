@@ -18,7 +18,7 @@ from rct_tools.simulator import Simulator
 from rct_tools.simulator.inverter import Inverter
 from rct_tools.web.tariff import Tariff, TariffTable
 
-from browsing import SIZES, opened, reads, ready, violations
+from browsing import SIZES, is_too_wide, opened, reads, ready, violations
 from showing import QUICK, ZONE, Shown, known, showing, until
 from stored_past import fill
 
@@ -168,11 +168,14 @@ async def fingers(page: Page, *moves: Sequence[float]) -> None:
     await touch("touchEnd", [])
 
 
-async def hour(page: Page) -> float:
-    """Return which time of the day the values are of that are shown."""
-    await page.wait_for_function("() => /:/.test(document.querySelector('.legend .when').textContent)")
-    hours, _, minutes = (await page.inner_text(".legend .when")).partition(":")
-    return int(hours) + int(minutes) / 60
+async def is_read_at(page: Page, hour: float, within: float) -> None:
+    """Wait until the values are of a time of the day that are shown."""
+    await page.wait_for_function(
+        "([hour, within]) => {"
+        " const [hours, minutes] = document.querySelector('.legend .when').textContent.split(':').map(Number);"
+        " return Math.abs(hours + minutes / 60 - hour) <= within; }",
+        arg=[hour, within],
+    )
 
 
 async def test_fingers_on_a_chart(shown: Shown, browser: Browser) -> None:
@@ -183,22 +186,22 @@ async def test_fingers_on_a_chart(shown: Shown, browser: Browser) -> None:
         await page.locator(".help.touched").wait_for(state="visible")
         await page.locator(".stage").scroll_into_view_if_needed()
         await fingers(page, [0.3], [0.5], [0.25])
-        assert await hour(page) == pytest.approx(6, abs=0.2)
+        await is_read_at(page, 6, 0.2)
         assert "W" in await page.inner_text(".legend .house output")
         await fingers(page, [0.4, 0.6], [0.3, 0.7], [0.2, 0.8])  # a third of the day is left, that in the middle
         await fingers(page, [0.5], [0.2], [0.01])
-        assert await hour(page) == pytest.approx(8, abs=0.3)
+        await is_read_at(page, 8, 0.3)
         await fingers(page, [0.5], [0.7], [0.99])
-        assert await hour(page) == pytest.approx(16, abs=0.3)
+        await is_read_at(page, 16, 0.3)
         await fingers(page, [0.2, 0.8], [0.3, 0.7], [0.49, 0.51])  # all of it, and no more
         await fingers(page, [0.5], [0.2], [0.01])
-        assert await hour(page) == pytest.approx(0, abs=0.3)
+        await is_read_at(page, 0, 0.3)
         await fingers(page, [0.4, 0.6], [0.45, 0.55], [0.6, 0.4])  # which have crossed, and show nothing back to front
         await fingers(page, [0.5], [0.7], [0.99])
-        assert await hour(page) == pytest.approx(0.99 * 23.9, abs=0.2)
+        await is_read_at(page, 0.99 * 23.9, 0.2)
         await fingers(page, [0.1, 0.3], [0.4, 0.6], [0.8, 1.0])  # beyond all there is: nothing to draw near
         await fingers(page, [0.5], [0.7], [0.99])
-        assert await hour(page) == pytest.approx(0.99 * 23.9, abs=0.2)
+        await is_read_at(page, 0.99 * 23.9, 0.2)
     assert (watch.errors, watch.elsewhere) == ([], [])
 
 
@@ -358,8 +361,5 @@ async def test_axe_finds_nothing(shown: Shown, browser: Browser, size: str, colo
             await ready(page)
             await page.wait_for_selector(".tile.cost")
             assert await violations(page) == [], view
-            wide = await page.evaluate(
-                "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            )
-            assert wide <= 0, view
+            assert await is_too_wide(page) <= 0, view
     assert (watch.errors, watch.elsewhere) == ([], [])

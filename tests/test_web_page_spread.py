@@ -13,20 +13,12 @@ from playwright.async_api import Browser, Page
 from rct_tools.simulator import Simulator
 from rct_tools.times import SECOND
 
-from browsing import SIZES, opened, ready, violations
+from browsing import SIZES, draws, opened, ready, violations
 from showing import QUICK, Shown, known, showing, until
 from stored_cells import weeks, write_cells
 
 NOON = datetime(2026, 6, 21, 12)  # noqa: DTZ001  # the clock on the wall
 HOUR = 3600 * SECOND
-COLOURS = """() => {
-    const canvas = document.querySelector(".spread canvas");
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    const colours = new Set();
-    for (let i = 0; i < data.length; i += 4)
-        if (data[i + 3] > 200) colours.add(`${data[i]},${data[i + 1]},${data[i + 2]}`);
-    return [...colours];
-}"""
 
 
 @pytest.fixture
@@ -41,32 +33,34 @@ async def shown(tmp_path: Path) -> AsyncIterator[Shown]:
         yield shown
 
 
-async def legend(page: Page) -> dict[str, str]:
-    """Return what the chart says under the cursor, by its names."""
-    entries = await page.locator(".spread .legend label").all()
-    return {await each.locator(".name").inner_text(): await each.locator("output").inner_text() for each in entries}
+async def says(page: Page, name: str, text: str) -> None:
+    """Wait until the chart says something under the cursor, of what has a name that ends so."""
+    await page.wait_for_function(
+        "([name, text]) => [...document.querySelectorAll('.spread .legend label')].some((label) =>"
+        " label.querySelector('.name').textContent.trim().endsWith(name)"
+        " && label.querySelector('output').textContent.trim() === text)",
+        arg=[name, text],
+    )
 
 
 @pytest.mark.parametrize(("size", "locale"), [("desktop", "en-GB"), ("phone", "de-DE")])
 async def test_chart_shows_what_is_stored(shown: Shown, browser: Browser, size: str, locale: str) -> None:
-    async with opened(browser, f"{shown.url}/battery", locale=locale, viewport=SIZES[size]) as (page, watch):
+    async with opened(browser, "about:blank", locale=locale, viewport=SIZES[size]) as (page, watch):
+        async with page.expect_response("**/api/spread?*") as answer:
+            await page.goto(f"{shown.url}/battery")
         await page.wait_for_selector(".spread canvas")
         await ready(page)
-        told = await (await page.context.request.get(f"{shown.url}/api/spread?since=30d&step=2h")).json()
-        (tower,) = told["towers"]
+        (tower,) = (await (await answer.value).json())["towers"]
         stored = next(module for module in tower["modules"] if module["number"] == 1)["voltage"]
         assert [round(volts, 3) for volts in stored if volts is not None][-2] >= 0.03
-        drawn = await page.evaluate(COLOURS)
-        assert {"27,29,32", "29,95,168", "180,83,9"} <= set(drawn)  # all cells, module 0, module 1
+        await draws(page, ["27,29,32", "29,95,168", "180,83,9"], ".spread")  # all cells, module 0, module 1
         await page.focus(".spread .stage")
         place = next(n for n, volts in enumerate(stored) if volts is not None)
         seen = 0
         for n in range(len(stored)):
             await page.keyboard.press("ArrowRight")
             if n >= place and (n - place) % 40 == 0:
-                said = await legend(page)
-                module = next(said[name] for name in said if name.endswith(" 1"))
-                assert module == ("–" if stored[n] is None else f"{round(stored[n] * 1000)} mV"), n
+                await says(page, " 1", "–" if stored[n] is None else f"{round(stored[n] * 1000)} mV")
                 seen += stored[n] is not None
         assert seen >= 4
         assert None in stored[-8:]  # a gap stays one
@@ -82,7 +76,7 @@ async def test_spans_and_temperatures(shown: Shown, browser: Browser) -> None:
         await page.keyboard.press("End")
         for _step in range(20):
             await page.keyboard.press("ArrowLeft")
-        assert (await legend(page))["Module 1"] == "3 °C"
+        await says(page, "Module 1", "3 °C")
         async with page.expect_response("**/api/spread?*since=365d*") as answer:
             await page.check(".spread input[value=year]")
         assert len((await (await answer.value).json())["towers"][0]["voltage"]) == 366
@@ -107,4 +101,4 @@ async def test_one_reading_alone_is_seen(browser: Browser, tmp_path: Path) -> No
         opened(browser, f"{shown.url}/battery") as (page, _),
     ):
         await page.wait_for_selector(".spread canvas")
-        assert "180,83,9" in await page.evaluate(COLOURS)  # of module 1: a dot, where no line can be
+        await draws(page, ["180,83,9"], ".spread")  # of module 1: a dot, where no line can be

@@ -8,10 +8,12 @@ may jump far, so they have no place here.
 from __future__ import annotations
 
 import asyncio
+import functools
 import selectors
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -62,3 +64,13 @@ def warp(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end on such a loop."""
     with asyncio.Runner(loop_factory=WarpLoop) as runner:
         return runner.run(main)
+
+
+def warped(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Let a test run on such a loop."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        warp(test(*args, **kwargs))
+
+    return run

@@ -13,7 +13,7 @@ from rct_tools.cli.run import run_async, say
 from rct_tools.collector import Collector
 from rct_tools.config import Config, find_config, load_config, load_plan, sink_of
 from rct_tools.service import serve
-from rct_tools.setups import InverterSetup, Setup
+from rct_tools.setups import PAGE, InverterSetup, Setup
 from rct_tools.shard import Shard
 from rct_tools.times import local_zone
 from rct_tools.web.table import WebSetup
@@ -101,7 +101,7 @@ def say_started(collector: Collector) -> None:
 
 def _who_orders(collector: Collector) -> str:
     ways = [f"publish at {', '.join(collector.desks)}"] if collector.desks else []
-    page = collector.lanes.get("page")
+    page = collector.lanes.get(PAGE)
     if page is not None and isinstance(page.setup.settings, WebSetup) and page.setup.settings.is_guarded:
         ways.append("log in at the page")
     return f"whoever may {' or '.join(ways)}"
@@ -110,6 +110,6 @@ def _who_orders(collector: Collector) -> str:
 def say_stored(collector: Collector) -> None:
     """Tell people what was stored."""
     for lane in collector.lanes.values():
-        if (outbox := lane.outbox) is not None and lane.setup.label != "page":
+        if (outbox := lane.outbox) is not None and lane.setup.label != PAGE:
             waiting = f", {outbox.kept} wait for the next start" if outbox.kept else ""
             say(f"{outbox.label}: {outbox.written} readings stored, {outbox.lost} lost{waiting}")
