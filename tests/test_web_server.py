@@ -585,7 +585,7 @@ async def test_files_are_packed_and_not_sent_again(shown: Shown, web: aiohttp.Cl
 
 async def test_address_that_is_taken(shown: Shown) -> None:
     port = URL(shown.url).port or 0
-    with pytest.raises(RctError, match=r"^web\.listen: cannot listen on .*Choose another web\.listen"):
+    with pytest.raises(RctError, match=r"^the page: cannot listen on .*Choose another, with --listen"):
         async with Page(WebSetup("127.0.0.1", port, NO_SECRET, None)).serving(dict):
             pass
 

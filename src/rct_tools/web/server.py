@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from errno import EADDRINUSE
 from importlib.resources import files
 from typing import Final
 
@@ -162,9 +161,8 @@ class Page:
         try:
             return await asyncio.get_running_loop().create_server(protocol, host, port, reuse_address=True)
         except (OSError, UnicodeError) as exc:
-            taken = isinstance(exc, OSError) and exc.errno == EADDRINUSE
-            hint = "; is a page there already? Choose another web.listen" if taken else ""
-            raise RctError(f"web.listen: {cannot_listen(host, port, exc)}{hint}") from exc
+            hint = "is a page there already? Choose another, with --listen, or listen below [web]"
+            raise RctError(f"the page: {cannot_listen(host, port, exc, hint)}") from exc
 
     async def _end_streams(self, _app: web.Application) -> None:
         for stream in self._streams:
