@@ -64,6 +64,9 @@ async def test_csv_and_json_lines() -> None:
         assert [(each["time"], each["Pload [W]"]) for each in objects] == [(row[0], float(row[3])) for row in rows]
         done = await history(simulated, *asked, "--format", "json")
         assert json.loads(done.out) == objects
+        tables = [await history(simulated, *asked, *more) for more in ((), ("--format", "text"), ("--format", "table"))]
+        assert len({table.out for table in tables}) == 1
+        assert tables[0].out.startswith("time ")
 
 
 async def test_a_table_has_units_and_its_columns_stand_below_each_other() -> None:

@@ -63,8 +63,8 @@ _TERMINAL: Final = "-"  # what --plot draws to without a file
 )  # fmt: skip
 @time_zone_option
 @click.option(
-    "--format", "form", type=click.Choice(("text", "json", *FORMATS)),
-    help="How to write it.  [default: by the suffix of FILE; without one, text]",
+    "--format", "form", type=click.Choice(("text", "table", "json", *FORMATS)),
+    help="How to write it; text is a table.  [default: by the suffix of FILE; without one, text]",
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
