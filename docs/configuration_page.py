@@ -87,7 +87,8 @@ at the beginning, everything is read once within a minute, and so is what was mi
 
 - What the inverter tells by itself is taken, and not asked for while it is fresh.
 - What does not answer three times in a row is asked every 15 minutes; `rct status` lists it.
-- What belongs to a component that the inverter does not have is not asked.
+- What belongs to a component that the inverter does not have is not asked. In sums such as `power_panel`, the power of
+  a string that is not connected is 0.
 - When other clients are seen at work, requests go one by one, with gaps, so that nobody's answers are cut.
 
 An object is in one group: a name beats a pattern, your groups beat the default ones, the first beats the rest. That

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, Route, async_playwright
 
 from rct_tools.objects import registry
 from rct_tools.simulator import Simulator
@@ -102,6 +102,10 @@ async def ready(page: Page) -> None:
         "() => !document.querySelector('[aria-busy]') && document.querySelector('main .card, main table') !== null"
         " && !document.body.innerText.includes('Loading') && !document.body.innerText.includes('Wird geladen')"
     )
+
+
+async def hang(_route: Route) -> None:
+    """Answer nothing."""
 
 
 async def violations(page: Page) -> list[tuple[str, list[str]]]:

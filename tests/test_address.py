@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rct_tools.address import parse_address, show_address
+from rct_tools.address import is_host, parse_address, show_address
 from rct_tools.errors import ConfigError
 
 WRITTEN = [  # text, host, port
@@ -31,6 +31,16 @@ def test_port_may_be_left_out_where_there_is_one_to_take(text: str, host: str) -
     assert parse_address(text, 8899) == (host, 8899)
     with pytest.raises(ConfigError, match="is no address; expected one such as 127"):
         parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "alone"),
+    [("roof", True), ("roof.lan", True), ("192.0.2.7", True), ("::1", True), ("fe80::1%eth0", True), ("", False),
+     ("roof:8899", False), ("192.0.2.7:8899", False), (":8899", False), ("[::1]", False), ("[::1]:8899", False),
+     ("http://roof", False), ("roof/", False), ("me@roof", False), ("roof ", False)],
+)  # fmt: skip
+def test_a_host_alone(text: str, alone: bool) -> None:
+    assert is_host(text) == alone
 
 
 BAD = ["", ":", ":8899", "a:", "a:b", "a:-1", "a:65536", "a:123456", "[::1", "::1]", "[]:1", "[a]:1", "[::1]8899",

@@ -135,6 +135,8 @@ USAGE_ERRORS = [  # arguments, what the error says
     (("reed",), "No such command 'reed'"),
     (("read", "battery.soc"), "Missing option '--host'"),
     (("read", "--hots", "x", "battery.soc"), "--host"),
+    (("read", "--host", "127.0.0.1:9000", "battery.soc"), "'127.0.0.1:9000' is no name or address; a port goes behind"),
+    (("collect", "--host", "http://roof"), "'http://roof' is no name or address"),
     ((*READ, "battery.sox"), "battery.soc"),
     ((*READ, "battery.s"), "objects begin with 'battery.s'"),
     ((*READ, "0xnonsense"), "0x"),

@@ -277,7 +277,7 @@ async def test_wrong_options(args: tuple[str, ...]) -> None:
 
 
 def test_plan_asks_for_all_that_a_collector_reads_by_default() -> None:
-    assert set(PLAN.field_names) == {*OBJECTS.values(), *load_plan().field_names}
+    assert PLAN.expects.keys() == {*OBJECTS.values(), *load_plan().expects}
 
 
 async def page_of(process: asyncio.subprocess.Process) -> str:

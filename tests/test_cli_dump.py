@@ -254,7 +254,7 @@ async def test_files_that_follow_one_another(tmp_path: Path) -> None:
         for chunk in chunks_in(path):
             parser.feed(chunk.data)
         assert parser.pending == 0 or path == paths[-1], "no frame lies across two files"
-        assert parser.frames.total() > before
+        assert parser.frames.total() > before or path == paths[-1]
     assert not parser.bad
 
 

@@ -456,6 +456,15 @@ async def test_after_close_reading_is_an_error() -> None:
 
 
 @warped
+async def test_who_waits_for_its_end_is_told_of_a_close() -> None:
+    async with peer(answer_all) as port:
+        async with impatient(port) as inverter:
+            waiting = asyncio.create_task(inverter.ended())
+            await inverter.read("battery.soc")  # so that it waits
+        await waiting
+
+
+@warped
 async def test_a_client_never_entered_closes_too_and_says_what_it_is() -> None:
     client = connect("127.0.0.1")
     with pytest.raises(ConnectionLost, match="not connected"):

@@ -95,6 +95,7 @@ DAY = 86_400
 
 def test_a_span_reaches_beyond_now_unless_it_has_an_end() -> None:
     assert BERLIN.span(None, None, NOW) == (3600, shown("2024-06-22T12:00"))
+    assert BERLIN.span(None, None, 2**31 * SECOND)[1] == 2**31 - 1  # no log can be asked for more
     assert BERLIN.span(NOW - DAY * SECOND, NOW - 1, NOW) == (shown("2024-06-20T12:00"), shown("2024-06-21T12:00"))
 
 

@@ -190,6 +190,7 @@ MISTAKES = [  # file, what is said
     (SINK + "url = 'console:'\nlabel = 5", "rct.toml: sink[0].label: expected `str`, got `int`"),
     (SINK + "url = 'console:'\nnames = 5", "rct.toml: sink[0].names: expected `object`, got `int`"),
     (SINK + "url = 'console:'\nnames = { 'battery.sox' = 'x' }", "rct.toml: sink[0].names: 'battery.sox' is no object"),
+    (SINK + "url = 'console:'\nlabel = 'page'\n[web]", "rct.toml: sink[0].label: 'page' is that of the page; choose"),
     (SINK + "url = 'console:'\n[[sink]]\nurl = 'console:'", "rct.toml: sink[1].label: 'console' is there already"),
     ("[inverter]\nhost = 'a'", "rct.toml: inverter: write [[inverter]] in place of [inverter], since there may be"),
     (SMALL + "default_groups = false", "rct.toml: inverter[0].default_groups: goes to the top of the file, before the"),

@@ -238,6 +238,32 @@ def test_another_start_tells_nothing_again() -> None:
     warp(main())
 
 
+@pytest.mark.parametrize("back", [1200, 400 * 86_400, 50 * 366 * 86_400])  # the last: no log can be asked for then
+def test_a_clock_that_is_set_back_ends_nothing(back: int) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        ahead = back  # as that of a machine may be when it starts
+
+        def now() -> int:
+            return NOW + round((loop.time() + ahead) * SECOND)
+
+        logs = {LOG: [Event(PARAMETER_CHANGED, NOON - 600, (0, 1, 2))]}
+        async with (
+            logbook(logs, older) as port,
+            connect("127.0.0.1", port) as client,
+            following(client, since=now(), now=now) as found,
+        ):
+            await asyncio.sleep(130)
+            ahead = 0
+            await asyncio.sleep(61)
+            found.clear()
+            logs[LOG].append(Event(PARAMETER_CHANGED, NOON + 200, (0, 2, 3)))
+            await asyncio.sleep(61)
+            assert told(found, BEGIN.name) == Counter(logs[LOG][-1:])
+
+    warp(main())
+
+
 @pytest.mark.parametrize("spec", ["", "cut=0.1,lost=0.1,late=0.05,doubled=0.3"])
 def test_all_that_happens_is_told_over_a_line_that_loses_much(spec: str) -> None:
     async def main() -> None:

@@ -203,3 +203,16 @@ def test_following_tells_each_event_once_and_its_end(caplog: pytest.LogCaptureFi
             await follow.aclose()  # type: ignore[attr-defined]
 
     warp(main())
+
+
+def test_follow_an_inverter_whose_clock_is_fast() -> None:
+    async def main() -> None:
+        rows = [Event(0x59, NOON + 7200, (0, 0, 0))]
+        async with logbook({LOG: rows}) as port, connect("127.0.0.1", port) as client:
+            follow = follow_events(client, since=NOW - 5000 * SECOND, zone="Europe/Berlin", every=60, now=lambda: NOW)
+            assert (await anext(follow)).raw == rows[0]
+            rows.append(Event(0x5A, NOON + 7260, (0, 0, 0)))
+            assert (await anext(follow)).raw == rows[1]
+            await follow.aclose()  # type: ignore[attr-defined]
+
+    warp(main())

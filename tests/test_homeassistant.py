@@ -236,6 +236,19 @@ def test_sum_is_of_the_strings_that_are_collected() -> None:
     assert states(take(home, {"dc_conv.dc_conv_struct[1].p_dc": 20.0})) == {"pv_power": "20", "pv_power_b": "20"}
 
 
+def test_a_string_that_is_not_connected_is_nothing_in_a_sum() -> None:
+    a, b = ("dc_conv.dc_conv_struct[0].p_dc", "dc_conv.dc_conv_struct[1].p_dc")
+    proof = "dc_conv.dc_conv_struct[1].enabled"
+    home = announced(a, b, proof)
+    assert "pv_power" not in states(take(home, {a: 100.0}))
+    take(home, {proof: False})
+    assert states(take(home, {a: 110.0}, NOON + 1))["pv_power"] == "110"
+    take(home, {proof: True})
+    assert "pv_power" not in states(take(home, {a: 120.0}, NOON + 2))
+    take(home, {proof: False})  # which is there for all that
+    assert "pv_power" not in states(take(home, {a: 130.0}, NOON + 3))
+
+
 def test_state_is_told_when_it_changes_and_every_five_minutes() -> None:
     home = announced("battery.voltage")
 
@@ -307,7 +320,7 @@ def test_everything_is_announced_once_and_before_its_state() -> None:
     expected = {
         entity.key
         for state in catalogue().states
-        if not state.device.startswith(("module_6", "module_7"))  # the house has five
+        if not state.device.startswith(("module_6", "module_7", "second_"))  # the house has five, and one battery
         for entity in state.entities
     }
     assert {topic.split("/")[3] for topic in found} == expected
@@ -432,6 +445,19 @@ def test_device_that_is_not_there_is_not_announced() -> None:
     told = states(take(home, {"rb485.available": True}, NOON + MINUTE))
     assert told == {"switch_grid_voltage_l1": "0.0", "switch_available": "ON"}
     assert states(take(home, {"rb485.available": False}, NOON + 2 * MINUTE)) == {"switch_available": "OFF"}
+
+
+def test_second_battery_is_there_when_it_has_a_serial_number() -> None:
+    second = "battery_placeholder[0]"
+    home = announced(f"{second}.bms_sn", f"{second}.soc", f"{second}.status2", f"{second}.module_sn[6]")
+    assert take(home, {f"{second}.bms_sn": "", f"{second}.soc": 0.0, f"{second}.module_sn[6]": ""}) == []
+    told = states(take(home, {f"{second}.bms_sn": "B2", f"{second}.status2": 2048}, NOON + MINUTE))
+    assert told == {"second_battery_charge": "0.0", "second_battery_bms_status": "balancing",
+                    "second_battery_serial_number": "B2"}  # fmt: skip
+    messages = take(home, {f"{second}.module_sn[6]": "M7"}, NOON + 2 * MINUTE)
+    assert states(messages) == {"second_module_7_serial_number": "M7"}
+    (config,) = configs(messages).values()
+    assert config["device"]["name"].endswith("second battery module 7")
 
 
 def test_module_is_there_when_it_has_a_serial_number_or_cells() -> None:

@@ -46,9 +46,10 @@ def test_what_was_written_of_late_is_counted(tmp_path: Path) -> None:
         begin(100), begin(200), begin(250, "B"), begin(260, name="y"), begin(270, event="end"), {"time": 5}, begin(300),
     ):  # fmt: skip
         file.add(entry)
-    assert file.begun("A", "x", 150 * SECOND) == 2
-    assert file.begun("A", "x", 0) == 3
-    assert file.begun("A", "x", 301 * SECOND) == 0
+    assert file.begun("A", "x", 150 * SECOND, 300 * SECOND) == 2
+    assert file.begun("A", "x", 0, 300 * SECOND) == 3
+    assert file.begun("A", "x", 0, 299 * SECOND) == 2  # a clock was set back since
+    assert file.begun("A", "x", 301 * SECOND, 400 * SECOND) == 0
 
 
 def test_no_more_is_read_than_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +58,7 @@ def test_no_more_is_read_than_counts(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for time in range(100):
         file.add(begin(time))
     file.path.write_bytes(b"\0" * 10_000 + b"\n" + file.path.read_bytes())  # which would be seen as damage only
-    assert file.begun("A", "x", 90 * SECOND) == 10
+    assert file.begun("A", "x", 90 * SECOND, 100 * SECOND) == 10
 
 
 def test_a_file_without_lines_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

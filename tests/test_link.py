@@ -14,6 +14,7 @@ import pytest
 from rct_tools.capture import Chunk, Direction
 from rct_tools.errors import ConnectFailed, ConnectionLost
 from rct_tools.link import LONGEST_PAUSE, SOON, Down, Link, LinkEvent, Up, backoff
+from rct_tools.sentence import Sentence
 
 from peers import peer
 
@@ -47,7 +48,7 @@ def test_an_ipv6_address_is_told_from_its_port() -> None:
 async def test_a_link_that_is_not_up_sends_nothing() -> None:
     link = Link("127.0.0.1")
     link.send(b"lost")
-    link.drop("there is nothing to drop")
+    link.drop(Sentence("there is nothing to drop"))
 
 
 async def take(link: Link, count: int) -> list[LinkEvent]:
@@ -76,10 +77,10 @@ async def test_chunks_have_their_time_and_what_is_lost_is_made_again(caplog: pyt
     assert found == [
         Up(),
         Chunk(10, Direction.RECEIVED, b"+"),
-        Down("the inverter closed the connection", 1),
+        Down(Sentence("the inverter closed the connection", "link_closed"), 1),
         Up(),
         Chunk(11, Direction.RECEIVED, b"+", 1),
-        Down("the inverter closed the connection", 1),
+        Down(Sentence("the inverter closed the connection", "link_closed"), 1),
     ]
     assert link.reconnects == 1
     said = [record.getMessage() for record in caplog.records]
@@ -111,13 +112,13 @@ async def test_dropping_says_why(caplog: pytest.LogCaptureFixture) -> None:
             async with aclosing(link.events()) as events:
                 async for event in events:
                     if isinstance(event, Up):
-                        link.drop("we have enough")
+                        link.drop(Sentence("we have enough"))
                     elif isinstance(event, Down):
                         reasons.append(event.reason)
 
         with pytest.raises(ConnectionLost, match=r"we have enough \(tried 2 times\)$"):
             await use()
-    assert reasons == ["we have enough"]
+    assert reasons == [Sentence("we have enough")]
     assert [record.levelname for record in caplog.records if record.name == "rct_tools.link"] == ["INFO"]
 
 

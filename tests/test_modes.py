@@ -345,6 +345,46 @@ def test_it_waits_for_an_inverter_that_is_away(tmp_path: Path, caplog: pytest.Lo
     assert "tried again in 300 s" in caplog.text
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
+def test_a_disk_that_is_full_keeps_nothing_from_going_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with house(tmp_path) as it:
+            charged(it, 0.5)
+            before = settings(it)
+            async with steered(it.writer, "charge", power=1000.0):
+                it.writer.journal.path.unlink()
+                it.writer.journal.path.symlink_to("/dev/full")
+            assert settings(it) == before
+            assert not left(tmp_path)
+
+    warp(main())
+    assert "the begin of a write is not on record" in caplog.text
+
+
+def test_what_a_moment_forbids_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with house(tmp_path) as it:
+            charged(it, 0.5)
+            before = settings(it)
+            path = it.writer.way_backs.path(SERIAL)
+            aside = path.with_suffix(".aside")
+
+            async def sleep(seconds: float) -> None:
+                if path.is_dir():
+                    path.rmdir()
+                    aside.rename(path)
+                await asyncio.sleep(seconds)
+
+            async with steered(replace(it.writer, sleep=sleep), "charge", power=1000.0):
+                path.rename(aside)
+                path.mkdir()  # which cannot be read
+            assert settings(it) == before
+            assert not left(tmp_path)
+
+    warp(main())
+    assert "tried again in 10 s" in caplog.text
+
+
 def test_who_has_to_end_now_says_what_is_left(tmp_path: Path) -> None:
     async def main() -> None:
         async with house(tmp_path) as it:
@@ -368,6 +408,30 @@ def test_who_has_to_end_now_says_what_is_left(tmp_path: Path) -> None:
             assert (way_back.mode, is_kept) == ("hold", False)
             restored = await put_back(it.writer)
             assert restored is not None
+            assert settings(it) == before
+
+    warp(main())
+
+
+def test_one_object_that_is_silent_keeps_no_other_from_going_back(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with house(tmp_path) as it:
+            charged(it, 0.5)
+            before = settings(it)
+            is_mute = False
+            silence(it, registry[STRATEGY].object_id, lambda: is_mute)
+
+            async def steer() -> None:
+                nonlocal is_mute
+                async with steered(it.writer, "charge", power=1000.0):
+                    is_mute = True
+                    raise ZeroDivisionError
+
+            with pytest.raises(RctError, match=f"no answer for {STRATEGY}; not everything is put back yet"):
+                await steer()
+            assert settings(it) == before | {STRATEGY: Strategy.EXTERNAL}
+            is_mute = False
+            await put_back(it.writer)
             assert settings(it) == before
 
     warp(main())

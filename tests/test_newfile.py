@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,21 @@ def test_it_is_there_when_it_is_whole(old: bytes | None, tmp_path: Path) -> None
         assert part.parent == tmp_path.resolve()  # on the same disk
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_it_is_on_the_disk_before_an_old_one_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new.bin"
+    synced: list[bytes] = []
+
+    def watched(_descriptor: int) -> None:
+        assert path.read_bytes() == b"precious"
+        synced.append(path.with_name(".new.bin.part").read_bytes())
+
+    monkeypatch.setattr(os, "fsync", watched)
+    put(path, b"precious")
+    with new_file(path) as part, part.open("wb") as file:
+        file.write(b"new")
+    assert synced == [path.read_bytes()] == [b"new"]
 
 
 @pytest.mark.parametrize("begun", [False, True])

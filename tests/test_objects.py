@@ -39,6 +39,7 @@ MEANINGS: list[tuple[str, Value, str]] = [  # object, value, what it means
     ("battery.bat_status", 0b1000, "calibration charge"),
     ("battery.status2", 1032, "calibration charge, calibration discharge"),
     ("battery.status2", 2048, "balancing"),
+    ("battery_placeholder[0].status2", 2048, "balancing"),
     ("fault[0].flt", 1, "trap"),
     ("fault[0].flt", 1 << 31 | 1 << 16, "battery overcurrent, IGBT L1 high"),
     ("fault[1].flt", 1, "IGBT L1 low"),

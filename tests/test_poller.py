@@ -23,6 +23,7 @@ from rct_tools.simulator import Simulator
 from rct_tools.times import SECOND
 from rct_tools.vitals import VITALS
 
+from answering import Answering
 from peers import peer, requests, response
 from warp import warp
 
@@ -144,6 +145,22 @@ def test_sum_is_made_only_of_parts_that_came_together() -> None:
     sums = values(delivered, "sun")
     assert len(sums) > 100
     assert {(r.value, r.object.unit, r.object.object_id) for r in sums} == {(200.0, "W", 0)}
+
+
+def test_a_string_that_is_not_there_is_nothing_in_a_sum() -> None:
+    async def main() -> list[Reading]:
+        async with (
+            Answering({"dc_conv.dc_conv_struct[1].enabled": b"\0"}) as simulator,
+            polled(simulator.port, load_plan()) as (_, delivered),
+        ):
+            await asyncio.sleep(60)
+            return delivered
+
+    delivered = warp(main())
+    assert not values(delivered, "dc_conv.dc_conv_struct[1].p_dc")
+    first = values(delivered, "dc_conv.dc_conv_struct[0].p_dc")
+    assert len(first) > 10
+    assert [(r.time, r.value) for r in values(delivered, "power_panel")] == [(r.time, r.value) for r in first]
 
 
 def _question(name: str) -> object:

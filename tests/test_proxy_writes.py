@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import Any
 
 import pytest
@@ -293,6 +294,15 @@ async def test_what_does_not_fit_is_not_written(caplog: pytest.LogCaptureFixture
             await guest.answers(Frame(Command.LONG_WRITE, registry[MIN].object_id, bytes(size)))
         assert home.asked == read(MIN)
     assert said(caplog) == [f"a write to {MIN} was refused: {MIN}: expected FLOAT (4 bytes), got 2 bytes: 00 00"]
+
+
+@warped
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+async def test_what_is_no_number_is_not_written(value: float, caplog: pytest.LogCaptureFixture) -> None:
+    async with house(writable=NAMED) as home, home.guest() as guest:
+        await guest.answers(write(MIN, value))
+        assert writes(home) == []
+    assert said(caplog) == [f"a write to {MIN} was refused: {value} is no number"]
 
 
 @warped

@@ -16,6 +16,7 @@ from rct_tools.frame import Command, Frame
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.question import MORE_ATTEMPTS, Origin
 from rct_tools.questions import ATTEMPTS, PROBE
+from rct_tools.sentence import Sentence
 from rct_tools.simulator.inverter import Inverter
 
 from guests import NOW, until
@@ -537,7 +538,7 @@ async def test_a_connection_that_is_lost_while_it_is_probed() -> None:
         await until(lambda: questions._probing)
         assert any(question is not questions._probing for question in questions._flying)
         mute = False
-        inverter._link.drop("gone")
+        inverter._link.drop(Sentence("gone"))
         async with asyncio.timeout(10):
             await asyncio.gather(*map(asyncio.shield, waiting))
             await asyncio.shield(inverter.ask(SOC))

@@ -14,6 +14,7 @@ from rct_tools.schedule import FIRST_GAP, GIVEN_UP, LONG, RARELY, Schedule
 from rct_tools.times import SECOND
 
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
+SECOND_BATTERY = {name for name in COMPONENTS if name.startswith("second battery")}
 
 
 def plan(**intervals: str) -> Plan:
@@ -68,9 +69,14 @@ def test_default_plan_is_spread_evenly() -> None:
 
 
 def test_everything_is_asked_once_in_the_first_minute_also_what_is_read_daily() -> None:
-    schedule = Schedule(load_plan(), 0, frozenset(COMPONENTS))
+    schedule = Schedule(load_plan(), 0, frozenset(COMPONENTS) - SECOND_BATTERY)
     first = {name for _, name in asked(schedule, MINUTE)}
-    assert first == schedule.entries.keys()
+    assert first == {name for name, entry in schedule.entries.items() if entry.component not in SECOND_BATTERY}
+
+
+def test_everything_is_asked_once_in_the_first_minute_and_a_half_where_there_are_two_batteries() -> None:
+    schedule = Schedule(load_plan(), 0, frozenset(COMPONENTS))
+    assert {name for _, name in asked(schedule, 3 * MINUTE // 2)} == schedule.entries.keys()
 
 
 def test_long_intervals_return_to_their_grid() -> None:
@@ -233,8 +239,11 @@ def test_what_proves_components_is_resumed_first() -> None:
     for entry in schedule.due(MINUTE):
         schedule.lost(entry.info.name)
     schedule.resume(MINUTE + SECOND)
-    daily = [entry.info.name for now in range(MINUTE, 2 * MINUTE, FIRST_GAP) for entry in schedule.due(now)
-             if entry.interval == DAY]  # fmt: skip
+    daily = []
+    for now in range(MINUTE, 2 * MINUTE, FIRST_GAP):
+        for entry in schedule.due(now):
+            schedule.arrived(entry.info.name, "x", now)  # a battery is there, so its modules are asked for
+            daily += [entry.info.name] if entry.interval == DAY else []
     assert set(daily[:8]) == {name for name in schedule.entries if name in PROOFS and name.startswith("battery.")}
 
 
@@ -274,8 +283,23 @@ def test_only_what_is_there_is_asked() -> None:
     names = {name for _, name in asked(schedule, HOUR, answers=answers)}
     assert {"battery.cells[0]", "battery.cells[1]", "dc_conv.dc_conv_struct[0].p_dc", "battery.soc"} <= names
     assert not [n for n in names if n.startswith(("battery.cells[2]", "rb485.f", "dc_conv.dc_conv_struct[1].p"))]
-    assert schedule.absent == {"string B", "power switch", *(f"module {n}" for n in range(2, 7))}
-    assert schedule.is_there("second battery") is True  # nobody asks for what proves it
+    assert schedule.absent == {"string B", "power switch", *(f"module {n}" for n in range(2, 7)), *SECOND_BATTERY}
+    assert not [name for name in names if name.startswith("battery_placeholder") and not name.endswith("bms_sn")]
+
+
+def test_modules_of_a_second_battery_are_asked_for_when_it_is_there() -> None:
+    schedule = Schedule(load_plan(), 0)
+    there = {"battery.bms_sn", "battery_placeholder[0].bms_sn", "battery_placeholder[0].module_sn[4]"}
+    names = {name for _, name in asked(schedule, HOUR, answers=lambda name, _: "x" if name in there else "")}
+    cells = {name for name in names if ".cells[" in name}
+    assert cells == {"battery_placeholder[0].cells[4]"}
+    assert {name for name in schedule.absent if name.startswith("module")} == {f"module {n}" for n in range(7)}
+
+
+def test_component_whose_proof_nobody_asks_for_may_be_there() -> None:
+    schedule = Schedule(plan(often="5m", daily="1d"), 0)
+    assert schedule.is_there("second battery module 0") is True
+    assert schedule.absent == set()
 
 
 def test_what_was_there_once_is_asked_for_ever_after() -> None:

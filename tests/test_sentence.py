@@ -115,6 +115,15 @@ def test_each_sentence_has_a_german_one_with_the_same_put_in() -> None:
     assert differing == {}
 
 
+def test_names_are_translated_where_sentences_have_them() -> None:
+    source = (PAGE / "told.ts").read_text("utf-8")
+    table = re.search(r"^const NAMES: .+?= \{(.+?)^\};", source, re.MULTILINE | re.DOTALL)
+    assert table is not None
+    named = set(re.findall(r"^  (\w+)[:,]", table[1], re.MULTILINE))
+    assert len(named) > 5
+    assert named <= {place for room in rooms().values() for member in room for place in places(member.value)}
+
+
 def test_what_may_be_steered_has_a_name_on_the_page() -> None:
     source = (PAGE / "proposal.ts").read_text("utf-8")
     assert {name for name in WRITABLE if f'"{name}":' not in source} == set()

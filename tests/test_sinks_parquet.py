@@ -211,7 +211,7 @@ async def test_day_that_cannot_be_finished_is_tried_again(
     await sink.write([reading("battery.soc", 0.1)])
     clock.now = OVER
     with monkeypatch.context() as patch:
-        patch.setattr("rct_tools.sinks.parquet.os.fsync", fail)
+        patch.setattr(os, "fsync", fail)
         for _ in range(3):
             await sink.write([reading("battery.soc", 0.2, OVER)])
     assert caplog.messages == [f"{tmp_path}: no Parquet file can be made: No space left on device; its lines are kept"]

@@ -7,12 +7,12 @@ import asyncio
 import pytest
 
 from rct_tools.client import connect
-from rct_tools.components import COMPONENTS
+from rct_tools.components import COMPONENTS, MODULES
 from rct_tools.config import parse_config
 from rct_tools.errors import LinkError
 from rct_tools.link import PORT
 from rct_tools.objects import registry
-from rct_tools.simulator import Simulator
+from rct_tools.simulator import Faults, Simulator
 from rct_tools.starter import LOOKED_AT, Equipment, look, write_config
 
 from peers import peer, requests, response
@@ -22,13 +22,25 @@ async def test_simulated_inverter() -> None:
     steps: list[int] = []
     async with Simulator(port=0, latency=0.001) as simulator, connect(simulator.host, simulator.port) as inverter:
         equipment = await look(inverter, steps.append)
-        assert inverter.counters.requests == len(LOOKED_AT)
+        assert inverter.counters.requests == len(LOOKED_AT) - MODULES  # of a second battery, which it has not
     assert sum(steps) == len(LOOKED_AT)
     assert equipment.identity["serial"] == "SIM0000001"
     assert equipment.identity["firmware"] == "2.3.5678"
     assert {"string A", "string B", "battery", "module 0", "power switch"} <= set(equipment.has)
     assert "second battery" not in equipment.has
     assert equipment.unknown == ()
+
+
+async def test_both_batteries_and_their_modules_are_found() -> None:
+    faults = Faults(towers=2)
+    async with (
+        Simulator(port=0, latency=0.001, faults=faults) as simulator,
+        connect(simulator.host, simulator.port) as inverter,
+    ):
+        equipment = await look(inverter)
+    assert {"second battery", "second battery module 0", "second battery module 4"} <= set(equipment.has)
+    assert "second battery module 6" not in equipment.has
+    assert "10 battery modules" in write_config(equipment, "192.0.2.7", PORT, "Europe/Berlin", PORT)
 
 
 async def test_what_stays_silent_is_unknown_and_not_absent() -> None:

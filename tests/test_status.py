@@ -73,8 +73,8 @@ def test_document_of_one_that_works_and_one_that_is_away() -> None:
     assert gone["age"] is None
     assert gone["since"] > 99
     assert roof["counters"]["bad_frames"] == {str(Reason.CRC): 2}
-    assert roof["absent"] == sorted({"string A", "string B", "second battery", "power switch",
-                                     *(f"module {n}" for n in range(7))})  # fmt: skip
+    modules = [f"{which}module {n}" for which in ("", "second battery ") for n in range(7)]
+    assert roof["absent"] == sorted({"string A", "string B", "second battery", "power switch", *modules})
     objects = {entry["name"]: entry for entry in roof["objects"]}
     assert objects["battery.voltage"]["interval"] == 1
     assert 98 <= objects["battery.voltage"]["answered"] <= objects["battery.voltage"]["asked"] <= 102

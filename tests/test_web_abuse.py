@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import socket
 import time
 from contextlib import suppress
 from gzip import compress
@@ -241,15 +242,28 @@ async def test_requests_with_mistakes(unguarded: Shown) -> None:
 # --- those who take their time --------------------------------------------------------------------------------------
 
 
+async def end_of(connected: socket.socket) -> None:
+    """Wait until the page has ended a connection."""
+    with suppress(ConnectionError):
+        while await asyncio.get_running_loop().sock_recv(connected, 1000):
+            pass
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "])
 async def test_who_asks_for_nothing_is_left(shown: Shown, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
-    monkeypatch.setattr(connection, "IDLE", 0.5)
     monkeypatch.setattr(server, "MOST_CONNECTIONS", 20)
     slow = await sockets(shown, 20, sent)
     await until(lambda: connections(shown) == 20)
     assert (await raw(shown, GOOD))[0] == 503
-    for each in slow * (len(sent) > 0):
-        each.sendall(b"x")  # a byte now and then is no request
+    for each in slow:
+        each.close()
+    await until(lambda: connections(shown) == 0)
+    monkeypatch.setattr(connection, "IDLE", 0.5)
+    slow = await sockets(shown, 20, sent)
+    with suppress(ConnectionError):  # it may be left already
+        for each in slow * (len(sent) > 0):
+            each.sendall(b"x")  # a byte now and then is no request
+    await asyncio.gather(*(end_of(each) for each in slow))
     await until(lambda: connections(shown) == 0)
     assert (await raw(shown, GOOD))[0] == 200
     for each in slow:

@@ -172,8 +172,6 @@ def test_who_comes_through_a_reverse_proxy(
 def test_reverse_proxy_that_logs_nobody_in() -> None:
     who = received("0.0.0.0", AT, ANNA, (FOR, "198.51.100.1"), peer="192.0.2.80", proxy=TLS_ONLY)
     assert who == Visitor("198.51.100.1")
-    assert str(who) == "198.51.100.1"
-    assert str(Visitor("198.51.100.1", "anna")) == "anna at 198.51.100.1"
 
 
 LOCAL = ReverseProxyTable(addresses=("127.0.0.1",), hosts=(NAME,), user_header="Remote-User").setup("web.reverse_proxy")

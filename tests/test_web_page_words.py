@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser
@@ -79,6 +80,34 @@ async def test_what_failed(shown: Shown, browser: Browser, locale: str, said: st
             await page.wait_for_selector(f"{place}:has-text('{said}')")
             assert await page.locator(f"{place} [lang=en]").count() == lang
         assert await violations(page) == []
+
+
+SAID: list[tuple[str, dict[str, Any], str]] = [  # code, what is put in, in German
+    ("not_read", {"inverter": "power"}, "power wird zurzeit nicht gelesen."),
+    ("other_inverter", {"other": "hold", "inverter": "normal"},
+     "Das ist jetzt Wechselrichter hold; was zurückzustellen ist, gehört zu normal."),
+    ("no_file", {"path": "normal"}, "normal: Die Datei gibt es noch nicht."),
+    ("from_user", {"user": "charge", "host": "reserve"}, "von charge (reserve)"),
+    ("not_this_value", {"object": "battery.soc", "value": "done", "range": "soc"},
+     "Ladung: done geht nicht; möglich: soc."),
+    ("no_such_mode", {"mode": "'hold'", "modes": ["charge", "normal"]},
+     "Einen Modus 'hold' gibt es nicht; es gibt: Laden, normal."),
+    ("needs", {"mode": "charge", "what": "power"}, "Modus Laden braucht eine Angabe: Leistung."),
+    ("no_answer", {"objects": ["battery.soc", "adc.u_acc"]}, "Keine Antwort auf: Ladung, adc.u_acc."),
+    ("last", {"order": {"code": "mode", "values": {"mode": "hold"}}, "result": "ended", "text": {"text": "hold"}},
+     "Modus Halten: Der Modus ist beendet: hold"),
+]  # fmt: skip
+
+
+async def test_names_of_others_are_left_alone(shown: Shown, browser: Browser) -> None:
+    """An inverter may be called as a mode is."""
+    document: dict[str, Any] = {"error": "in English"}
+    async with opened(browser, f"{shown.url}/battery", locale="de-DE") as (page, _):
+        await page.route("**/api/battery?*", lambda route: route.fulfill(status=503, json=document))
+        for code, values, german in SAID:
+            document["said"] = {"code": code, "values": values}
+            await page.reload()
+            await reads(page, ".banner.error", f"Das ging nicht: {german}")
 
 
 async def test_events(shown: Shown, browser: Browser) -> None:

@@ -36,12 +36,12 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 def stored(path: Path, name: str) -> list[float]:
     """Return what a store has of an object, in the order of time."""
+    question = "SELECT value FROM reading JOIN series ON series.id = reading.series WHERE object = ? ORDER BY time"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-        rows = database.execute(
-            "SELECT value FROM reading JOIN series ON series.id = reading.series WHERE object = ? ORDER BY time",
-            (name,),
-        )
-        return [value for (value,) in rows]
+        try:
+            return [value for (value,) in database.execute(question, (name,))]
+        except sqlite3.OperationalError:  # it has just been made, and is empty
+            return []
 
 
 def open_files() -> int:
@@ -170,6 +170,7 @@ async def test_clock_that_jumps(
     shown: Shown, web: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, jump: timedelta
 ) -> None:
     """Ages, sessions and those who have to wait go by clocks that nobody sets."""
+    monkeypatch.setattr(door, "_FIRST_WAIT", 60.0)
     _, _, response = await login(web, shown, PASSWORD)
     cookie = {"Cookie": f"{COOKIE}={response.cookies[COOKIE].value}"}  # the jar of a browser has its own clock
     time_ns, now = time.time_ns, time.time
@@ -187,7 +188,7 @@ async def test_clock_that_jumps(
     _, document = await answer(web, f"{shown.url}/api/now", **cookie)
     for value in document["inverters"]["roof"]["objects"].values():
         assert 0 <= value["age"] < 60_000
-    assert 0 < shown.page._attempts.wait("192.0.2.1", time.monotonic()) <= 4
+    assert 0 < shown.page._attempts.wait("192.0.2.1", time.monotonic()) <= 120
     assert (await answer(web, f"{shown.url}/api/curves?names=battery.soc", **cookie))[0] == 200
 
 
@@ -200,6 +201,7 @@ async def test_a_thousand_wrong_passwords_cost_nobody_else_anything(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(door, "_FIRST_WAIT", 600.0)  # longer than any machine takes for this
     assert (await login(web, shown, PASSWORD))[0] == 200
     async with aiohttp.ClientSession() as other:
         trying = asyncio.gather(*(login(other, shown, f"bad {n}") for n in range(1000)))
@@ -210,7 +212,7 @@ async def test_a_thousand_wrong_passwords_cost_nobody_else_anything(
         monkeypatch.setattr("rct_tools.web.desk.QUEUE", 0)
         assert (await login(other, shown, "one more"))[0] == 429  # who has to wait takes nobody's place
     assert set(statuses) <= {403, 429, 503}
-    assert len([each for each in caplog.records if "wrong password" in each.getMessage()]) == statuses.count(403) < 20
+    assert len([each for each in caplog.records if "wrong password" in each.getMessage()]) == statuses.count(403) == 5
     assert len(shown.page._attempts._wrong) == 1
 
 

@@ -247,6 +247,17 @@ def test_too_many_writes_are_refused_until_an_hour_is_over(tmp_path: Path) -> No
     warp(main())
 
 
+def test_a_clock_that_was_years_ahead_forbids_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with house(tmp_path) as it:
+            for n in range(MOST_AN_HOUR):
+                await it.writer.write(LEAST, 0.2 if n % 2 else 0.3)
+            it.now -= 4 * 366 * 86_400 * SECOND
+            assert (await it.writer.write(LEAST, 0.4)).tries == 1
+
+    warp(main())
+
+
 def test_what_a_mode_holds_is_left_to_it(tmp_path: Path) -> None:
     async def main() -> None:
         async with house(tmp_path) as it:
@@ -421,6 +432,28 @@ def test_an_inverter_that_is_gone_leaves_nobody_knowing(tmp_path: Path) -> None:
             with pytest.raises(WriteFailed, match="sent 1 times, and nobody knows what it holds: cannot connect"):
                 await it.writer.write(LEAST, 0.2)
             assert it.record[-1]["event"] == "end"
+
+    warp(main())
+
+
+def test_what_is_proven_stays_so_when_the_connection_is_lost_behind_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with house(tmp_path) as it:
+            watched, asked = it.simulator.inverter.answer, 0
+
+            def off(request: Frame) -> Frame | None:
+                nonlocal asked
+                asked += bool(it.writes) and request.object_id == registry[LEAST].object_id
+                if asked:
+                    it.simulator.night()
+                return watched(request)
+
+            it.simulator.inverter.answer = off  # type: ignore[method-assign]
+            written = await it.writer.write(CHARGE, 0.1)
+            assert asked == 1
+            assert written.now == pytest.approx(0.1)
+            assert [effect.after for effect in written.effects] == [None, None]
+            assert it.record[-1]["outcome"] == "proven"
 
     warp(main())
 

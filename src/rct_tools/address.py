@@ -9,6 +9,7 @@ from typing import Final
 from rct_tools.errors import ConfigError
 
 _ADDRESS: Final = re.compile(r"(?:\[([^][/@\s]*:[^][/@\s]*)\]|([^][:/@\s]+))(?::([0-9]{1,5}))?")
+_MORE_THAN_A_HOST: Final = re.compile(r"[][/@\s]|^[^:]*:[^:]*$")
 
 
 def parse_address(text: str, port: int | None = None, *, example: str = "127.0.0.1:8899") -> tuple[str, int]:
@@ -20,6 +21,11 @@ def parse_address(text: str, port: int | None = None, *, example: str = "127.0.0
     if found is None or number is None or number > 65535:
         raise ConfigError(f"{text!r} is no address; expected one such as {example}")
     return found[1] or found[2], number
+
+
+def is_host(text: str) -> bool:
+    """Whether it can be a name or an address, and nothing more: no URL, and no port behind it."""
+    return bool(text) and not _MORE_THAN_A_HOST.search(text)
 
 
 def show_address(host: str, port: int) -> str:

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rct_tools.clock import Clock
-from rct_tools.components import COMPONENTS, component_of, proves
+from rct_tools.components import COMPONENTS, component_of, nothing_of, proves
 from rct_tools.errors import ConfigError, NoAnswer, SinkError
 from rct_tools.gaps import Gaps, Stretch, find_gaps, reach, stretches
 from rct_tools.history import TRIES, HistoryRow, Logs, read_history
-from rct_tools.logged import SLOT, Told, told_of
-from rct_tools.objects import registry
+from rct_tools.logged import SLOT, told_of
+from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Plan, Source
 from rct_tools.reading import Reading
 from rct_tools.series import find_series
@@ -243,18 +243,20 @@ async def check_clock(inverter: Logs, zone: str, now: int) -> None:
 async def leave_out_absent(inverter: Logs, fillings: Iterable[Filling], has: frozenset[str] | None) -> None:
     """Take out of fillings what is of components that the inverter has not: the log has zeros of them.
 
-    ``has`` is as in Schedule. Asked is only for what a serial number proves: a string may be off for the night.
-    Raises LinkError.
+    A sum stays, where what is absent of it is nothing, as in Poller. ``has`` is as in Schedule. Asked is only for what
+    a serial number proves: a string may be off for the night. Raises LinkError.
     """
     fillings = list(fillings)
-    needed = {name for filling in fillings for gaps in filling.gaps for name in _components(gaps.told)}
-    is_there = {name: await _is_there(inverter, name) if has is None else name in has for name in sorted(needed)}
+    needed = {name for filling in fillings for gaps in filling.gaps for name in _components(gaps.told.parts)}
+    absent = {name for name in sorted(needed) if not (await _is_there(inverter, name) if has is None else name in has)}
+    nothing = nothing_of(absent)
     for filling in fillings:
-        filling.gaps = [gaps for gaps in filling.gaps if all(is_there[name] for name in _components(gaps.told))]
+        left = [(gaps, [part for part in gaps.told.parts if part.name not in nothing]) for gaps in filling.gaps]
+        filling.gaps = [gaps for gaps, parts in left if parts and not _components(parts) & absent]
 
 
-def _components(told: Told) -> set[str]:
-    return {name for part in told.parts if (name := component_of(part.name))}
+def _components(parts: Iterable[ObjectInfo]) -> set[str]:
+    return {name for part in parts if (name := component_of(part.name))}
 
 
 async def _is_there(inverter: Logs, component: str) -> bool:

@@ -23,7 +23,7 @@ from rct_tools.objects import ObjectInfo, registry
 from rct_tools.question import Counters, Origin, Reply
 from rct_tools.questions import ATTEMPTS, TIMEOUT, Questions
 from rct_tools.reading import BadReading, Reading, read_frame
-from rct_tools.sentence import Sentence, Sentences
+from rct_tools.sentence import Sentences
 from rct_tools.stream import Streams
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ _UNHEARD: Final = 10_000  # readings kept for a listener that is slow
 
 class _Says(Sentences):
     NO_CONNECTION = "{peer}: {reason}"
+    CLOSED = "{peer}: closed"
 
 
 Answer: TypeAlias = Reading | NoAnswer | LinkError
@@ -94,10 +95,11 @@ class Client:
 
     async def ended(self) -> None:
         """Wait until it has given up or is closed. Raises what else ended it: a mistake, in here or in who hears."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
-            if not self._task.cancelled():
-                self._task.result()
+        task = self._task  # which close forgets
+        if task is not None:
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
 
     @property
     def connected(self) -> bool:
@@ -230,7 +232,7 @@ class Client:
             if not ready.done():
                 ready.set_exception(exc)
         finally:
-            self._give_up(self._error or ConnectionLost(f"{self.peer}: closed"))
+            self._give_up(self._error or ConnectionLost(_Says.CLOSED(peer=self.peer)))
             ready.cancel()  # a mistake of ours must not leave anybody waiting
 
     def _start_session(self) -> None:
@@ -244,7 +246,7 @@ class Client:
         self._up = False
         self._questions.end()
         if down.failures > 1:
-            self._error = ConnectionLost(_Says.NO_CONNECTION(peer=self.peer, reason=Sentence(down.reason)))
+            self._error = ConnectionLost(_Says.NO_CONNECTION(peer=self.peer, reason=down.reason))
             self._questions.fail_all(self._error)
 
     def _give_up(self, error: LinkError) -> None:

@@ -18,6 +18,7 @@ from rct_tools.times import SECOND
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY: Final = 86_400  # seconds
+_LAST_ASKED: Final = 2**31 - 1  # a log is asked with four bytes, one bit of which is the sign: in 2038
 _LAST: Final = int(datetime(9999, 12, 30, tzinfo=UTC).timestamp())  # a day before no time can be written any more
 
 
@@ -67,8 +68,8 @@ class Clock:
     def span(self, since: int | None, until: int | None, now: int) -> tuple[int, int]:
         """Return a range of times (UTC, nanoseconds) as it shows them: from the first, up to and without the last.
 
-        Without an end it reaches a day further than now, for a clock that is fast. Raises ConfigError when nothing can
-        be in it.
+        Without an end it reaches a day further than now, for a clock that is fast; and never further than an inverter
+        can be asked for. Raises ConfigError when nothing can be in it.
         """
         for name, time in (("since", since), ("until", until)):
             if time is not None and time > now + _DAY * SECOND:
@@ -77,7 +78,7 @@ class Clock:
             end = "now" if until is None else self.text(until // SECOND)
             raise ConfigError(f"since {self.text(since // SECOND)} is not before {end}: nothing lies between")
         last = now // SECOND + _DAY if until is None else -(-until // SECOND)
-        return self.shows((since or 0) // SECOND), self.shows(last)
+        return self.shows((since or 0) // SECOND), min(self.shows(last), _LAST_ASKED)
 
     def text(self, time: int) -> str:
         """Return a time (UTC, seconds) as ISO 8601 with the offset of the zone: ``2026-06-21T14:00:00+02:00``."""

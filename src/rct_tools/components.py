@@ -5,7 +5,7 @@ A row of COMPONENTS is all it takes for the collector to leave alone what is not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
@@ -24,6 +24,13 @@ class Component:
     objects: tuple[str, ...]  # what only makes sense with it; * stands for anything
 
 
+def _modules(prefix: str, tower: str) -> Iterator[Component]:
+    """Yield the modules of a tower, by what its objects begin with."""
+    for n in range(MODULES):
+        of_module = (f"{tower}.cells*[{n}]*", f"{tower}.stack_cycles[{n}]", f"{tower}.stack_software_version[{n}]")
+        yield Component(f"{prefix}module {n}", f"{tower}.module_sn[{n}]", of_module)
+
+
 COMPONENTS: Final[Mapping[str, Component]] = {
     component.name: component
     for component in (
@@ -36,35 +43,44 @@ COMPONENTS: Final[Mapping[str, Component]] = {
             for n, letter in enumerate("AB")
         ),
         Component("battery", "battery.bms_sn", ("battery.*",)),
-        *(
-            Component(
-                f"module {n}",
-                f"battery.module_sn[{n}]",
-                (f"battery.cells*[{n}]*", f"battery.stack_cycles[{n}]", f"battery.stack_software_version[{n}]"),
-            )
-            for n in range(MODULES)
-        ),
+        *_modules("", "battery"),
         Component("power switch", "rb485.available", ("rb485.*",)),
         Component("second battery", "battery_placeholder[0].bms_sn", ("battery_placeholder[0].*",)),
+        *_modules("second battery ", "battery_placeholder[0]"),
     )
 }
 
-NOTHING: Final[Mapping[str, tuple[str, ...]]] = {
+_NOTHING: Final[Mapping[str, tuple[str, ...]]] = {
     "string A": ("dc_conv.dc_conv_struct[0].p_dc", "energy.e_dc_day[0]"),
     "string B": ("dc_conv.dc_conv_struct[1].p_dc", "energy.e_dc_day[1]"),
 }
-"""What is known to be 0 where there is no such component: of these, sums are made."""
 
 PROOFS: Final[Mapping[str, str]] = {component.proof: name for name, component in COMPONENTS.items()}
 """The components, by the object that proves them."""
 
 
 def component_of(name: str) -> str | None:
-    """Return the component that an object makes sense with; None for what every inverter has, and for all proofs."""
-    if name in PROOFS:
-        return None
-    owners = [c for c in COMPONENTS.values() if any(fits(name, pattern) for pattern in c.objects)]
+    """Return the component that an object makes sense with; None for what every inverter has.
+
+    That of a proof is not what it proves, but what that is a part of: a battery, for a module.
+    """
+    owners = [c for c in COMPONENTS.values() if c.proof != name and any(fits(name, pattern) for pattern in c.objects)]
     return owners[-1].name if owners else None  # a module is more telling than its battery
+
+
+def wholes(components: Collection[str]) -> list[str]:
+    """Return these components, in their order, but for those that are a part of another one of them."""
+    return [name for name in components if name not in COMPONENTS or part_of(name) not in components]
+
+
+def part_of(component: str) -> str | None:
+    """Return the component that one is a part of, if any."""
+    return component_of(COMPONENTS[component].proof)
+
+
+def nothing_of(absent: Iterable[str]) -> frozenset[str]:
+    """Return the objects that are known to be 0, in FLOAT, where components are absent: of these, sums are made."""
+    return frozenset(name for component in absent for name in _NOTHING.get(component, ()))
 
 
 def proves(value: Value) -> bool:

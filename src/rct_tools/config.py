@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from rct_tools.address import show_address
+from rct_tools.address import is_host, show_address
 from rct_tools.components import COMPONENTS
 from rct_tools.environment import overlay
 from rct_tools.errors import ConfigError
@@ -25,7 +25,7 @@ from rct_tools.link import PORT
 from rct_tools.plan import Plan, Steerable
 from rct_tools.proxy.table import ProxyTable
 from rct_tools.settings import Duration, Size, Table, choose, decode, parse_toml, read_text, shown, unknown_key
-from rct_tools.setups import InverterSetup, Setup, SinkSetup, SpoolSetup
+from rct_tools.setups import PAGE, InverterSetup, Setup, SinkSetup, SpoolSetup
 from rct_tools.sinks import is_store, kind_of, open_sink, settings_for, sink_keys
 from rct_tools.sinks.sqlite import default_path, path_in_url
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT
@@ -266,7 +266,7 @@ def _inverters(file: File, plan: Plan, source: str) -> tuple[InverterSetup, ...]
         name = table.name or table.host
         if not table.host:
             raise ConfigError(f"{place}.host: is empty")
-        if re.search("/|^[^:]+:[^:]*$", table.host):
+        if not is_host(table.host):
             raise ConfigError(f"{place}.host: {table.host!r} is no name or address; its port is a key of its own")
         if name in setups:
             first = list(setups).index(name)
@@ -339,6 +339,8 @@ def _sinks(file: File, some: InverterSetup, source: str, keeper: str) -> tuple[t
             rest = {"part": keeper, **rest}  # what says of one process that it is gone must not say so of all
         settings = settings_for(table.url, place, **rest)
         label = table.label or _label(table.url)
+        if label == PAGE and file.web:
+            raise ConfigError(f"{place}.label: {label!r} is that of the page; choose another")
         if label in setups:
             raise ConfigError(f"{place}.label: {label!r} is there already, at sink[{list(setups).index(label)}]")
         spool = None

@@ -117,7 +117,7 @@ async def follow_events(
                 yield event
         told |= count
         if found:
-            since = max(since, found[0].begin - _RECENT)
+            since = max(since, min(found[0].begin, now()) - _RECENT)  # the clock of an inverter may be fast
         await asyncio.sleep(every)
 
 
@@ -243,8 +243,8 @@ class EventWatch:
 
     async def _look(self) -> None:
         began = self._now()
-        is_far = began - self._looked_far >= _HOUR
-        since = self._far(began) if is_far else min([self.looked - _NEAR, *self._lately_open(began)])
+        is_far = not 0 <= began - self._looked_far < _HOUR  # below 0 after the clock was set back
+        since = self._far(began) if is_far else min([min(self.looked, began) - _NEAR, *self._lately_open(began)])
         found = await event_readings(self._client, since=since, zone=self._zone, lasts=0, now=self._now, asker=self)
         told = self._told
         kept = {key for key in told or () if key[1] >= began - 2 * _WEEK}  # no look goes back so far

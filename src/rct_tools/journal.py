@@ -51,12 +51,15 @@ class Journal:
             if isinstance(entry, dict):
                 yield entry
 
-    def begun(self, inverter: str, name: str, since: int) -> int:
-        """Return how often an object of an inverter was written since a time (UTC, nanoseconds). Raises OSError."""
+    def begun(self, inverter: str, name: str, since: int, now: int) -> int:
+        """Return how often an object of an inverter was written from a time up to now (UTC, nanoseconds).
+
+        What seems to be later was written by a clock that was wrong: nobody knows when. Raises OSError.
+        """
         count = 0
         for entry in self.newest_first():
             time = parse_iso_time(str(entry.get("time")))
-            if time is None:
+            if time is None or time > now:
                 continue
             if time < since:
                 break

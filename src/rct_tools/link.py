@@ -6,19 +6,21 @@ It knows bytes and their time, nothing of frames. Sending is up to the user: a l
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import random
 import re
 import socket
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from rct_tools.address import show_address
 from rct_tools.capture import Chunk, Direction
 from rct_tools.errors import ConnectFailed, ConnectionLost
+from rct_tools.sentence import Sentence, Sentences
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,29 @@ STANDSTILL: Final = 2.0  # seconds this program may stand still before what was 
 _READ_SIZE: Final = 65536
 
 
+class _Says(Sentences):
+    CANNOT_CONNECT = "cannot connect: {error}"
+    LINK_LOST = "connection lost: {error}"
+    LINK_CLOSED = "the inverter closed the connection"
+    STOOD_STILL = "this program stood still for {seconds} s"
+    UNKNOWN_HOST = "unknown host"
+    NO_ANSWER_WITHIN = "no answer within {seconds:.0f} s"
+    LINK_REFUSED = "connection refused"
+    LINK_RESET = "connection reset by peer"
+    LINK_TIMED_OUT = "connection timed out"
+    NO_ROUTE = "no route to host"
+    NO_NETWORK = "network is unreachable"
+
+
+_ERRORS: Final[Mapping[int, Sentences]] = {  # what an inverter that is away makes of a connection
+    errno.ECONNREFUSED: _Says.LINK_REFUSED,
+    errno.ECONNRESET: _Says.LINK_RESET,
+    errno.ETIMEDOUT: _Says.LINK_TIMED_OUT,
+    errno.EHOSTUNREACH: _Says.NO_ROUTE,
+    errno.ENETUNREACH: _Says.NO_NETWORK,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Up:
     """A connection has been made."""
@@ -41,7 +66,7 @@ class Up:
 class Down:
     """A connection ended or could not be made; the link goes on trying."""
 
-    reason: str
+    reason: Sentence
     failures: int  # in a row, without a connection that lasted between them
 
 
@@ -99,7 +124,7 @@ class Link:
         self._keep_late = keep_late
         self._tap = tap
         self._writer: asyncio.StreamWriter | None = None
-        self._dropped = ""  # why we ended the connection ourselves
+        self._dropped: Sentence | None = None  # why we ended the connection ourselves
 
     async def events(self) -> AsyncGenerator[LinkEvent, None]:
         """Yield what happens: Up, chunks as they are received, Down, and so on. To be closed when no longer wanted.
@@ -114,10 +139,10 @@ class Link:
                 async with asyncio.timeout(CONNECT_TIMEOUT):
                     reader, writer = await asyncio.open_connection(self.host, self.port)
             except (OSError, TimeoutError, UnicodeError) as exc:
-                reason = f"cannot connect: {_describe(exc)}"
+                reason = _Says.CANNOT_CONNECT(error=_describe(exc))
             else:
                 self._writer = writer
-                self._dropped = ""
+                self._dropped = None
                 self.reconnects += connected
                 connected = True
                 since = self._ticking()
@@ -134,9 +159,9 @@ class Link:
                         chunk = Chunk(self._clock(), Direction.RECEIVED, data, self.reconnects)
                         self._tap(chunk)
                         yield chunk
-                    reason = self._dropped or "the inverter closed the connection"
+                    reason = self._dropped or _Says.LINK_CLOSED()
                 except OSError as exc:
-                    reason = self._dropped or f"connection lost: {_describe(exc)}"
+                    reason = self._dropped or _Says.LINK_LOST(error=_describe(exc))
                 finally:
                     self._writer = None
                     writer.transport.abort()
@@ -162,7 +187,7 @@ class Link:
             except TimeoutError:
                 data = None
             if not self._keep_late and (asleep := self._ticking() - looked - 1.0) > STANDSTILL:
-                self._dropped = f"this program stood still for {asleep:.0f} s"
+                self._dropped = _Says.STOOD_STILL(seconds=round(asleep))
                 return b""
             if data is not None:
                 return data
@@ -177,7 +202,7 @@ class Link:
             self._writer.write(data)
             self._tap(Chunk(self._clock(), Direction.SENT, data, self.reconnects))
 
-    def drop(self, reason: str) -> None:
+    def drop(self, reason: Sentence) -> None:
         """End the connection, so that a new one is made."""
         if self._writer is not None:
             self._dropped = reason
@@ -193,12 +218,14 @@ def keep_alive(transport: asyncio.BaseTransport) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-def _describe(exc: BaseException) -> str:
+def _describe(exc: BaseException) -> Sentence:
     if isinstance(exc, socket.gaierror | UnicodeError):
-        return "unknown host"
-    if isinstance(exc, TimeoutError):
-        return f"no answer within {CONNECT_TIMEOUT:.0f} s"
+        return _Says.UNKNOWN_HOST()
+    if isinstance(exc, TimeoutError) and exc.errno is None:
+        return _Says.NO_ANSWER_WITHIN(seconds=CONNECT_TIMEOUT)
     # A host with several addresses fails with all their errors in one text.
     number = getattr(exc, "errno", None) or next(map(int, re.findall(r"\[Errno (\d+)\]", str(exc))), None)
+    if number and (said := _ERRORS.get(number)):
+        return said()
     text = os.strerror(number) if number else str(exc) or type(exc).__name__
-    return text[:1].lower() + text[1:]
+    return Sentence(text[:1].lower() + text[1:])

@@ -31,7 +31,7 @@ from rct_tools.writing import Intent, Writer, Written, check_agreed
 logger = logging.getLogger(__name__)
 
 LAST_TRIES: Final = 3  # to put back, of a program that is to end now
-_PAUSES: Final = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)  # seconds; the last again and again
+PAUSES: Final = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)  # seconds between tries to put back; the last again and again
 
 _SOC: Final = "battery.soc"
 _SOC_MIN: Final = "power_mng.soc_min"
@@ -308,16 +308,23 @@ async def _put_back(writer: Writer, inverter: str, *, was_on: bool = True) -> Re
     if (other := await writer.serial()) != inverter:
         raise LinkError(_Says.OTHER_INVERTER(peer=writer.client.peer, other=other, inverter=inverter))
     written, left = [], []
+    trouble: WriteFailed | NoAnswer | None = None
     for change in reversed(way_back.changes):
-        done = await writer.put_back(change, was_made=was_on)
+        try:
+            done = await writer.put_back(change, was_made=was_on)
+            now = await writer.settled(change.object) if done is None else done.now
+        except (WriteFailed, NoAnswer) as exc:
+            trouble = trouble or exc  # which keeps no other from going back
+            continue
         if done is not None:
             written.append(done)
         else:
-            now = await writer.settled(change.object)
             logger.info(
                 "%s: %s is %s, by others: it stays", writer.client.peer, change.object.name, show(change.object, now)
             )
             left.append(Change(change.object, change.before, now))
+    if trouble is not None:
+        raise trouble
     for done in written:  # one may have changed another
         now = await writer.settled(done.object)
         if not is_same(done.object, now, done.wanted):
@@ -335,12 +342,12 @@ async def _end(writer: Writer, inverter: str, *, was_on: bool, patient: bool) ->
         while True:
             try:
                 return await _put_back(writer, inverter, was_on=was_on)
-            except (WriteFailed, NoAnswer, LinkError) as exc:
+            except (WriteFailed, NoAnswer, LinkError, OSError) as exc:
                 tries += 1
                 if not patient and tries >= LAST_TRIES:
                     said = _Says.NOT_ALL_BACK(error=sentence_of(exc), remedy=_remedy(writer, inverter))
                     raise RctError(said) from exc
-                pause = _PAUSES[min(tries, len(_PAUSES)) - 1] if patient else 1.0
+                pause = PAUSES[min(tries, len(PAUSES)) - 1] if patient else 1.0
                 logger.warning("%s; tried again in %g s", exc, pause)
                 await writer.sleep(pause)
     except asyncio.CancelledError:

@@ -1,7 +1,8 @@
-"""A new file, which is there under its name only when all of it is."""
+"""A new file, which is there under its name only when all of it is, on the disk."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ def new_file(path: Path) -> Iterator[Path]:
     part = target.with_name(f".{target.name}.part")
     try:
         yield part
+        with part.open("r+b") as file:  # or a power failure could leave neither this nor what it takes the place of
+            os.fsync(file.fileno())
         part.replace(target)
     except OSError as exc:
         if exc.filename is None or Path(exc.filename) == part:

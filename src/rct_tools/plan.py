@@ -69,11 +69,6 @@ class Plan:
             for field in group.fields
         }
 
-    @property
-    def field_names(self) -> Mapping[str, str]:
-        """The name of the field, by the name of its object."""
-        return {field.info.name: field.name for group in self.groups for field in group.fields}
-
 
 @dataclass(frozen=True, slots=True)
 class Steerable:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Final, Protocol
 
+from rct_tools.components import nothing_of
 from rct_tools.errors import LinkError, NoAnswer
 from rct_tools.objects import ObjectInfo
 from rct_tools.plan import Field, Plan
@@ -155,7 +156,9 @@ class Poller:
         if not self.schedule.arrived(name, reading.value, now):
             return
         readings = [reading] if name in self._wanted else []
-        readings += [total for sums in self._sums.get(name, ()) if (total := sums.add(reading)) is not None]
+        if sums := self._sums.get(name):
+            nothing = nothing_of(self.schedule.absent)
+            readings += [total for each in sums if (total := each.add(reading, nothing)) is not None]
         if readings:
             self._deliver(readings)
 
@@ -212,19 +215,22 @@ class Poller:
 
 
 class _Sum:
-    """Several objects added up, as soon as all of them have come anew."""
+    """Several objects added up, as soon as all of them have come anew, but for those that are known to be nothing."""
 
     def __init__(self, field: Field, interval: int) -> None:
         self._field = field
         self._apart = interval // 2  # ns that the parts may be apart
         self._parts: dict[str, Reading] = {}
 
-    def add(self, part: Reading) -> Reading | None:
-        """Take a part; return the sum when it is whole, at the time of its newest part."""
+    def add(self, part: Reading, nothing: Collection[str] = ()) -> Reading | None:
+        """Take a part; return the sum when it is whole, at the time of its newest part.
+
+        ``nothing`` are names of objects that are 0, and do not come.
+        """
         if not isinstance(part.value, int | float):
             return None
         self._parts[part.object.name] = part
-        if len(self._parts) < len(self._field.objects):
+        if any(info.name not in self._parts and info.name not in nothing for info in self._field.objects):
             return None
         parts = list(self._parts.values())
         newest = max(parts, key=lambda reading: reading.time)

@@ -19,6 +19,7 @@ from rct_tools.pace import Others, Pace
 from rct_tools.question import Counters, Key, Origin, Question, Reply
 from rct_tools.reading import Reading
 from rct_tools.recent import Recent
+from rct_tools.sentence import Sentences
 from rct_tools.stubs import Stubs
 from rct_tools.turns import Turns
 from rct_tools.values import DataType, EventTable, TimeSeries, encode_value
@@ -37,6 +38,12 @@ _SUSPICIOUS: Final = 4  # questions in a row without an answer
 _LOSSY: Final = 0.1  # share of the answers of late that came only when asked again
 _LATELY: Final = 20  # answers that such a share is about
 _MOST_MUTE: Final = 4096  # objects remembered; there are 895
+
+
+class _Says(Sentences):
+    UNWRITTEN = "{peer}: no connection, so {object} was not written"
+    LOST_WRITING = "{peer}: lost when {object} was to be written; read it back"
+    SESSION_DEAD = "the session is dead, questions stay unanswered"
 
 
 class Questions:
@@ -111,7 +118,7 @@ class Questions:
         if info.is_untouchable:
             raise WriteRefused(f"{info.name}: is never written, it could harm the inverter")
         if not self._up:
-            raise ConnectionLost(f"{self._link.peer}: no connection, so {info.name} was not written")
+            raise ConnectionLost(_Says.UNWRITTEN(peer=self._link.peer, object=info.name))
         key = (address, info.object_id, payload)
         question = self._open.get(key)
         if question is None:
@@ -240,7 +247,7 @@ class Questions:
     def _judge(self, probe: asyncio.Future[Reply]) -> None:
         self._probing = None
         if not probe.cancelled() and isinstance(probe.exception(), NoAnswer) and self._unanswered >= _SUSPICIOUS:
-            self._link.drop("the session is dead, questions stay unanswered")
+            self._link.drop(_Says.SESSION_DEAD())
         self.pump()
 
     def _stop_probing(self) -> None:
@@ -340,7 +347,7 @@ class Questions:
                 self._give_up(question)
         for question in [question for question in self._open.values() if question.is_write]:
             self._turns.remove(question)
-            error = ConnectionLost(f"{self._link.peer}: lost when {question.info.name} was to be written; read it back")
+            error = ConnectionLost(_Says.LOST_WRITING(peer=self._link.peer, object=question.info.name))
             self._fail(question, error)
 
     def fail_all(self, error: RctError) -> None:

@@ -74,7 +74,7 @@ class Schedule:
         # An object may stand in two groups, by itself and in a sum; so it is asked as often as either wants it.
         groups = sorted(plan.groups, key=lambda group: group.interval)
         slots = [slot for group in groups for slot in self._slots(group, start)]
-        long = sorted((slot for slot in slots if slot.interval > LONG), key=_urgency)
+        long = sorted((slot for slot in slots if slot.interval > LONG and self._may_be_there(slot)), key=_urgency)
         for number, slot in enumerate(long):
             slot.due = start + number * FIRST_GAP
         self._heap = [(slot.due, number, slot) for number, slot in enumerate(slots)]
@@ -159,6 +159,9 @@ class Schedule:
             self._heap = [(slot.due, number, slot) for _, number, slot in self._heap]
             heapq.heapify(self._heap)
 
+    def _may_be_there(self, slot: _Slot) -> bool:
+        return any(self.is_there(entry.component) is not False for entry in slot.entries)
+
     def _owe(self, entry: Entry) -> None:
         if entry.interval > LONG:
             self._owed.add(entry.info.name)
@@ -170,12 +173,15 @@ class Schedule:
         if component in self._there:
             return self._there[component]
         proof = self.entries.get(COMPONENTS[component].proof)
-        return True if proof is None or proof.is_mute else None
+        if proof is None:
+            return True
+        whole = self.is_there(proof.component)
+        return proof.is_mute or None if whole else whole
 
     @property
     def absent(self) -> frozenset[str]:
         """The components that are known not to be there."""
-        return frozenset(name for name, there in self._there.items() if not there)
+        return frozenset(name for name in COMPONENTS if self.is_there(name) is False)
 
     def _is_wanted(self, entry: Entry, now: int) -> bool:
         if not self.is_there(entry.component):

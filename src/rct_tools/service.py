@@ -21,7 +21,7 @@ from rct_tools.collector import Collector
 from rct_tools.config import Config
 from rct_tools.errors import ConfigError, RctError
 from rct_tools.proxy import Proxy, ProxySetup, open_tap
-from rct_tools.setups import Setup, SinkSetup
+from rct_tools.setups import PAGE, Setup, SinkSetup
 from rct_tools.status import metrics_of, metrics_of_proxy, serving, status_of, status_of_proxy
 from rct_tools.systemd import Notifier
 from rct_tools.web.table import WebSetup
@@ -133,7 +133,7 @@ def _shown(setup: Setup, page: Page | None) -> Setup:
     """Return a setup in which the page gets all readings, too."""
     if page is None:
         return setup
-    return replace(setup, sinks=(*setup.sinks, SinkSetup("page", page.open, page.setup)))
+    return replace(setup, sinks=(*setup.sinks, SinkSetup(PAGE, page.open, page.setup)))
 
 
 async def _live(notifier: Notifier, interval: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from rct_tools.components import fits
 from rct_tools.errors import ConfigError
@@ -16,6 +17,9 @@ from rct_tools.proxy import ProxySetup
 from rct_tools.sinks import Sink
 from rct_tools.spool import AGE_LIMIT, SIZE_LIMIT, Spool
 from rct_tools.vitals import CONTROLS, INTERVAL, VITALS
+
+PAGE: Final = "page"
+"""The label of the page, which is a sink like others; so no other has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rct_tools.client import Answer, Client
-from rct_tools.components import COMPONENTS, proves
+from rct_tools.components import COMPONENTS, component_of, part_of, proves, wholes
 from rct_tools.errors import LinkError, NoAnswer
 from rct_tools.reading import Reading
 
@@ -28,40 +28,50 @@ class Equipment:
 
     identity: Mapping[str, str | float]
     has: tuple[str, ...]  # names of components that are there
-    unknown: tuple[str, ...]  # of components about which it stayed silent
+    unknown: tuple[str, ...]  # of components about which it stayed silent, and of what is part of such
 
 
 async def look(inverter: Client, advance: Callable[[int], object] = lambda _: None) -> Equipment:
     """Ask an inverter what it is and has; ``advance`` is told of each answer. Raises LinkError."""
     answers: dict[str, Answer] = {}
     for name in LOOKED_AT:  # one after the other: there is no hurry
-        try:
-            answers[name] = await inverter.read(name)
-        except NoAnswer as exc:
-            answers[name] = exc
+        if (whole := component_of(name)) is None or _is_proven(whole, answers):
+            try:
+                answers[name] = await inverter.read(name)
+            except NoAnswer as exc:
+                answers[name] = exc
         advance(1)
     values = {name: answer.value for name, answer in answers.items() if isinstance(answer, Reading)}
     if not values:
         raise LinkError(f"{inverter.peer}: connected, but silent; is another program using it?")
+    unknown: list[str] = []
+    for name, component in COMPONENTS.items():
+        if isinstance(answers.get(component.proof), NoAnswer) or part_of(name) in unknown:
+            unknown.append(name)
     return Equipment(
         {label: value for label, name in _IDENTITY.items() if isinstance(value := values.get(name), str | float | int)},
-        tuple(c.name for c in COMPONENTS.values() if c.proof in values and proves(values[c.proof])),
-        tuple(c.name for c in COMPONENTS.values() if c.proof not in values),
+        tuple(name for name in COMPONENTS if _is_proven(name, answers)),
+        tuple(unknown),
     )
+
+
+def _is_proven(component: str, answers: Mapping[str, Answer]) -> bool:
+    answer = answers.get(COMPONENTS[component].proof)
+    return isinstance(answer, Reading) and proves(answer.value)
 
 
 def write_config(equipment: Equipment, host: str, port: int, zone: str, default_port: int) -> str:
     """Return the text of an ``rct.toml`` for an inverter: what it has is in it, and what else can be, in comments."""
     identity = equipment.identity
     name = str(identity.get("name") or host).strip()
-    modules = sum(component.startswith("module") for component in equipment.has)
+    modules = sum("module" in component for component in equipment.has)
     comments = [
         f"Firmware {identity['firmware']}." if "firmware" in identity else "",
         f"Serial number {identity['serial']}." if "serial" in identity else "",
         f"At most {power / 1000:g} kW." if isinstance(power := identity.get("power"), float) else "",
         f"{modules} battery modules." if modules else "",
         f"{identity['slaves']} linked inverters; each wants a table of its own." if identity.get("slaves") else "",
-        f"It did not say whether it has: {', '.join(equipment.unknown)}." if equipment.unknown else "",
+        f"It did not say whether it has: {', '.join(wholes(equipment.unknown))}." if equipment.unknown else "",
     ]
     has = (*equipment.has, *equipment.unknown)
     return _TEXT.format(

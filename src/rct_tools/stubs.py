@@ -6,12 +6,11 @@ have any, but an inverter always sends the whole of its memory for it, NUL inclu
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final
 
 from rct_tools.objects import ObjectInfo
+from rct_tools.recent import Recent
 from rct_tools.values import DataType
-
-T = TypeVar("T")
 
 _OF_ANY_SIZE: Final = frozenset({DataType.STRING, DataType.UNKNOWN})
 _ENOUGH: Final = 3  # times that a payload has to come shorter than before
@@ -23,8 +22,8 @@ class Stubs:
     """Knows how long the payloads of an inverter are, to tell those that were cut."""
 
     def __init__(self) -> None:
-        self._sizes: dict[int, int] = {}  # id of an object -> bytes of its payload
-        self._doubted: dict[int, tuple[int, int]] = {}  # the same -> bytes of one that was odd, and how often it came
+        self._sizes: Recent[int, int] = Recent(_MOST)  # id of an object -> bytes of its payload
+        self._doubted: Recent[int, tuple[int, int]] = Recent(_MOST)  # the same -> bytes of an odd one, and how often
 
     def is_cut(self, info: ObjectInfo, payload: bytes) -> bool:
         """Return whether a payload seems to be cut; if it comes as long again and again, it is believed."""
@@ -37,14 +36,7 @@ class Stubs:
         if odd:
             times = times + 1 if doubted == size else 1
             if times < (_ENOUGH if known is not None else _ENOUGH_AT_FIRST):
-                self._doubted[key] = size, times
-                _forget_first(self._doubted)
+                self._doubted.put(key, (size, times))
                 return True
-        self._sizes[key] = size
-        _forget_first(self._sizes)
+        self._sizes.put(key, size)
         return False
-
-
-def _forget_first(table: dict[int, T]) -> None:
-    if len(table) > _MOST:
-        del table[next(iter(table))]

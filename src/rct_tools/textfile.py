@@ -179,11 +179,13 @@ def _open_to_read(path: Path) -> BinaryIO | gzip.GzipFile:
 def compress(path: Path) -> Path:
     """Replace a file by one compressed with gzip; return that. Raises OSError, and then the file is as it was."""
     target = _compressed(path)
-    with path.open("rb") as source, new_file(target) as part, part.open("wb") as sink:
-        with gzip.GzipFile(path.name, "wb", 6, sink) as packed:
-            shutil.copyfileobj(source, packed, _BLOCK)
-        sink.flush()
-        os.fsync(sink.fileno())  # before the only other copy goes
+    with (
+        path.open("rb") as source,
+        new_file(target) as part,
+        part.open("wb") as sink,
+        gzip.GzipFile(path.name, "wb", 6, sink) as packed,
+    ):
+        shutil.copyfileobj(source, packed, _BLOCK)
     path.unlink()
     return target
 

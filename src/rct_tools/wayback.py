@@ -6,7 +6,6 @@ One file of JSON for each inverter, by its serial number. It is there from befor
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -112,8 +111,6 @@ class WayBacks:
         path = self.path(way_back.inverter)
         with new_file(path) as part, part.open("w", encoding="utf-8", errors="replace") as file:
             file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
         sync_folder(self.folder)
 
     def load(self, inverter: str) -> WayBack | None:

@@ -13,6 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -205,17 +206,21 @@ class Writer:
         return intent
 
     async def carry_out(self, intent: Intent, *, limited: bool = True) -> Written:
-        """Do what was considered. Raises NotNow when ``limited`` and too often or too late, WriteFailed, OSError."""
+        """Do what was considered. Raises WriteFailed; when ``limited``, NotNow if too often or too late, and OSError.
+
+        What is not ``limited`` puts back, and waits for nothing: not even for room on the disk for its record.
+        """
         info = intent.object
         if not intent.is_needed:
             return Written(info, intent.old, intent.wanted, intent.old, 0)
         if limited:
-            if self.expires is not None and self.clock() > self.expires:
+            when = self.clock()
+            if self.expires is not None and when > self.expires:
                 raise NotNow(_Says.TOO_LATE(peer=self.client.peer, object=info.name))
-            begun = self.journal.begun(intent.inverter, info.name, self.clock() - _HOUR)
+            begun = self.journal.begun(intent.inverter, info.name, when - _HOUR, when)
             if begun >= MOST_AN_HOUR:
                 raise NotNow(_Says.TOO_OFTEN(peer=self.client.peer, object=info.name, times=begun))
-        self._record("begin", intent)
+        self._record("begin", intent, is_needed=limited)
         outcome: dict[str, Any] = {"outcome": "interrupted"}
         try:
             tries, now = await self._until_proven(intent)
@@ -227,15 +232,13 @@ class Writer:
                 "outcome": "proven",
                 "tries": tries,
                 "now": plain(now),
-                "effects": {
-                    it.object.name: [None if v is None else plain(v) for v in (it.before, it.after)] for it in effects
-                },
+                "effects": {it.object.name: [_plain(it.before), _plain(it.after)] for it in effects},
             }
         except WriteFailed as exc:
             outcome = {"outcome": str(exc), "tries": exc.tries, "now": _plain(exc.holds)}
             raise
         finally:
-            self._record("end", intent, **outcome)
+            self._record("end", intent, is_needed=False, **outcome)
         logger.info("%s: wrote %s: %s", self.client.peer, info.name, show(info, now))
         return Written(info, intent.old, intent.wanted, now, tries, effects)
 
@@ -243,7 +246,7 @@ class Writer:
         """Write what an object held before, however often, and whatever the battery does.
 
         Return None when it holds something else than before and after a change that ``was_made``: then others have set
-        it since, and it stays. Raises WriteFailed, NoAnswer, LinkError, OSError.
+        it since, and it stays. Raises WriteFailed, NoAnswer, LinkError.
         """
         info, before = change.object, change.before
         writable = find_writable(info)
@@ -288,8 +291,11 @@ class Writer:
                 raise NotNow(_Says.BATTERY_BUSY(peer=self.client.peer, object=name, state=held))
 
     async def _effects(self, writable: Writable) -> dict[str, Value | None]:
-        answers = await self.client.read_many(writable.changes) if writable.changes else {}
-        return {name: answer.value if isinstance(answer, Reading) else None for name, answer in answers.items()}
+        answers: Mapping[str, object] = {}
+        with suppress(LinkError):  # a write that is proven stays so
+            answers = await self.client.read_many(writable.changes) if writable.changes else {}
+        found = {name: answers.get(name) for name in writable.changes}
+        return {name: answer.value if isinstance(answer, Reading) else None for name, answer in found.items()}
 
     # --- writing ------------------------------------------------------------------------------------------------
 
@@ -330,7 +336,7 @@ class Writer:
             logger.info("%s", exc)
             await self.sleep(PROOF)
 
-    def _record(self, event: str, intent: Intent, **more: Any) -> None:
+    def _record(self, event: str, intent: Intent, *, is_needed: bool, **more: Any) -> None:
         entry = {
             "time": iso_time(self.clock()),
             "event": event,
@@ -345,9 +351,10 @@ class Writer:
         try:
             self.journal.add(entry | more)
         except OSError as exc:
-            if event == "begin":  # nothing is sent that is not on record
+            if is_needed:  # nothing is sent that is not on record
                 raise
-            logger.error("%s: %s: the end of a write is not on record: %s", self.client.peer, self.journal.path, exc)
+            where = self.client.peer, self.journal.path
+            logger.error("%s: %s: the %s of a write is not on record: %s", *where, event, exc)
 
 
 def check_agreed(peer: str, intents: Sequence[Intent], agreed: Sequence[Change]) -> None:

@@ -16,7 +16,7 @@ from rct_tools.backfill import KEPT, Filling, fill, find_lacking, leave_out_abse
 from rct_tools.cli.options import (
     config_or_none_option,
     format_option,
-    not_empty,
+    host_alone,
     port_option,
     time_zone_option,
     timeout_option,
@@ -59,7 +59,7 @@ class _Range:
 
 @click.command(epilog="Example: rct backfill --host 192.0.2.7 --time-zone Europe/Berlin --since 7d --dry-run")
 @config_or_none_option
-@click.option("--host", callback=not_empty, help="Name or address of the inverter, in place of a configuration.")
+@click.option("--host", callback=host_alone, help="Name or address of the inverter, in place of a configuration.")
 @port_option
 @click.option("--name", default="", help="What the readings call the inverter.  [default: the host]")
 @click.option(

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from rct_tools.cli.options import config_or_none_option, log_format_option, not_empty, port_option, verbose_option
+from rct_tools.cli.options import config_or_none_option, host_alone, log_format_option, port_option, verbose_option
 from rct_tools.cli.run import run_async, say
 from rct_tools.collector import Collector
 from rct_tools.config import Config, find_config, load_config, load_plan, sink_of
 from rct_tools.service import serve
-from rct_tools.setups import InverterSetup, Setup
+from rct_tools.setups import PAGE, InverterSetup, Setup
 from rct_tools.shard import Shard
 from rct_tools.times import local_zone
 from rct_tools.web.table import WebSetup
@@ -21,7 +21,7 @@ from rct_tools.web.table import WebSetup
 
 @click.command(epilog="Example: rct collect --host 192.0.2.7 --sink sqlite: --sink influx://localhost/photovoltaic")
 @config_or_none_option
-@click.option("--host", callback=not_empty, help="Name or address of the inverter, in place of a configuration.")
+@click.option("--host", callback=host_alone, help="Name or address of the inverter, in place of a configuration.")
 @port_option
 @click.option("--name", default="", help="What the readings call the inverter.  [default: the host]")
 @click.option(
@@ -101,7 +101,7 @@ def say_started(collector: Collector) -> None:
 
 def _who_orders(collector: Collector) -> str:
     ways = [f"publish at {', '.join(collector.desks)}"] if collector.desks else []
-    page = collector.lanes.get("page")
+    page = collector.lanes.get(PAGE)
     if page is not None and isinstance(page.setup.settings, WebSetup) and page.setup.settings.is_guarded:
         ways.append("log in at the page")
     return f"whoever may {' or '.join(ways)}"
@@ -110,6 +110,6 @@ def _who_orders(collector: Collector) -> str:
 def say_stored(collector: Collector) -> None:
     """Tell people what was stored."""
     for lane in collector.lanes.values():
-        if (outbox := lane.outbox) is not None and lane.setup.label != "page":
+        if (outbox := lane.outbox) is not None and lane.setup.label != PAGE:
             waiting = f", {outbox.kept} wait for the next start" if outbox.kept else ""
             say(f"{outbox.label}: {outbox.written} readings stored, {outbox.lost} lost{waiting}")

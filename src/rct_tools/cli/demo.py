@@ -41,7 +41,7 @@ from rct_tools.plan import Field, Group, Plan
 from rct_tools.proxy import ProxySetup
 from rct_tools.reading import Reading
 from rct_tools.settings import NO_SECRET
-from rct_tools.setups import InverterSetup, Setup, SinkSetup
+from rct_tools.setups import PAGE, InverterSetup, Setup, SinkSetup
 from rct_tools.simulator import Simulator
 from rct_tools.sinks.sqlite import SqliteSink, default_path, path_in_url, query
 from rct_tools.times import SECOND, iso_time
@@ -159,7 +159,7 @@ async def _demo(path: Path, speed: float, seconds: float | None) -> None:
             if page:
                 address = await stack.enter_async_context(page.serving(lambda: collector.watched))
                 _say_page(address)
-                sinks.append(SinkSetup("page", page.open))
+                sinks.append(SinkSetup(PAGE, page.open))
             if not is_view:
                 show = stack.enter_context(_screen(speed))
                 sinks.append(SinkSetup("screen", lambda _: Screen(show), objects=tuple(OBJECTS.values())))

@@ -11,6 +11,7 @@ from rct_tools.cli.progress import progress
 from rct_tools.cli.run import run_async
 from rct_tools.client import Client, connect
 from rct_tools.link import PORT
+from rct_tools.newfile import new_file
 from rct_tools.starter import LOOKED_AT, look, write_config
 from rct_tools.times import local_zone
 
@@ -30,7 +31,7 @@ def init(host: str, port: int, output: Path, timeout: float) -> None:
     A file that is there already stays as it is.
     """
     if str(output) != "-" and output.exists():
-        raise click.ClickException(f"{output}: is there already; choose another file with -o, or - to look at it first")
+        raise click.UsageError(f"{output} is there already; choose another file with -o, or - to look at it first")
     run_async(_init(connect(host, port, timeout=timeout), host, port, output))
 
 
@@ -42,7 +43,7 @@ async def _init(client: Client, host: str, port: int, output: Path) -> None:
     if str(output) == "-":
         click.echo(text, nl=False)
         return
-    with output.open("x", encoding="utf-8") as file:
-        file.write(text)
+    with new_file(output) as part:  # or what a full disk leaves would be in the way of the next try
+        part.write_text(text, encoding="utf-8")
     click.echo(f"{output}: written, for an inverter with {', '.join(equipment.has) or 'nothing that it told of'}")
     click.echo(f"Start it with: rct collect{f' -c {output}' if output != Path('rct.toml') else ''}")

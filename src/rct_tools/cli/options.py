@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 from click.shell_completion import CompletionItem
 
+from rct_tools.address import is_host
 from rct_tools.cli.run import LOG_FORMATS, set_log_format, set_verbosity
 from rct_tools.clock import Clock
 from rct_tools.errors import ConfigError, UnknownObject
@@ -105,7 +106,14 @@ def not_empty(_ctx: click.Context, param: click.Parameter, value: str | None) ->
     return value
 
 
-host_option = click.option("--host", required=True, callback=not_empty, help="Name or address of the inverter.")
+def host_alone(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse what could not be found in any network, and would be looked for."""
+    if not_empty(ctx, param, value) is not None and not is_host(str(value)):
+        raise click.BadParameter(f"{value!r} is no name or address; a port goes behind --port", param=param)
+    return value
+
+
+host_option = click.option("--host", required=True, callback=host_alone, help="Name or address of the inverter.")
 port_option = click.option(
     "--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, metavar="PORT", help="Its TCP port."
 )

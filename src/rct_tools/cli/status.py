@@ -18,10 +18,11 @@ from rich.text import Text
 from rct_tools import health
 from rct_tools.cli.flows import WIDTH
 from rct_tools.cli.health import page
-from rct_tools.cli.options import not_empty, port_option, time_zone_option, timeout_option, verbose_option
+from rct_tools.cli.options import host_alone, port_option, time_zone_option, timeout_option, verbose_option
 from rct_tools.cli.progress import status as progress_status
 from rct_tools.cli.run import run_async
 from rct_tools.client import Client, connect
+from rct_tools.components import wholes
 from rct_tools.config import STATUS_ADDRESS
 from rct_tools.errors import RctError
 from rct_tools.status import VERSION
@@ -34,7 +35,7 @@ _WIDE: Final = 200  # columns, where nobody says how many there are
 
 
 @click.command(epilog="Example: rct status --host 192.0.2.7")
-@click.option("--host", callback=not_empty, help="Ask the inverter at this name or address how it is.")
+@click.option("--host", callback=host_alone, help="Ask the inverter at this name or address how it is.")
 @port_option
 @timeout_option
 @time_zone_option
@@ -177,7 +178,7 @@ def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
         if inverter["mute"]:
             yield f"{inverter['name']}: no answer for {', '.join(inverter['mute'])}"
         if inverter["absent"]:
-            yield f"{inverter['name']}: has no {', '.join(inverter['absent'])}"
+            yield f"{inverter['name']}: has no {', '.join(wholes(inverter['absent']))}"
         control, backfill = (inverter.get(key) or {} for key in ("control", "backfill"))  # as with the proxy
         if control.get("mode") not in (None, NORMAL):
             until = f" until {control['until'].partition('.')[0]}Z" if control["until"] else ""

@@ -14,7 +14,7 @@ import click
 from rct_tools import top as room
 from rct_tools.bars import battery_way, grid_way
 from rct_tools.cli.captures import open_chunks
-from rct_tools.cli.options import format_option, not_empty, time_zone_option, timeout_option, verbose_option
+from rct_tools.cli.options import format_option, host_alone, not_empty, time_zone_option, timeout_option, verbose_option
 from rct_tools.cli.output import Output, Row, open_output
 from rct_tools.cli.progress import status
 from rct_tools.cli.run import run_async
@@ -47,7 +47,7 @@ COLUMNS: Final = ("time", "up", "age", *_POWERS, "soc", *_ENERGIES, "state", "fa
     epilog="Examples: rct top --host 192.0.2.7; rct top --page http://127.0.0.1:9834; rct top roof.rctcap --speed 60"
 )
 @click.argument("file", required=False, callback=not_empty)
-@click.option("--host", callback=not_empty, help="Name or address of the inverter.")
+@click.option("--host", callback=host_alone, help="Name or address of the inverter.")
 @click.option(
     "--page", callback=not_empty, metavar="URL",
     help="The page of a collector that reads it, such as http://127.0.0.1:9834.",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Final, NamedTuple
 
+from rct_tools.components import PROOFS
 from rct_tools.homeassistant.entities import COMMANDS, COMPONENTS
 from rct_tools.homeassistant.inverter import SERIAL_NUMBER, Inverter, Live, node_of, object_levels, topic_level
 from rct_tools.plan import Source
@@ -78,8 +79,10 @@ class HomeAssistant:
             if not live.is_announced and inverter.may_announce(live.state.device):
                 live.is_announced = True
                 messages += self._configs(inverter, live)
+        if (component := PROOFS.get(reading.object.name)) is not None:
+            inverter.prove(component, reading.value)
         for live in inverter.by_object.get(reading.object.name, ()):
-            if live.see(reading, inverter.zone) and inverter.may_announce(live.state.device):
+            if live.see(reading, inverter.zone, inverter.nothing) and inverter.may_announce(live.state.device):
                 messages += self._tell(inverter, live)
         return messages
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from rct_tools.components import nothing_of, proves
 from rct_tools.homeassistant.commands import command_entities
 from rct_tools.homeassistant.entities import INVERTER, Device, Entity, State, catalogue, key_of, select
 from rct_tools.homeassistant.totals import Total
@@ -68,16 +69,16 @@ class Live:
         """Return whether it still holds."""
         return bool(self.payload) and now - self.time <= self.expiry
 
-    def see(self, reading: Reading, zone: ZoneInfo) -> bool:
-        """Take a reading; return whether there is something to publish."""
+    def see(self, reading: Reading, zone: ZoneInfo, nothing: Collection[str]) -> bool:
+        """Take a reading; return whether there is something to publish. ``nothing`` are objects that are 0."""
         values: list[Value] = [reading.value]
         if len(self.infos) > 1:
             self.parts[reading.object.name] = reading
             # A part that did not come this time is not made up of the one before.
             self.parts = {n: r for n, r in self.parts.items() if abs(reading.time - r.time) <= self.interval}
-            if len(self.parts) < len(self.infos):
+            if any(info.name not in self.parts and info.name not in nothing for info in self.infos):
                 return False
-            values = [self.parts[info.name].value for info in self.infos]
+            values = [self.parts[info.name].value if info.name in self.parts else 0.0 for info in self.infos]
             self.parts = {}
         state = self.state
         shown = VIEWS[state.view](Seen(values, self.infos, reading.time, zone, state.precision, state.resets))
@@ -133,6 +134,8 @@ class Inverter:
         described = {name for device in self.devices.values() for name in (*device.described_by, *device.present)}
         self.told_by = described & expects.keys() | {SERIAL_NUMBER, *self._limits}
         self._stranger = ("", 0)  # another serial number, and how often in a row it was read
+        self._there: dict[str, bool] = {}  # components of which that is known; what was there once is for ever after
+        self.nothing: frozenset[str] = frozenset()  # objects that are known to be 0, of what the inverter does not have
 
     def _commands(self, state: State) -> tuple[Entity, ...]:
         """Return the entities by which what a state shows is set, as far as it may be."""
@@ -151,6 +154,11 @@ class Inverter:
             return entity.config
         most = self._limits.get(entity.limit)
         return None if most is None else {**entity.config, "min": -most if entity.config["min"] < 0 else 0, "max": most}
+
+    def prove(self, component: str, value: Value) -> None:
+        """Take the value that tells whether a component is there."""
+        self._there[component] = proves(value) or self._there.get(component, False)
+        self.nothing = nothing_of(name for name, is_there in self._there.items() if not is_there)
 
     @property
     def is_known(self) -> bool:

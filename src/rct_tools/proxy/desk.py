@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, TypeAlias
@@ -114,10 +115,10 @@ class Desk:
         if info.name not in self._setup.writable:
             return f"; --allow-write {info.name} would let it through"
         try:
-            info.decode(payload)
+            value = info.decode(payload)
         except DecodeError as exc:
             return f": {exc}"
-        return ""
+        return f": {value} is no number" if isinstance(value, float) and not math.isfinite(value) else ""
 
     async def period(self, asker: Hashable) -> float:
         """Return how often the inverter tells what it was asked to tell regularly, in seconds."""

@@ -11,7 +11,6 @@ import asyncio
 import json
 import logging
 import math
-import os
 import re
 import time
 from collections import Counter
@@ -224,12 +223,13 @@ class ParquetSink:
     def _write_table(self, part: Path, target: Path) -> None:
         pa = self._pa
         schema = _schema(pa)
-        with new_file(target) as path, path.open("wb") as file:
-            with pa.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-                for piece in _pieces(part):
-                    writer.write_table(_table(pa, schema, piece))
-            file.flush()
-            os.fsync(file.fileno())  # before the only other copy goes
+        with (
+            new_file(target) as path,
+            path.open("wb") as file,
+            pa.parquet.ParquetWriter(file, schema, compression="zstd") as writer,
+        ):
+            for piece in _pieces(part):
+                writer.write_table(_table(pa, schema, piece))
 
     def _leave_out(self, reason: str) -> None:
         if reason not in self.left_out:

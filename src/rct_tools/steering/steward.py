@@ -15,7 +15,7 @@ from typing import Final
 from rct_tools.client import Client
 from rct_tools.errors import LinkError, NoAnswer, NotNow, RctError, WriteRefused
 from rct_tools.link import ticking
-from rct_tools.modes import Steered, differing, kept, put_back, steered
+from rct_tools.modes import PAUSES, Steered, differing, kept, put_back, steered
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.plan import Steerable
 from rct_tools.reading import Reading
@@ -36,7 +36,6 @@ logger = logging.getLogger(__name__)
 MOST_WAITING: Final = 16  # orders
 TOO_OLD: Final = 60 * SECOND  # what was wanted so long ago is not done any more
 TICK: Final = 5.0  # seconds between looks at what is due
-_PAUSES: Final = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)  # seconds between tries to put back; the last again and again
 _PAUSE: Final = 1.0  # seconds between them when it is to end
 _MINUTE: Final = 60.0
 
@@ -278,7 +277,7 @@ class Steward:
             self._looks_at = now
             logger.info("%s", exc)
         except (RctError, OSError) as exc:
-            self._looks_at = now + _PAUSES[min(self._failures, len(_PAUSES) - 1)]
+            self._looks_at = now + PAUSES[min(self._failures, len(PAUSES) - 1)]
             self._failures += 1
             self._say_once(logging.ERROR, Says.TRIED_AGAIN(error=sentence_of(exc)))
         else:

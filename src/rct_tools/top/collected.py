@@ -13,7 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from rct_tools.clock import Clock
-from rct_tools.components import COMPONENTS, NOTHING
+from rct_tools.components import COMPONENTS, nothing_of
 from rct_tools.display import printable
 from rct_tools.errors import ConfigError, LinkError, UnknownObject
 from rct_tools.health import POWERS, Quality
@@ -156,7 +156,7 @@ class Collected:
 
     def _nothing(self) -> Iterator[tuple[ObjectInfo, float | str]]:
         """Yield what is known of what the inverter does not have."""
-        yield from ((registry[name], 0.0) for component in self._absent for name in NOTHING.get(component, ()))
+        yield from ((registry[name], 0.0) for name in nothing_of(self._absent))
         if _BATTERY.name in self._absent:
             yield registry[_BATTERY.proof], ""
 
@@ -257,7 +257,7 @@ class Collected:
         """Return the values of a row by the means of objects; {} where nothing is known."""
         known = {name: mean for name, mean in means.items() if mean is not None}
         if known:
-            known |= {name: 0.0 for component in self._absent for name in NOTHING.get(component, ())}
+            known |= dict.fromkeys(nothing_of(self._absent), 0.0)
         return {series: part(known[name]) for series, (name, part) in _CURVES.items() if name in known}
 
 

@@ -22,7 +22,7 @@ from rct_tools.modes import MODES, taking
 from rct_tools.plain import plain
 from rct_tools.plan import NOTHING
 from rct_tools.recent import Recent
-from rct_tools.sentence import Sentences, sentence_of
+from rct_tools.sentence import Sentence, Sentences, sentence_of
 from rct_tools.settings import Duration, Table
 from rct_tools.steering import Foreseen, Order, Outcome, Result, Steward
 from rct_tools.steering.foresight import Foreseeable
@@ -100,6 +100,13 @@ class _Shown(NamedTuple):
     until: float  # of the loop's clock
 
 
+class _Ordered(NamedTuple):
+    """What somebody has ordered, and what it has come to by now."""
+
+    who: Sentence
+    outcome: Outcome
+
+
 class Control:
     """Where people order at the page, when they are known: ``is_guarded`` says that nobody else gets here.
 
@@ -111,7 +118,7 @@ class Control:
         picture: Picture,
         watched: Callable[[], Mapping[str, Watched]],
         named: Callable[[str], str],
-        who: Callable[[web.Request], str],
+        who: Callable[[web.Request], Sentence],
         *,
         is_guarded: bool,
     ) -> None:
@@ -121,7 +128,7 @@ class Control:
         self._who = who
         self._is_guarded = is_guarded
         self._shown: Recent[str, _Shown] = Recent(MOST_SHOWN)
-        self._orders: dict[str, Recent[str, Outcome]] = {}  # by inverter, and what was shown
+        self._orders: dict[str, Recent[str, _Ordered]] = {}  # by inverter, and what was shown
         self._considering: Counter[str] = Counter()  # by inverter: one that is silent holds up no other
 
     @property
@@ -169,15 +176,16 @@ class Control:
         if steward is not shown.steward:
             return error(409, _Says.OTHER_SETUP())
         foreseen = shown.foreseen
-        order = Order(shown.inverter, foreseen.wish, self._who(request), time.time_ns(), foreseen.agreed)
-        steward.take(order, partial(self._tell, token))
-        outcome = self._orders[shown.inverter][token]  # which it was told at once
-        if outcome.result is Result.REFUSED:
-            return error(409, outcome.said)
-        return answer(_outcome(token, outcome), 202)
+        who = self._who(request)
+        order = Order(shown.inverter, foreseen.wish, who.text, time.time_ns(), foreseen.agreed)
+        steward.take(order, partial(self._tell, token, who))
+        ordered = self._orders[shown.inverter][token]  # which it was told at once
+        if ordered.outcome.result is Result.REFUSED:
+            return error(409, ordered.outcome.said)
+        return answer(_outcome(token, ordered), 202)
 
-    def _tell(self, token: str, outcome: Outcome) -> None:
-        self._orders.setdefault(outcome.inverter, Recent(MOST_ORDERS)).put(token, outcome)
+    def _tell(self, token: str, who: Sentence, outcome: Outcome) -> None:
+        self._orders.setdefault(outcome.inverter, Recent(MOST_ORDERS)).put(token, _Ordered(who, outcome))
 
     # --- who, and which -----------------------------------------------------------------------------------------
 
@@ -275,12 +283,14 @@ def _intent(intent: Intent) -> dict[str, Any]:
     }
 
 
-def _outcome(token: str, outcome: Outcome) -> dict[str, Any]:
+def _outcome(token: str, ordered: _Ordered) -> dict[str, Any]:
+    outcome = ordered.outcome
     return {
         "considered": token,
         "order": outcome.order,
         "wanted": made_of(outcome.wanted),
         "who": outcome.who,
+        "by": made_of(ordered.who),
         "result": outcome.result.value,
         "text": outcome.text,
         "said": made_of(outcome.said),

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from rct_tools.client import Client
 from rct_tools.clock import Clock
-from rct_tools.components import NOTHING
+from rct_tools.components import nothing_of
 from rct_tools.health import Answers, as_json, health_of, quality_of, towers_of
 from rct_tools.objects import ObjectInfo, registry
 from rct_tools.poller import Poller
@@ -105,12 +105,7 @@ class Teller:
             return Answers({})
         newest = max(reading.time for reading in readings.values())
         absent = self.watched()[name].poller.schedule.absent
-        nothing = {
-            info.name: Reading(newest, name, info, 0.0)
-            for component, names in NOTHING.items()
-            if component in absent
-            for info in map(registry.__getitem__, names)
-        }
+        nothing = {each: Reading(newest, name, registry[each], 0.0) for each in nothing_of(absent)}
         return Answers(nothing | readings)
 
 

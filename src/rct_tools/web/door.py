@@ -79,9 +79,6 @@ class Visitor:
     is_secure: bool = False  # whether the browser has TLS, as the reverse proxy says
     session: str = ""  # the token of who has logged in here; "" for nobody
 
-    def __str__(self) -> str:
-        return f"{self.user} at {self.host}" if self.user else self.host
-
 
 @dataclass(frozen=True, slots=True)
 class Refused:

@@ -43,7 +43,8 @@ class Logbook:
         return [_document(event) for event in self._events]
 
     async def _look(self) -> None:
-        since = self._events[0].begin - _AGAIN if self._events else None
+        # The clock of an inverter may be fast, or taken for that of another zone.
+        since = min(self._events[0].begin, self._now()) - _AGAIN if self._events else None
         new: list[LoggedEvent] = []
         async with aclosing(read_events(self._client, since=since, zone=self._zone, now=self._now)) as found:  # type: ignore[type-var]
             async for event in found:

@@ -7,7 +7,6 @@ ends all logins. In memory they end by a clock that nobody sets; on disk by UTC,
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -120,8 +119,6 @@ class Logins:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with new_file(self._path) as part, open(part, "wb", opener=for_us) as file:  # Path.open takes no opener
                 file.write(msgspec.json.encode(kept))
-                file.flush()
-                os.fsync(file.fileno())
             sync_folder(self._path.parent)
         except OSError as exc:
             with suppress(OSError):  # what it has is not true any more: who has logged out would be in

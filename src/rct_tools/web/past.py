@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 MOST_NAMES: Final = 16  # curves at a time
 
+_END: Final = 2**62  # ns: beyond it, SQLite cannot reckon
 _MEMORY: Final = 20.0  # seconds that an answer of the store is good for, for others who ask the same
 _MOST_KEPT: Final = 64  # such answers
 
@@ -263,7 +264,7 @@ class Past:
         zone = ZoneInfo(self._picture.inverters[name].zone)
         now = self._picture.wall_clock()
         since, until = (parse_time(text, now, zone) for text in (query.since, query.until))
-        if not 0 <= since < until < 2**62:
+        if not 0 <= since < until < _END:
             raise ConfigError("expected a time for since, and a later one for until")
         return Span(name, zone, since, until)
 
@@ -282,8 +283,8 @@ class Past:
 
 def _step(query: CurvesQuery | SpreadQuery) -> int:
     step = parse_duration(query.step)
-    if step < SECOND:
-        raise ConfigError("expected steps of 1s or more")
+    if not SECOND <= step < _END:
+        raise ConfigError("expected steps of 1s or more, and of less than a century")
     return step
 
 

@@ -927,7 +927,7 @@ OBJECTS = {
     [0xCF096A6B] = { name = "battery_placeholder[0].stack_software_version[4]", type = "UINT32" },
     [0x4FF8CCE2] = { name = "battery_placeholder[0].stack_software_version[5]", type = "UINT32" },
     [0xA7F4123B] = { name = "battery_placeholder[0].stack_software_version[6]", type = "UINT32" },
-    [0x5C93093B] = { name = "battery_placeholder[0].status2", type = "INT32" },
+    [0x5C93093B] = { name = "battery_placeholder[0].status2", type = "INT32", bits = { [0] = "disconnected", [1] = "relay test", [2] = "ready", [3] = "calibration charge", [4] = "standby", [5] = "shut down", [6] = "precharge", [7] = "start-up", [8] = "full", [9] = "empty", [10] = "calibration discharge", [11] = "balancing", [12] = "error", [13] = "update" } },
     [0xC66665E8] = { name = "battery_placeholder[0].temperature", type = "FLOAT", unit = "°C" },
     [0xFCA1CBB5] = { name = "battery_placeholder[0].voltage", type = "FLOAT", unit = "V" },
     [0xFE1AA500] = { name = "buf_v_control.power_reduction", type = "FLOAT", unit = "ratio" },

@@ -238,6 +238,7 @@ export interface Outcome {
   order: string;
   wanted: Made | null; // what order is made of
   who: string;
+  by: Made | null; // what who is made of
   result: "accepted" | "done" | "refused" | "failed" | "ended";
   text: string;
   said: Made | null; // what text is made of

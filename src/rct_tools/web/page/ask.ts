@@ -15,7 +15,7 @@ export interface Place extends Clock {
   inverter: string;
   /** Something was ordered; `told` is to hear what comes of it, or null when the server knows nothing of it. */
   ordered: (token: string, told: (outcome: Outcome | null) => void) => void;
-  fail: (error: unknown) => void;
+  refuse: () => void;
 }
 
 const RESULTS: Record<Outcome["result"], { said: keyof Texts; look: string }> = {
@@ -99,7 +99,7 @@ export async function consider(place: Place, said: Said, wish: Wish): Promise<Fo
 }
 
 function refuse(place: Place, said: Said, error: unknown): void {
-  if (error instanceof Failed && error.status === 401) place.fail(error);
+  if (error instanceof Failed && error.status === 401) place.refuse();
   else said.refuse(error);
 }
 

@@ -132,19 +132,15 @@ export function makeBattery(context: Context): View {
     );
   }
 
-  async function look(): Promise<void> {
-    try {
-      const news = await get<BatteryState>("/api/battery", { inverter: context.name });
-      if (JSON.stringify({ ...news, age: 0 }) !== JSON.stringify({ ...state, age: 0 }) || !state) {
-        const focused = body.contains(document.activeElement);
-        state = news;
-        draw();
-        if (focused) body.querySelector<HTMLInputElement>(`input[value="${shown}"]`)?.focus();
-      }
-    } catch (error) {
-      context.fail(error);
+  const look = context.trying(async () => {
+    const news = await get<BatteryState>("/api/battery", { inverter: context.name });
+    if (JSON.stringify({ ...news, age: 0 }) !== JSON.stringify({ ...state, age: 0 }) || !state) {
+      const focused = body.contains(document.activeElement);
+      state = news;
+      draw();
+      if (focused) body.querySelector<HTMLInputElement>(`input[value="${shown}"]`)?.focus();
     }
-  }
+  });
 
   const timer = setInterval(() => void look(), EVERY);
   void look();

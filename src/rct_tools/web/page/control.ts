@@ -5,7 +5,7 @@ import { type Place, Said, type Wish, consider, makeAsk, order, resultName } fro
 import { h } from "./elements";
 import { NOTHING, number } from "./format";
 import { isHere } from "./live";
-import { MODES, backList, held, modeName, noteOf, objectName, span, when } from "./proposal";
+import { MODES, NORMAL, backList, held, modeName, noteOf, objectName, span, when } from "./proposal";
 import { termText } from "./terms";
 import { type Texts, text } from "./texts";
 import { told } from "./told";
@@ -15,7 +15,6 @@ const EVERY = 10_000; // ms
 const SOON = 1000; // ms, while something waits to be done
 const TOLD = ["control.mode", "control.until", "control.last"]; // whose changes are told as they happen
 const LENGTHS = [900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 28_800, 43_200]; // seconds
-const NORMAL = "normal";
 
 export function makeControl(context: Context): View {
   const away = h("p", { class: "away-note", hidden: true }, text("awayControl"));
@@ -38,7 +37,7 @@ export function makeControl(context: Context): View {
     inverter: context.name,
     zone: () => context.inverter().zone,
     now: context.now,
-    fail: context.fail,
+    refuse: context.refuse,
     ordered: (token, told) => {
       waiting.set(token, { told, since: performance.now() });
       void look();
@@ -47,20 +46,22 @@ export function makeControl(context: Context): View {
 
   const endSaid = new Said(place);
 
+  const ask = context.trying(async () => {
+    try {
+      draw(await get<ControlState>("/api/control", { inverter: context.name }));
+    } catch (error) {
+      if (!(error instanceof Failed && error.status === 403)) throw error;
+      body.replaceChildren(h("p", { class: "card wait" }, told(error.message, error.said, place)));
+      body.removeAttribute("aria-busy");
+    }
+  });
+
   async function look(): Promise<void> {
     if (isLooking) return;
     isLooking = true;
     looked = performance.now();
-    try {
-      draw(await get<ControlState>("/api/control", { inverter: context.name }));
-    } catch (error) {
-      if (error instanceof Failed && error.status === 403) {
-        body.replaceChildren(h("p", { class: "card wait" }, told(error.message, error.said, place)));
-        body.removeAttribute("aria-busy");
-      } else context.fail(error);
-    } finally {
-      isLooking = false;
-    }
+    await ask();
+    isLooking = false;
   }
 
   function draw(state: ControlState): void {
@@ -171,8 +172,8 @@ export function makeControl(context: Context): View {
     const [newest] = state.orders;
     const isOurs = newest !== undefined && state.last === `${newest.order}: ${newest.result}: ${newest.text}`;
     const lines = state.orders.map((each) => {
-      const [wanted, said] = [told(each.order, each.wanted, place), told(each.text, each.said, place)];
-      return h("li", { class: each.result }, `${at(each.time)} · ${resultName(each)} · `, wanted, ", ", h("span", { lang: "en" }, each.who), ": ", said);
+      const [wanted, who, said] = [told(each.order, each.wanted, place), told(each.who, each.by, place), told(each.text, each.said, place)];
+      return h("li", { class: each.result }, `${at(each.time)} · ${resultName(each)} · `, wanted, ", ", who, ": ", said);
     });
     if (state.last && !isOurs) lines.unshift(h("li", {}, `${text("byOthers")} · `, told(state.last, state.last_said, place)));
     if (orders.textContent !== lines.map((line) => line.textContent).join("")) orders.replaceChildren(...lines);

@@ -36,15 +36,15 @@ export function makeEvents(context: Context): View {
     );
   }
 
-  async function look(): Promise<void> {
+  const look = context.trying(async () => {
     try {
       all = (await get<{ events: LoggedEvent[] }>("/api/events", { inverter: context.name }, undefined, PATIENCE)).events;
       draw();
     } catch (error) {
       say(count, ...failure(error));
-      context.fail(error);
+      throw error;
     }
-  }
+  });
 
   const timer = setInterval(() => void look(), EVERY);
   void look();

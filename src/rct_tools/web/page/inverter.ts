@@ -20,15 +20,11 @@ export function makeInverter(context: Context): View {
   const search = h("input", { type: "search", id: "search", placeholder: text("searchObjects"), input: () => void find() });
   let asked = 0;
 
-  async function look(): Promise<void> {
-    try {
-      const state = await get<InverterState>("/api/inverter", { inverter: context.name });
-      about.replaceChildren(describe(state));
-      about.removeAttribute("aria-busy");
-    } catch (error) {
-      context.fail(error);
-    }
-  }
+  const look = context.trying(async () => {
+    const state = await get<InverterState>("/api/inverter", { inverter: context.name });
+    about.replaceChildren(describe(state));
+    about.removeAttribute("aria-busy");
+  });
 
   function describe(state: InverterState): HTMLElement {
     const { health } = state;
@@ -54,34 +50,30 @@ export function makeInverter(context: Context): View {
     ]);
   }
 
-  async function find(): Promise<void> {
+  const find = context.trying(async () => {
     const turn = ++asked;
-    try {
-      const { objects } = await get<{ objects: FoundObject[] }>("/api/objects", { inverter: context.name, search: search.value.trim() });
-      if (turn !== asked) return; // a newer search has been answered, or will be
-      const order = [...objects].sort((a, b) => Number(b.age !== null) - Number(a.age !== null));
-      const shown = order.slice(0, MOST);
-      say(count, text("objectsCount", { shown: shown.length, all: objects.length }));
-      live.clear();
-      rows.replaceChildren(
-        ...shown.map((object) => {
-          const value = h("td", { class: "number", "data-name": text("value") }, show(object.value, object.unit, object.meaning));
-          const old = h("td", { class: "number", "data-name": text("age") }, object.age === null ? text("notRead") : age(object.age));
-          live.set(object.name, { value, age: old });
-          return h(
-            "tr",
-            {},
-            h("td", { "data-name": text("name") }, h("code", {}, object.name), h("small", { lang: "en" }, object.description)),
-            value,
-            old,
-          );
-        }),
-      );
-      update();
-    } catch (error) {
-      context.fail(error);
-    }
-  }
+    const { objects } = await get<{ objects: FoundObject[] }>("/api/objects", { inverter: context.name, search: search.value.trim() });
+    if (turn !== asked) return; // a newer search has been answered, or will be
+    const order = [...objects].sort((a, b) => Number(b.age !== null) - Number(a.age !== null));
+    const shown = order.slice(0, MOST);
+    say(count, text("objectsCount", { shown: shown.length, all: objects.length }));
+    live.clear();
+    rows.replaceChildren(
+      ...shown.map((object) => {
+        const value = h("td", { class: "number", "data-name": text("value") }, show(object.value, object.unit, object.meaning));
+        const old = h("td", { class: "number", "data-name": text("age") }, object.age === null ? text("notRead") : age(object.age));
+        live.set(object.name, { value, age: old });
+        return h(
+          "tr",
+          {},
+          h("td", { "data-name": text("name") }, h("code", {}, object.name), h("small", { lang: "en" }, object.description)),
+          value,
+          old,
+        );
+      }),
+    );
+    update();
+  });
 
   function update(): void {
     const { objects } = context.inverter();

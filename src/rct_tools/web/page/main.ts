@@ -1,6 +1,6 @@
 // The frame around the views: which one is shown, of which inverter, and whether what it shows is of now.
 
-import { Failed, type Session, get, post } from "./api";
+import { Failed, Late, type Session, get, post } from "./api";
 import { makeBattery } from "./battery";
 import { makeControl } from "./control";
 import { h, say } from "./elements";
@@ -51,6 +51,7 @@ let live: Live | undefined;
 let view: View | undefined;
 let marked = ""; // the path that the tabs were made for; they stay, or who uses keys would lose their place
 let shown = ""; // the path and inverter of the view
+let troubles = new Map<object, unknown>(); // why something in the view failed, by what was tried
 let hasSaidLost = false;
 let hasPassword = true; // or it is a reverse proxy that logs people in
 let heardAt: number | undefined; // UTC, milliseconds: how old what is shown is, while there is no connection
@@ -115,7 +116,8 @@ function show(): void {
   const focus = main.contains(document.activeElement);
   shown = key;
   view?.close?.();
-  trouble.hidden = true;
+  troubles = new Map();
+  complain();
   const source = live;
   view = found.make({
     name,
@@ -125,7 +127,8 @@ function show(): void {
     query: query(),
     path: pathOf,
     go,
-    fail,
+    trying,
+    refuse: login,
   });
   main.replaceChildren(view.element);
   if (focus) main.focus({ preventScroll: true });
@@ -133,15 +136,23 @@ function show(): void {
 
 const GONE: Inverter = { up: false, zone: "UTC", age: null, told: 0, absent: [], objects: {} };
 
-function fail(error: unknown): void {
-  if (error instanceof Failed && error.status === 401) {
-    login();
-    return;
-  }
-  if (error instanceof Failed) {
-    say(trouble, ...failure(error));
-    trouble.hidden = false;
-  } // else there is no connection, which is said by the banner
+function trying(work: () => Promise<void>): () => Promise<void> {
+  const mine = troubles; // of the view that is being made: who has left it is told nothing of it
+  return async () => {
+    const why = await work().then(() => undefined, (error: unknown) => error);
+    if (mine !== troubles) return;
+    if (why instanceof Failed && why.status === 401) login();
+    else if (why) troubles.set(work, why);
+    else troubles.delete(work);
+    complain();
+  };
+}
+
+/** Show what fails now, if that is not the connection, of which the banner tells. */
+function complain(): void {
+  const why = [...troubles.values()].find((error) => error instanceof Failed || (error instanceof Late && live?.link === "open"));
+  if (why) say(trouble, ...failure(why));
+  trouble.hidden = !why;
 }
 
 /** Say how old what is shown is, and whether it is of now. */
@@ -189,6 +200,7 @@ function linked(link: Link): void {
   }
   if (link === "lost") hasSaidLost = true;
   if (link === "lost") tell();
+  complain();
 }
 
 function changed(): void {
@@ -217,7 +229,9 @@ function login(): void {
   view?.close?.();
   view = undefined;
   shown = "";
-  banner.hidden = trouble.hidden = true;
+  troubles = new Map();
+  complain();
+  banner.hidden = true;
   main.replaceChildren(hasPassword ? makeLogin(() => begin()) : h("p", { class: "wait" }, text("loginElsewhere")));
   main.querySelector<HTMLInputElement>("#password")?.focus();
 }

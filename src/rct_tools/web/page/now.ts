@@ -65,21 +65,17 @@ export function makeNow(context: Context): View {
     }
   }
 
-  async function look(): Promise<void> {
-    try {
-      const state = await get<InverterState>("/api/inverter", { inverter: context.name });
-      const energies = state.up ? state.health?.today : undefined;
-      today.replaceChildren(...energyTiles(energies));
-      const found = state.up ? (state.health?.faults ?? []) : [];
-      faults.replaceChildren(
-        ...(found.length
-          ? [h("section", { class: "card trouble", role: "alert" }, h("h2", {}, text("faults")), faultList(found))]
-          : []),
-      );
-    } catch (error) {
-      context.fail(error);
-    }
-  }
+  const look = context.trying(async () => {
+    const state = await get<InverterState>("/api/inverter", { inverter: context.name });
+    const energies = state.up ? state.health?.today : undefined;
+    today.replaceChildren(...energyTiles(energies));
+    const found = state.up ? (state.health?.faults ?? []) : [];
+    faults.replaceChildren(
+      ...(found.length
+        ? [h("section", { class: "card trouble", role: "alert" }, h("h2", {}, text("faults")), faultList(found))]
+        : []),
+    );
+  });
 
   async function lookBack(): Promise<void> {
     const { zone } = context.inverter();
@@ -93,7 +89,7 @@ export function makeNow(context: Context): View {
       course.replaceChildren(chart?.element ?? h("p", { class: "wait" }, text("noReadings")));
     } catch (error) {
       course.replaceChildren(h("p", { class: "wait said" }, ...failure(error)));
-      if (error instanceof Failed && error.status === 401) context.fail(error);
+      if (error instanceof Failed && error.status === 401) context.refuse();
     }
   }
 

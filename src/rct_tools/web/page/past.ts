@@ -58,7 +58,7 @@ export function makePast(period: Period, context: Context): View {
   let chart: Chart | undefined;
   const leaving = new AbortController();
 
-  async function look(): Promise<void> {
+  const look = context.trying(async () => {
     try {
       const isShort = period === "day" || period === "week";
       const [slots, curves, charge] = await Promise.all([
@@ -74,9 +74,9 @@ export function makePast(period: Period, context: Context): View {
     } catch (error) {
       if (leaving.signal.aborted) return;
       body.replaceChildren(h("p", { class: "wait", role: "alert" }, ...failure(error)));
-      context.fail(error);
+      throw error;
     }
-  }
+  });
 
   function showTotals(slots: Slots): void {
     totals.replaceChildren(...totalTiles(slots));

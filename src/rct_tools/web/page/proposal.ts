@@ -11,7 +11,7 @@ interface About {
   note?: keyof Texts; // what people should know before they set it
 }
 
-/** What may be steered, in words. */
+/** What may be steered, and what else is told of in doing so, in words. */
 const OBJECTS: Record<string, About> = {
   "power_mng.soc_strategy": { name: "soc_strategy" },
   "power_mng.soc_target_set": { name: "soc_target_set" },
@@ -24,6 +24,13 @@ const OBJECTS: Record<string, About> = {
   "p_rec_lim[1]": { name: "feed_limit", note: "feedNote" },
   "power_mng.use_grid_power_enable": { name: "use_grid_power", note: "gridNote" },
   "buf_v_control.power_reduction": { name: "power_reduction", note: "reductionNote" },
+  "battery.soc": { name: "charge" },
+  "battery.bat_status": { name: "batteryState" },
+  "battery.status2": { name: "batteryState" },
+  "p_rec_lim[0]": { name: "powerLimit" },
+  "control.soc": { name: "nextCharge" },
+  "control.power": { name: "nextPower" },
+  "control.duration": { name: "nextDuration" },
 };
 
 export const MODES: Record<string, { name: keyof Texts; meaning: keyof Texts; soc: keyof Texts }> = {
@@ -33,7 +40,10 @@ export const MODES: Record<string, { name: keyof Texts; meaning: keyof Texts; so
   reserve: { name: "reserve", meaning: "reserveMeaning", soc: "notBelow" },
 };
 
+export const NORMAL = "normal"; // the mode when none is on
+
 export function modeName(mode: string): string {
+  if (mode === NORMAL) return text("normal");
   const known = MODES[mode];
   return known ? text(known.name) : mode;
 }

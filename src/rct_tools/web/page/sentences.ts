@@ -4,6 +4,8 @@ export const SENTENCES: Record<string, string> = {
   // what an order is
   mode: "Modus {mode}",
   to_set: "{object} auf {value}",
+  from_host: "von {host}",
+  from_user: "von {user} ({host})",
 
   // what it came to
   waits: "wartet, bis es an der Reihe ist",
@@ -73,6 +75,21 @@ export const SENTENCES: Record<string, string> = {
   // what went wrong
   no_answer: "Keine Antwort auf: {objects}.",
   no_connection: "Keine Verbindung zum Wechselrichter: {reason}",
+  cannot_connect: "nicht erreichbar ({error}).",
+  link_lost: "abgebrochen ({error}).",
+  link_closed: "Er hat sie beendet.",
+  stood_still: "Dieses Programm stand {seconds} s lang still.",
+  session_dead: "Fragen bleiben unbeantwortet.",
+  unknown_host: "unbekannter Name",
+  no_answer_within: "keine Antwort in {seconds} s",
+  link_refused: "Verbindung abgelehnt",
+  link_reset: "Verbindung zurückgesetzt",
+  link_timed_out: "keine Antwort",
+  no_route: "kein Weg dorthin",
+  no_network: "kein Netz",
+  closed: "Die Verbindung zum Wechselrichter wurde beendet.",
+  unwritten: "Keine Verbindung zum Wechselrichter; {object} wurde nicht geschrieben.",
+  lost_writing: "Die Verbindung zum Wechselrichter brach ab, als {object} zu schreiben war; bitte nachsehen, was jetzt dort steht.",
   not_set: "{object} ließ sich nicht auf {wanted} setzen; {tries} Mal gesendet. {known}",
   holds: "Im Wechselrichter steht {value}.",
   does_not_say: "Was im Wechselrichter steht, sagt er nicht.",

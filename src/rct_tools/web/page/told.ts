@@ -15,23 +15,20 @@ export interface Clock {
 
 const BROWSER: Clock = { zone: () => Intl.DateTimeFormat().resolvedOptions().timeZone, now: Date.now };
 
-/** What sentences name, beside what may be steered. */
-const NAMES: Record<string, keyof Texts> = {
-  "battery.soc": "charge",
-  "battery.bat_status": "batteryState",
-  "battery.status2": "batteryState",
-  "p_rec_lim[0]": "powerLimit",
-  "control.soc": "nextCharge",
-  "control.power": "nextPower",
-  "control.duration": "nextDuration",
-  soc: "charge",
-  power: "power",
-  normal: "normal",
-  accepted: "accepted",
-  done: "done",
-  refused: "refused",
-  failed: "notDone",
-  ended: "ended",
+const named = (names: Record<string, keyof Texts>) => (name: string) => (names[name] ? text(names[name]) : name);
+const taken = named({ soc: "charge", power: "power" });
+const result = named({ accepted: "accepted", done: "done", refused: "refused", failed: "notDone", ended: "ended" });
+
+/** The places in sentences where names of ours stand. What stands elsewhere is left alone: an inverter may be called power. */
+const NAMES: Record<string, (name: string) => string> = {
+  mode: modeName,
+  modes: modeName,
+  object: objectName,
+  objects: objectName,
+  changed: objectName,
+  limit: objectName,
+  what: taken,
+  result,
 };
 
 /** Return what the server says; where there is no German for it, in English, and marked so. */
@@ -52,13 +49,13 @@ function english(said: string): HTMLElement {
 
 function fill(template: string, values: Made["values"], clock: Clock): (Node | string)[] {
   const parts = template.split(/\{(\w+)\}/); // every second one is a place
-  return parts.flatMap((part, index) => (index % 2 ? show(values[part] ?? "", clock) : part));
+  return parts.flatMap((part, index) => (index % 2 ? show(values[part] ?? "", clock, NAMES[part]) : part));
 }
 
-function show(part: Part, clock: Clock): (Node | string)[] {
-  if (Array.isArray(part)) return part.flatMap((each, index) => [index ? ", " : "", ...show(each, clock)]);
+function show(part: Part, clock: Clock, name = (it: string) => it): (Node | string)[] {
+  if (Array.isArray(part)) return part.flatMap((each, index) => [index ? ", " : "", ...show(each, clock, name)]);
   if (typeof part === "number") return [plain(part, "")];
-  if (typeof part === "string") return [NAMES[part] ? text(NAMES[part]) : objectName(modeName(part))];
+  if (typeof part === "string") return [name(part)];
   if ("time" in part) return [when(part.time, clock.zone(), clock.now())];
   if ("text" in part) return [english(part.text)];
   if ("code" in part) return fill(SENTENCES[part.code] ?? part.code, part.values, clock);

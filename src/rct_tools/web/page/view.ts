@@ -12,8 +12,10 @@ export interface Context {
   path: (view: string, query?: Record<string, string>) => string;
   /** Go to a path. */
   go: (path: string) => void;
-  /** Show an error in one line. */
-  fail: (error: unknown) => void;
+  /** Return the same, so that a failure is shown in one line until it has been done. */
+  trying: (work: () => Promise<void>) => () => Promise<void>;
+  /** Who asked must log in first: let them. */
+  refuse: () => void;
 }
 
 export interface View {
