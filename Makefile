@@ -13,7 +13,7 @@ help: ## list the targets
 
 demo: $(VENV)/installed ## a simulated inverter, collected and shown; ARGS="--seconds 20" ends it by itself
 	@! command -v npm >/dev/null || $(MAKE) --no-print-directory $(BUILT) || echo "The page cannot be built; on without it."
-	@$(BIN)/rct demo $(ARGS)
+	@$(BIN)/rct demo $(ARGS) || [ $$? -eq 130 ] # Ctrl-C is how it ends
 
 # Only what the lock of the page names, and nothing of it is run while it is installed.
 web: ## build the page of `rct web`, which needs Node.js 18 or newer and npm
@@ -84,7 +84,7 @@ clean: ## remove everything that was made here
 $(VENV)/locked: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "RCT Tools needs Python 3.11 or newer; choose one with: make PYTHON=python3.12 …" >&2; exit 1; }
-	@echo "Setting up $(VENV), once …"
+	@echo "Setting up $(VENV), once; it takes a minute or two …"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements.lock
 	@touch $@

@@ -60,7 +60,7 @@ class View:
 
 VIEWS: Final = (
     View("a day", 1, (f"{CURVES}&step=5m&{{}}", "energies?{}")),
-    View("a week", 7, (f"{CURVES}&step=30m&{{}}", "energies?{}")),
+    View("a week", 7, (f"{CURVES}&step=1h&{{}}", "energies?{}")),
     View("a month", 31, ("energies?{}", "ranges?names=battery.soc&{}")),
     View("a year", DAYS, ("energies?by=month&{}", "ranges?names=battery.soc&{}")),
     View("curves of a year, by the day", DAYS, (f"{CURVES}&step=1d&{{}}",)),

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
 
-settings.register_profile("patient", settings(), deadline=None)  # as in CI
-settings.load_profile("patient")
-
-
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many tests run at a time: more than there are processors, as many wait for time to pass."""
     return (os.cpu_count() or 1) + 2
+
+
+settings.register_profile("patient", settings(), deadline=None)  # as in CI
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)

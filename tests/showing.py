@@ -94,4 +94,4 @@ def known(shown: Shown, *objects: str, name: str = "roof") -> Callable[[], bool]
 
 
 def _are_known(shown: Shown, objects: Sequence[str], name: str) -> bool:
-    return name in shown.page.picture.inverters and set(objects) <= shown.page.picture.seen(name).keys()
+    return name in shown.page.newest.inverters and set(objects) <= shown.page.newest.seen(name).keys()

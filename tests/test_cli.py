@@ -113,6 +113,7 @@ def test_completion(line: str, offered: set[str]) -> None:
     output = invoke(_RCT_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
     found = {entry.partition(",")[2] for entry in output.splitlines()}
     assert offered <= found
+    assert output.splitlines() == sorted(output.splitlines())  # bash is told to leave the order as it is
     assert all(entry.startswith(words[-1]) for entry in found)
 
 
@@ -132,7 +133,8 @@ def test_completion_is_set_up_by_one_line() -> None:
 
 READ = ("read", "--host", "127.0.0.1")
 USAGE_ERRORS = [  # arguments, what the error says
-    (("reed",), "No such command 'reed'"),
+    (("reed",), "No such command 'reed'; did you mean read?"),
+    (("nonsense",), "No such command 'nonsense' (see"),
     (("read", "battery.soc"), "Missing option '--host'"),
     (("read", "--hots", "x", "battery.soc"), "--host"),
     (("read", "--host", "127.0.0.1:9000", "battery.soc"), "'127.0.0.1:9000' is no name or address; a port goes behind"),
@@ -161,7 +163,8 @@ async def test_what_is_not_understood_exits_2(args: tuple[str, ...], message: st
 async def test_what_fails_exits_1_with_one_line(closed_port: int) -> None:
     done = await run("rct", *READ, "--port", closed_port, "battery.soc")
     assert done.code == 1
-    assert done.err == f"Error: 127.0.0.1:{closed_port}: cannot connect: connection refused (tried 3 times)\n"
+    told = f"Error: 127.0.0.1:{closed_port}: cannot connect: connection refused (tried 3 times)"
+    assert done.err == f"{told}; rct doctor says what to check\n"
 
 
 async def test_a_traceback_comes_only_when_asked_for(closed_port: int) -> None:
@@ -169,6 +172,14 @@ async def test_a_traceback_comes_only_when_asked_for(closed_port: int) -> None:
     assert done.code == 1
     assert "Traceback (most recent call last)" in done.err
     assert done.err.splitlines()[-1].startswith("Error: 127.0.0.1:")
+
+
+async def test_a_terminal_that_knows_no_arrows_gets_what_stands_for_them() -> None:
+    done = await run("rct", "parse", "--help", PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    assert (done.code, done.err) == (0, "")
+    assert "[OPTIONS] FILE...\n" in done.out
+    done = await run("rct", "battery", "--help", PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    assert "are marked with v and ^." in done.out
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such pipe")

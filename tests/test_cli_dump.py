@@ -144,7 +144,8 @@ async def test_usage(args: list[str], error: str) -> None:
 async def test_nobody_there(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     done = await run("rct-dump", "--host", "127.0.0.1", "--port", port, "-f", tmp_path / "x.bin")
-    assert done == (1, "", f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)\n")
+    told = f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)"
+    assert done == (1, "", f"{told}; rct doctor says what to check\n")
     assert not (tmp_path / "x.bin").exists()
 
 
@@ -173,6 +174,30 @@ async def test_closes_at_once(tmp_path: Path) -> None:
         done = await run("rct-dump", "--host", "127.0.0.1", "--port", port, "-f", tmp_path / "x.bin")
     assert done.code == 1
     assert f"Error: 127.0.0.1:{port}: the inverter closed the connection (tried 3 times)\n" in done.err
+
+
+@pytest.mark.parametrize(("name", "told"), [("x.rctcpa", True), ("x.bin", False), ("x.rctcap.gz", False)])
+async def test_a_name_that_says_no_format_is_said_to_lose_times(tmp_path: Path, name: str, told: bool) -> None:
+    async def script(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        """Say nothing."""
+
+    async with peer(script) as port:
+        done = await run("rct", "dump", "--host", "127.0.0.1", "--port", port, "-f", tmp_path / name)
+    line = f"{tmp_path / name}: will hold the bytes alone; a name with .rctcap or .pcapng keeps their times, too\n"
+    assert (line in done.err) == told
+
+
+async def test_where_nothing_comes_no_file_is_begun(tmp_path: Path) -> None:
+    async def script(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        """Say nothing."""
+
+    async with peer(script) as port:
+        done = await run(
+            "rct", "dump", "--host", "127.0.0.1", "--port", port, "-f", tmp_path / "x.bin", "--rotate", "1d"
+        )
+    assert done.code == 1
+    assert done.err.startswith("Nothing was received, so no file was begun.\n")
+    assert files_in(tmp_path) == []
 
 
 DISK_OF_40_BYTES = """

@@ -193,7 +193,8 @@ async def test_no_inverter(command: str) -> None:
     (port,) = free_ports(1)
     done = await run("rct", command, "--host", "127.0.0.1", "--port", port)
     assert (done.code, done.out) == (1, "")
-    assert done.err == f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)\n"
+    told = f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)"
+    assert done.err == f"{told}; rct doctor says what to check\n"
 
 
 def test_one_that_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,6 +62,8 @@ async def test_csv_and_json_lines() -> None:
         objects = [json.loads(line) for line in done.out.splitlines()]
         assert [list(each) for each in objects] == [header] * len(objects)
         assert [(each["time"], each["Pload [W]"]) for each in objects] == [(row[0], float(row[3])) for row in rows]
+        done = await history(simulated, *asked, "--format", "json")
+        assert json.loads(done.out) == objects
 
 
 async def test_a_table_has_units_and_its_columns_stand_below_each_other() -> None:
@@ -153,7 +155,7 @@ ERRORS: list[tuple[tuple[str, ...], int, str]] = [  # options, exit code, what t
     (("--time-zone", "Europe/Belrin"), 2, "'Europe/Belrin' is no time zone; did you mean Europe/Berlin?"),
     (("--format", "parquet"), 2, "give a file, such as -o history.parquet"),
     (("-o", "history.xlsx"), 2, "the format of a file is one of csv, jsonl, parquet"),
-    (("-o", "table", "--format", "table"), 2, "the format of a file is one of csv, jsonl, parquet"),
+    (("-o", "table", "--format", "text"), 2, "the format of a file is one of csv, jsonl, parquet"),
     (("-o", "no/such/folder/a.csv"), 1, "no/such/folder/a.csv.partial: cannot be written"),
     (("-o", __file__, "--format", "csv"), 2, "no history of this resolution and these series, so it is left alone"),
     (("--plot", "a.gif"), 2, "a.gif: a picture is one of .png, .svg, by the suffix of its name"),

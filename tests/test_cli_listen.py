@@ -113,4 +113,5 @@ async def test_simulator_and_connection_that_comes_back() -> None:
 async def test_nobody_there(program: str, args: tuple[str, ...]) -> None:
     (port,) = free_ports(1)
     done = await run(program, *args, "--host", "127.0.0.1", "--port", port)
-    assert done == (1, "", f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)\n")
+    told = f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)"
+    assert done == (1, "", f"{told}; rct doctor says what to check\n")

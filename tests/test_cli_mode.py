@@ -87,6 +87,7 @@ async def test_until_it_is_ended(tmp_path: Path, number: signal.Signals, code: i
             said = await started(process, 4)
             assert said[0] == f"discharge {POWER} 0.0 W → 1000.0 W"
             assert said[1] == f"discharge {STRATEGY} 4 Internal → 2 External"
+            assert said[2] == "the battery is discharged with 1000 W into the house"
             assert said[3] == "until Ctrl-C; then all is put back"
             assert settings(simulator) == before | {POWER: 1000.0, STRATEGY: 2}
             process.send_signal(number)
@@ -105,7 +106,8 @@ async def test_killed_and_put_back_by_hand(tmp_path: Path) -> None:
         assert lines(status.out)[2] == f"{STRATEGY} 4 Internal"
         program, *args = arguments(simulator, "charge", "--power", "3000", "--soc", "80%", "--for", "2h")
         async with running(str(program), *args, XDG_DATA_HOME=str(tmp_path)) as process:
-            await started(process, 6)
+            said = await started(process, 6)
+            assert said[4] == "the battery is charged with 3000 W, from the grid too, up to 80 %"
             status = await rct_mode(simulator, tmp_path, "status")
             head, *rest = lines(status.out)
             assert head.startswith("charge, since 20")

@@ -319,4 +319,5 @@ async def test_what_is_wrong_is_said_in_one_line(options: list[str], code: int, 
 async def test_address_in_use(simulator: Simulator) -> None:
     done = await run("rct", "proxy", "--upstream", "192.0.2.7", "--listen", f"127.0.0.1:{simulator.port}")
     assert done.code == 1
-    assert done.err == f"Error: proxy: cannot listen on 127.0.0.1:{simulator.port}: address already in use\n"
+    told = f"Error: proxy: cannot listen on 127.0.0.1:{simulator.port}: address already in use"
+    assert done.err == f"{told}; is a proxy there already? Choose another, with --listen, or listen below [proxy]\n"

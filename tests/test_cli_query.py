@@ -89,15 +89,16 @@ def test_csv(store: str) -> None:
     assert rows == [row | {"backfilled": ""} for row in shown]
 
 
-def test_text(store: str) -> None:
-    lines = [line.split(maxsplit=3) for line in query(store).stdout.splitlines()]
+async def test_text_has_local_times(store: str) -> None:
+    done = await run("rct", "query", "--store", store, TZ="two-2")  # two hours ahead, in summer and winter
+    lines = [line.split(maxsplit=3) for line in done.out.splitlines()]
     shown = [(when, name, " ".join(value.split())) for when, _, name, value in lines]
     assert shown == [
-        ("2026-06-21T12:00:00.000+00:00", "battery.soc", "50.0 %"),
-        ("2026-06-21T12:00:00.000+00:00", "prim_sm.state", f"13 {registry['prim_sm.state'].meaning(13)}".strip()),
-        ("2026-06-21T12:00:02.000+00:00", "battery.soc", "nan %"),
-        ("2026-06-21T12:00:03.000+00:00", "power_panel", shown[3][2]),
-        ("2026-06-21T12:00:04.000+00:00", "inverter_sn", 'A "B", C'),
+        ("2026-06-21T14:00:00.000+02:00", "battery.soc", "50.0 %"),
+        ("2026-06-21T14:00:00.000+02:00", "prim_sm.state", f"13 {registry['prim_sm.state'].meaning(13)}".strip()),
+        ("2026-06-21T14:00:02.000+02:00", "battery.soc", "nan %"),
+        ("2026-06-21T14:00:03.000+02:00", "power_panel", shown[3][2]),
+        ("2026-06-21T14:00:04.000+02:00", "inverter_sn", 'A "B", C'),
     ]
     assert shown[3][2].startswith("4212")
     assert shown[3][2].endswith(" W")

@@ -239,4 +239,5 @@ async def test_host_is_required() -> None:
 async def test_nobody_there(args: list[str]) -> None:
     (port,) = free_ports(1)
     done = await ask(port, *args)
-    assert done == (1, "", f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)\n")
+    told = f"Error: 127.0.0.1:{port}: cannot connect: connection refused (tried 3 times)"
+    assert done == (1, "", f"{told}; rct doctor says what to check\n")

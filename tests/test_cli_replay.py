@@ -179,7 +179,7 @@ async def test_warns_when_others_can_reach_it(capture: str) -> None:
 async def test_a_port_in_use_is_said_in_one_line(capture: str) -> None:
     async with serving(capture) as (_, port, _):
         done = await run("rct", "replay", capture, "--serve", port)
-    assert done == (1, "", f"Error: cannot listen on 127.0.0.1:{port}: address already in use\n")
+    assert done == (1, "", f"Error: cannot listen on 127.0.0.1:{port}: address already in use; choose another port\n")
 
 
 async def test_what_cannot_be_served(tmp_path: Path) -> None:

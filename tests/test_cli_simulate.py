@@ -80,7 +80,7 @@ async def test_a_port_in_use_is_said_in_one_line() -> None:
     async with simulating() as (_, port, _):
         done = await run("rct", "simulate", "--port", port)
         assert (done.code, done.out) == (1, "")
-        assert done.err == f"Error: cannot listen on 127.0.0.1:{port}: address already in use\n"
+        assert done.err == f"Error: cannot listen on 127.0.0.1:{port}: address already in use; choose another port\n"
 
 
 async def test_an_unknown_address_is_said_in_one_line() -> None:

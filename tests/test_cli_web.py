@@ -131,7 +131,7 @@ async def test_who_is_logged_in_stays_so_over_a_restart(
 
 
 WRONG = [  # arguments, what is said
-    (["--listen", "0.0.0.0:9834"], "others can reach 0.0.0.0:9834, so web.password is needed"),
+    (["--listen", "0.0.0.0:9834"], "--listen: others can reach 0.0.0.0:9834, so --password-file is needed; --hash-"),
     (["--listen", "here"], "'here' is no address"),
     (["--store", "influx://localhost/x"], "--store: 'influx://localhost/x': expected sqlite:"),
     (["--store", ""], "is empty"),

@@ -59,6 +59,7 @@ async def test_without_yes_it_only_shows(tmp_path: Path) -> None:
         same = await rct_write(simulator, tmp_path, "power_mng.soc_max", "97%")
         assert "as before" in same.out
         assert "none, it holds that already" in same.out
+        assert same.err == "There is nothing to write.\n"
         shown = await rct_write(simulator, tmp_path, POWER, "-2kW", "--format", "json")  # which is no option
         (row,) = json.loads(shown.out)
         assert row == {

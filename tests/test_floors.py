@@ -150,7 +150,7 @@ STAIRS = {
     "sinks": ("topics", "broker", "account", "answer", "influxserver", "past", "hours"),
     "steering": ("order", "commands", "foresight", "permission", "telling"),
     "web": (
-        *("door", "tariff", "table", "picture", "browsers", "password", "logins", "slots", "bill", "store", "logbook"),
+        *("door", "tariff", "table", "newest", "browsers", "password", "logins", "slots", "bill", "store", "logbook"),
         *("documents", "files", "answers", "connection", "desk", "spread", "past", "control"),
     ),
     "proxy": ("access", "setup", "complaints", "tally", "tap", "desk"),

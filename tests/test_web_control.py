@@ -420,7 +420,7 @@ async def test_an_inverter_that_is_away(shown: Shown, web: aiohttp.ClientSession
     status, document = await post(web, f"{shown.url}/api/control/consider", mode="hold")
     assert status == 503
     assert "\n" not in document["error"]
-    await until(lambda: not shown.page.picture.is_up("roof"))
+    await until(lambda: not shown.page.newest.is_up("roof"))
     assert (await state(web, shown))["up"] is False
     assert record(folder) == []
 
@@ -475,7 +475,7 @@ async def test_a_mode_ends_with_a_change(shown: Shown, web: aiohttp.ClientSessio
 
 async def test_a_limit_that_is_no_limit(shown: Shown, web: aiohttp.ClientSession) -> None:
     await shown.simulator.close()
-    await until(lambda: not shown.page.picture.is_up("roof"))  # so nothing is read meanwhile
+    await until(lambda: not shown.page.newest.is_up("roof"))  # so nothing is read meanwhile
     for most in (float("inf"), float("nan"), -1.0, 0.0):
         await shown.page.write([Reading(0, "roof", registry["p_rec_lim[0]"], most)])
         power = (await state(web, shown))["modes"][1]["takes"]["power"]

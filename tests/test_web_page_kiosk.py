@@ -27,6 +27,9 @@ SIZES = {
     "portrait": {"width": 800, "height": 1280},
     "phone": {"width": 390, "height": 844},
     "phone on its side": {"width": 844, "height": 390},
+    "phone of old": {"width": 320, "height": 568},
+    "phone of old on its side": {"width": 568, "height": 320},
+    "wall": {"width": 1920, "height": 1080},
 }
 FLOWS = {
     "sun": ("dc_conv.dc_conv_struct[0].p_dc", "dc_conv.dc_conv_struct[1].p_dc"),
@@ -49,7 +52,8 @@ ALL_IS_SEEN = """() => {
     const scrolls = root.scrollHeight > root.clientHeight || root.scrollWidth > root.clientWidth;
     const fits = (place) => place.scrollWidth <= place.clientWidth;
     const all = (selector) => [...document.querySelectorAll(selector)];
-    return !scrolls && all(places).every(isSeen) && all("h1, .tile dd").every(fits);
+    const isDrawn = all(".stage").every((stage) => stage.clientHeight >= 80); // less, and its names touch
+    return !scrolls && all(places).every(isSeen) && all("h1, .tile dd, .tile dt").every(fits) && isDrawn;
 }"""
 
 
@@ -94,6 +98,8 @@ async def test_all_is_seen_and_true(
         assert await page.is_hidden(".clock") == size.startswith("phone")  # which has one of its own
         assert await page.inner_text(".freshness")
         assert await page.is_hidden(".main-tabs")
+        text = await page.evaluate("() => parseFloat(getComputedStyle(document.documentElement).fontSize)")
+        assert (text > 20) == (size == "wall")  # which is read from afar
         assert await violations(page) == []
     assert (watch.errors, watch.elsewhere) == ([], [])
 

@@ -43,6 +43,19 @@ async def test_text_twice_as_large(shown: Shown, browser: Browser, path: str) ->
         assert await is_too_wide(page) == 0
 
 
+async def test_a_tablet_upright(shown: Shown, browser: Browser) -> None:
+    """Between a phone and a desktop: nothing is wider than the card around it."""
+    overflows = (
+        "() => [...document.querySelectorAll('.card *')].filter((each) => !each.closest('.hidden, .scroll, .u-over')"
+        " && each.getBoundingClientRect().right > each.closest('.card').getBoundingClientRect().right + 1).length"
+    )
+    async with opened(browser, shown.url, locale="de-DE", viewport={"width": 768, "height": 1024}) as (page, _):
+        for path in PATHS:
+            await page.goto(shown.url + path)
+            await ready(page)
+            assert (await is_too_wide(page), await page.evaluate(overflows)) == (0, 0), path
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_long_names(simulator: Simulator, browser: Browser, size: str) -> None:
     async with (

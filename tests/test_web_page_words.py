@@ -63,7 +63,7 @@ async def test_states_and_faults(
         await page.fill("#search", "soc_strategy")
         await page.wait_for_selector(f"td.number:has-text('({'intern' if lang == 0 else 'Internal'})')")
         monkeypatch.setattr(inverter, "answer", faulty)
-        await until(lambda: shown.page.picture.seen("roof")[register.name].reading.value != 0)
+        await until(lambda: shown.page.newest.seen("roof")[register.name].reading.value != 0)
         await page.goto(shown.url)
         await reads(page, ".trouble li", fault)
         assert await page.locator(".trouble li [lang=en]").count() == lang

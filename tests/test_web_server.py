@@ -585,7 +585,7 @@ async def test_files_are_packed_and_not_sent_again(shown: Shown, web: aiohttp.Cl
 
 async def test_address_that_is_taken(shown: Shown) -> None:
     port = URL(shown.url).port or 0
-    with pytest.raises(RctError, match=r"^web\.listen: cannot listen on .*Choose another web\.listen"):
+    with pytest.raises(RctError, match=r"^the page: cannot listen on .*Choose another, with --listen"):
         async with Page(WebSetup("127.0.0.1", port, NO_SECRET, None)).serving(dict):
             pass
 
@@ -599,7 +599,7 @@ async def test_mistake_of_ours_is_one_line_and_in_the_log(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(shown.page.picture, "document", fail)
+    monkeypatch.setattr(shown.page.newest, "document", fail)
     assert await answer(web, f"{shown.url}/api/now") == (500, {"error": "a mistake of ours; the log says more"})
     with pytest.raises(aiohttp.ClientPayloadError):  # the answer had begun, so it breaks off
         async with web.get(f"{shown.url}/api/live") as response:

@@ -33,15 +33,24 @@ def shade(voltage: float, tower: Tower) -> tuple[int, int, int]:
     return red, green, blue
 
 
+def check_plot(path: Path) -> None:
+    """Raise ConfigError where no picture can be drawn into a file of this name."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"{path} should end with {' or '.join(SUFFIXES)}")
+    try:
+        import matplotlib.figure  # noqa: F401  # whether it is there
+    except ImportError as exc:
+        raise ConfigError("a picture needs more than the core: pip install 'rct-tools[plot]'") from exc
+
+
 def draw(battery: Battery, path: Path) -> None:
     """Draw the voltage, temperature and resistance of each cell, in a file of one of SUFFIXES.
 
     What is not known stays grey. Raises ConfigError without the extra, RctError when there is no battery, OSError.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as exc:
-        raise ConfigError("pictures need more than the core: pip install 'rct-tools[plot]'") from exc
+    check_plot(path)
+    from matplotlib.figure import Figure
+
     if not battery.towers:
         raise RctError(f"{path}: not written: {battery.peer} has no battery")
     panels = [(number, tower, panel) for number, tower in enumerate(battery.towers) for panel in PANELS]

@@ -104,6 +104,12 @@ def write_json_lines(file: TextIO, layout: Layout, rows: Iterable[HistoryRow]) -
     file.writelines(json.dumps(cells(layout, row), ensure_ascii=False) + "\n" for row in rows)
 
 
+def write_json(file: TextIO, layout: Layout, rows: Iterable[HistoryRow]) -> None:
+    """Write rows to a text file as one JSON array."""
+    lines = [json.dumps(cells(layout, row), ensure_ascii=False) for row in rows]
+    file.write("[\n " + "\n ,".join(lines) + "\n]\n" if lines else "[]\n")
+
+
 def parquet() -> Any:
     """Return what reads and writes Parquet. Raises ConfigError where it is not installed."""
     try:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+from errno import EADDRINUSE
 
 from rct_tools.address import show_address
 
 
-def cannot_listen(host: str, port: int, exc: OSError | UnicodeError) -> str:
-    """Return what is wrong with an address, and which; the system's own text says it twice, or not at all."""
-    return f"cannot listen on {show_address(host, port)}: {_reason(exc)}"
+def cannot_listen(host: str, port: int, exc: OSError | UnicodeError, if_taken: str) -> str:
+    """Return what is wrong with an address, and which; ``if_taken`` is what to do when somebody else listens there.
+
+    The system's own text says it twice, or not at all.
+    """
+    hint = f"; {if_taken}" if isinstance(exc, OSError) and exc.errno == EADDRINUSE else ""
+    return f"cannot listen on {show_address(host, port)}: {_reason(exc)}{hint}"
 
 
 def _reason(exc: OSError | UnicodeError) -> str:

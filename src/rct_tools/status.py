@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import fields
-from errno import EADDRINUSE
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -248,9 +247,8 @@ async def _served(runner: web.AppRunner, host: str, port: int, place: str) -> As
         try:
             await web.TCPSite(runner, host, port).start()
         except (OSError, UnicodeError) as exc:
-            taken = isinstance(exc, OSError) and exc.errno == EADDRINUSE
-            hint = f"; does a collector or proxy run already? Choose another {place}" if taken else ""
-            raise RctError(f"{place}: {cannot_listen(host, port, exc)}{hint}") from exc
+            hint = f"does a collector or proxy run already? Choose another {place}"
+            raise RctError(f"{place}: {cannot_listen(host, port, exc, hint)}") from exc
         yield show_address(host, runner.addresses[0][1])
     finally:
         await runner.cleanup()

@@ -31,7 +31,7 @@ from rct_tools.cli.progress import status
 from rct_tools.cli.run import run_async
 from rct_tools.client import Client, connect
 from rct_tools.health import Battery, Extreme, Extremes, Module, Tower
-from rct_tools.heatmap import SUFFIXES, draw, shade
+from rct_tools.heatmap import check_plot, draw, shade
 from rct_tools.times import iso_time
 from rct_tools.values import CELLS_PER_MODULE
 from rct_tools.wording import NOTHING, amount, label, percent
@@ -46,12 +46,6 @@ _EVER: Final = {  # heading: field of Extremes, decimals
 }
 
 
-def _check_plot(_ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
-    if path is not None and path.suffix.lower() not in SUFFIXES:
-        raise click.BadParameter(f"{path} should end with {' or '.join(SUFFIXES)}", param=param)
-    return path
-
-
 @click.command(epilog="Example: rct battery --host 192.0.2.7 --plot cells.svg")
 @host_option
 @port_option
@@ -59,7 +53,7 @@ def _check_plot(_ctx: click.Context, param: click.Parameter, path: Path | None) 
 @time_zone_option
 @format_option("text", "json", "csv")
 @click.option(
-    "--plot", type=click.Path(path_type=Path, dir_okay=False), callback=_check_plot, metavar="FILE",
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Also draw all cells, as .svg or .png.",
 )  # fmt: skip
 @verbose_option
@@ -69,6 +63,8 @@ def battery(host: str, port: int, timeout: float, zone: ZoneInfo | None, output_
     The lowest and the highest voltage of a tower are marked with ▼ and ▲. csv has a row for each cell, json has
     everything. What stays silent is shown as -. Ends with 1 only when nothing is answered.
     """
+    if plot:
+        check_plot(plot)
     run_async(_battery(connect(host, port, timeout=timeout), zone, output_format, plot))
 
 

@@ -124,7 +124,7 @@ def _lines(found: Examination) -> Iterator[tuple[str, str]]:
     yield "frames", f"{found.frames:,} good; {_counts(found.damaged) or 'none'} damaged"
     for label, count in (("doubled", found.extra), ("echoes", found.echoes), ("linked inverters", found.linked)):
         if count:
-            yield label, f"{count:,} frames"
+            yield label, f"{count:,} frame{'s' if count != 1 else ''}"
     yield "by itself", _broadcast(found)
     yield "other clients", _others(found)
     if found.silent_sessions or found.closed_sessions:

@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 
 import click
 
-from rct_tools.capture import Chunk
+from rct_tools.capture import FORMATS, Chunk
 from rct_tools.cli.options import host_option, port_option, verbose_option
 from rct_tools.cli.progress import status
-from rct_tools.cli.run import run_async, run_command
+from rct_tools.cli.run import run_async, run_command, say
 from rct_tools.errors import ConfigError
 from rct_tools.link import Down, Link, Up
 from rct_tools.recording import Mode, Recording, Rotation
@@ -72,6 +72,8 @@ def dump(host: str, port: int, outfile: str, overwrite: bool, append: bool, rota
         raise click.UsageError(f"{outfile} is there already; replace it with --overwrite, or go on with --append")
     if rotate and not Path(outfile).parent.is_dir():
         raise click.UsageError(f"{Path(outfile).parent} is no folder")
+    if outfile != "-" and FORMATS.keys().isdisjoint(suffix.lower() for suffix in Path(outfile).suffixes):
+        say(f"{outfile}: will hold the bytes alone; a name with .rctcap or .pcapng keeps their times, too")
     sizes = [rotation.size for rotation in rotate if rotation.size]
     ages = [rotation.age for rotation in rotate if rotation.age]
     rotation = Rotation(min(sizes, default=None), min(ages, default=None)) if rotate else None
@@ -108,6 +110,8 @@ def _tell_result(recording: Recording) -> None:
     if recording.files:
         where = f"{recording.files} files, the last {recording.name}" if recording.files > 1 else recording.name
         click.echo(f"{where}: {_count(recording.streams.counters)}", err=True)
+    else:
+        click.echo("Nothing was received, so no file was begun.", err=True)
 
 
 def main() -> NoReturn:

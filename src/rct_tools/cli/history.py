@@ -30,7 +30,7 @@ from rct_tools.display import show_value
 from rct_tools.errors import ConfigError
 from rct_tools.history import HistoryRow, read_history
 from rct_tools.historyfile import HistoryFile, Stretch
-from rct_tools.historyformats import FORMATS, Layout, write_csv, write_json_lines
+from rct_tools.historyformats import FORMATS, Layout, write_csv, write_json, write_json_lines
 from rct_tools.objects import RATIO
 from rct_tools.plot import check_plot, draw
 from rct_tools.series import RESOLUTIONS, find_series
@@ -63,8 +63,8 @@ _TERMINAL: Final = "-"  # what --plot draws to without a file
 )  # fmt: skip
 @time_zone_option
 @click.option(
-    "--format", "form", type=click.Choice(("table", *FORMATS)),
-    help="How to write it.  [default: by the suffix of FILE; without one, table]",
+    "--format", "form", type=click.Choice(("text", "json", *FORMATS)),
+    help="How to write it.  [default: by the suffix of FILE; without one, text]",
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
@@ -168,6 +168,8 @@ def _printer(form: str | None, layout: Layout, *, plotted: bool) -> Callable[[Se
     match form:
         case "parquet":
             raise ConfigError("Parquet is no text: give a file, such as -o history.parquet")
+        case "json":
+            return lambda rows: write_json(sys.stdout, layout, rows)
         case "csv":
             return lambda rows: write_csv(sys.stdout, layout, rows)
         case "jsonl":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -90,7 +91,7 @@ async def _steer(
                 _say_restored(on.recovered)
                 for written in on.written:
                     click.echo(f"{mode:<10} {change_line(written.object, written.old, written.now)}")
-                click.echo(f"{MODES[mode].meaning}\n{_until(on)}")
+                click.echo(f"{_meaning(mode, power, soc)}\n{_until(on)}")
                 await _keep(writer, on, end)
         finally:
             _say_restored(on.restored if on else None)
@@ -156,6 +157,14 @@ async def _status(client: Client) -> None:
             click.echo(f"  {name:<33} {show(info, now)}{was}")
         if way_back and not is_kept:
             say("`rct mode normal` puts back what was before.")
+
+
+def _meaning(mode: str, power: float | None, soc: float | None) -> str:
+    """Return what a mode does, with what it was given in place of the options."""
+    text = MODES[mode].meaning
+    if power is not None:
+        text = text.replace("--power", f"{power:g} W")
+    return re.sub(", [a-z]+ to --soc", "", text) if soc is None else text.replace("--soc", f"{100 * soc:g} %")
 
 
 def _until(on: Steered) -> str:

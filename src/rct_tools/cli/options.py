@@ -35,9 +35,12 @@ class ObjectType(click.ParamType[ObjectInfo]):
             self.fail(str(exc), param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002  # as click calls it
-        return [
-            CompletionItem(info.name, help=info.description) for info in registry if info.name.startswith(incomplete)
-        ]
+        fitting = [info for info in registry if info.name.startswith(incomplete)]
+        return [CompletionItem(info.name, help=info.description) for info in sorted(fitting, key=_in_order)]
+
+
+def _in_order(info: ObjectInfo) -> str:
+    return info.name
 
 
 class DurationType(click.ParamType[float]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import click
@@ -51,7 +52,7 @@ class TimeType(click.ParamType[int]):
 def query(store: str, pattern: str, since: int | None, until: int | None, output_format: str) -> None:
     """Read back what was stored, the oldest first.
 
-    A time without an offset is local time.
+    A time without an offset is local time, and so are those that text shows; other formats have UTC.
     """
     path = path_in_url(store)
     if pattern[:2].lower() == "0x":
@@ -82,6 +83,6 @@ def _line(row: Row) -> str:
     known = registry[name] if name in registry else ObjectInfo(0, name, DataType.UNKNOWN)  # a sum
     info = replace(known, unit=row["unit"])  # what it was when it was stored
     shown = show_value(info, float("nan") if value is None else value)
-    moment = row["time"][:23] + row["time"][-6:]  # milliseconds are enough for the eye
+    moment = datetime.fromisoformat(row["time"]).astimezone().isoformat(timespec="milliseconds")  # enough for the eye
     line = f"{moment}  {row['inverter']}  {name:<34} {shown:>16}  {info.meaning(value)}".rstrip()
     return f"{line}  backfilled" if "backfilled" in row else line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import json
 import logging
 import os
@@ -16,10 +17,13 @@ from typing import Any, Final, NoReturn, TextIO
 
 import click
 
-from rct_tools.errors import ConfigError, EncodeError, NotNow, RctError, UnknownObject, WriteRefused
+from rct_tools.errors import ConfigError, ConnectFailed, EncodeError, NotNow, RctError, UnknownObject, WriteRefused
 from rct_tools.times import iso_time
 
 logger = logging.getLogger(__name__)
+
+_PLAINER: Final = f"{__name__}.plainer"
+_PLAIN: Final[Mapping[str, str]] = {"→": "->", "…": "...", "▲": "^", "▼": "v", "°": "", "–": "-", "−": "-", "×": "x"}
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -35,7 +39,7 @@ def run_command(command: click.Command) -> NoReturn:
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that knows no arrows gets question marks
+            stream.reconfigure(errors=_PLAINER)
     signal.signal(signal.SIGTERM, _end)
     try:
         code = command.main(standalone_mode=False)
@@ -48,6 +52,8 @@ def run_command(command: click.Command) -> NoReturn:
     except click.ClickException as exc:
         help_hint = f" (see: {exc.ctx.command_path} --help)" if isinstance(exc, click.UsageError) and exc.ctx else ""
         code = _fail(exc.format_message().rstrip(".") + help_hint, exc.exit_code)
+    except ConnectFailed as exc:
+        code = _fail(f"{exc}; rct doctor says what to check", EXIT_FAILED)
     except RctError as exc:
         is_usage = isinstance(exc, _USAGE_ERRORS) and not isinstance(exc, NotNow)  # which may be good later
         code = _fail(str(exc), EXIT_USAGE if is_usage else EXIT_FAILED)
@@ -60,6 +66,16 @@ def run_command(command: click.Command) -> NoReturn:
     except OSError as exc:
         code = _fail(describe_os_error(exc), EXIT_FAILED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _plainer(exc: UnicodeError) -> tuple[str, int]:
+    """Stand in for a letter that a terminal does not know: by others that look like it, or a question mark."""
+    assert isinstance(exc, UnicodeEncodeError), "of a stream to write to"  # noqa: S101  # for the type checker
+    unknown = exc.object[exc.start : exc.end]
+    return "".join(_PLAIN.get(letter, "?") for letter in unknown), exc.end
+
+
+codecs.register_error(_PLAINER, _plainer)
 
 
 def run_async(main: Coroutine[Any, Any, None]) -> None:

@@ -19,7 +19,7 @@ async def serve(server: LineServer, describe: Callable[[], str], exposed: str) -
     try:
         await server.start()
     except OSError as exc:
-        raise RctError(cannot_listen(server.host, server.port, exc)) from exc
+        raise RctError(cannot_listen(server.host, server.port, exc, "choose another port")) from exc
     try:
         click.echo(f"{show_address(server.host, server.port)}: {describe()}; Ctrl-C ends it")
         if not _is_loopback(server.host):

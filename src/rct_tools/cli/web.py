@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
+from rct_tools.address import parse_address
 from rct_tools.cli.collect import say_page, say_started, say_stored
 from rct_tools.cli.options import host_option, log_format_option, not_empty, port_option, verbose_option
 from rct_tools.cli.run import run_async
 from rct_tools.config import data_folder, load_plan, sink_of
 from rct_tools.errors import ConfigError
+from rct_tools.loopback import is_loopback
 from rct_tools.service import show
 from rct_tools.settings import NO_SECRET, Secret
 from rct_tools.setups import InverterSetup, Setup
@@ -58,6 +60,10 @@ def web(host: str, port: int, name: str, store: str, listen: str, password_file:
         path = path_in_url(store)
     except ConfigError as exc:
         raise click.UsageError(f"--store: {exc}") from exc
+    if not password_file and not is_loopback(parse_address(listen, example=ADDRESS)[0]):
+        raise click.UsageError(
+            f"--listen: others can reach {listen}, so --password-file is needed; --hash-password helps to make it"
+        )
     secret = Secret(file=password_file) if password_file else NO_SECRET
     setup = WebTable(listen=listen, password=secret).setup("web", path, folder=data_folder(""))
     inverter = InverterSetup(name or host, host, load_plan(), port, local_zone())

@@ -73,10 +73,11 @@ async def _write(
         if yes:
             output.row(_written_row(inverter.name, await writer.write(name, wanted, force_state=force_state)))
         else:
-            output.row(_intent_row(inverter.name, await writer.consider(name, wanted, force_state=force_state)))
+            intent = await writer.consider(name, wanted, force_state=force_state)
+            output.row(_intent_row(inverter.name, intent))
     output.end()
     if not yes:
-        say("Nothing was written: --yes does it.")
+        say("Nothing was written: --yes does it." if intent.is_needed else "There is nothing to write.")
 
 
 def who_writes(program: str) -> str:

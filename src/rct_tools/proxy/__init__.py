@@ -94,7 +94,8 @@ class Proxy:
             else:
                 self._server = await loop.create_server(lambda: Session(self), setup.host, setup.port)
         except (OSError, UnicodeError) as exc:
-            raise RctError(f"proxy: {cannot_listen(setup.host, setup.port, exc)}") from exc
+            hint = "is a proxy there already? Choose another, with --listen, or listen below [proxy]"
+            raise RctError(f"proxy: {cannot_listen(setup.host, setup.port, exc, hint)}") from exc
         self.port = self._server.sockets[0].getsockname()[1]
         self._stack.enter_context(self.inverter.overhearing(self.desk.hear))
         self._stack.enter_context(self.inverter.overhearing(self._tell))

@@ -238,7 +238,7 @@ def query(
     Raises SinkError when the file cannot be read, UnknownObject when it has nothing of that name.
     """
     if not path.exists():
-        raise SinkError(f"{path}: there is no such file")
+        raise SinkError(f"{path}: there is no such file; rct collect makes it")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=_BUSY, uri=True)) as database:
             version = schema_of(database, path, APPLICATION_ID, SCHEMA_VERSION)

@@ -23,8 +23,8 @@ three times the time in which it is asked for is shown as -, as is what was
 never answered: an old number is not shown as if it were new.
 
 Powers are asked for every two seconds, energies, battery and faults every
-half minute. What the inverter tells by itself is not asked for; with --page,
-a collector asks, and the intervals are its own.
+half minute. What the inverter tells by itself is not asked for; with
+--page, a collector asks, and the intervals are its own.
 
 Esc closes this page."""
 

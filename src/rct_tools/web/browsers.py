@@ -1,6 +1,6 @@
 """What browsers are told as it happens: written once for all of them, and none is waited for.
 
-A browser that does not keep up gets the whole picture when it has taken what it was given; one that takes nothing at
+A browser that does not keep up gets all that is known when it has taken what it was given; one that takes nothing at
 all is left.
 """
 
@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from rct_tools.times import SECOND
-from rct_tools.web.picture import Picture
+from rct_tools.web.newest import Newest
 
 TICK: Final = 0.25  # seconds from one message to the next at least
 BEAT: Final = 5.0  # seconds: without anything new, it is said that there is nothing
 PATIENCE: Final = 30.0  # seconds that a browser has to take a message
 MOST: Final = 300  # browsers at a time
-_BEHIND: Final = 8  # messages that wait for one browser; beyond it, the whole picture takes their place
+_BEHIND: Final = 8  # messages that wait for one browser; beyond it, all that is known takes their place
 
 
 class Browser:
@@ -27,7 +27,7 @@ class Browser:
 
     def __init__(self) -> None:
         self.waiting: deque[bytes] = deque()
-        self.is_behind = True  # in need of the whole picture
+        self.is_behind = True  # in need of all that is known
         self.ready = asyncio.Event()
         self.ready.set()
 
@@ -35,12 +35,12 @@ class Browser:
 class Browsers:
     """All open pages. To be made inside a running loop."""
 
-    def __init__(self, picture: Picture) -> None:
-        self._picture = picture
+    def __init__(self, newest: Newest) -> None:
+        self._newest = newest
         self._browsers: set[Browser] = set()
-        self._whole: tuple[int, int, bytes] = (-1, -1, b"")  # version and time of the picture, as it was told last
+        self._whole: tuple[int, int, bytes] = (-1, -1, b"")  # version and time of what is newest, as it was told last
         self._changed = asyncio.Event()
-        self._told = 0  # version of the picture
+        self._told = 0  # version of what is newest
 
     @property
     def is_full(self) -> bool:
@@ -48,12 +48,12 @@ class Browsers:
         return len(self._browsers) >= MOST
 
     def change(self) -> None:
-        """The picture is another."""
+        """There is something newer."""
         self._changed.set()
 
     async def run(self) -> None:
         """Tell all browsers what is new, until cancelled."""
-        self._told = self._picture.version
+        self._told = self._newest.version
         while True:
             try:
                 async with asyncio.timeout(BEAT):
@@ -63,7 +63,7 @@ class Browsers:
             self._changed.clear()
             if self._browsers:
                 self._tell()
-            self._told = self._picture.version
+            self._told = self._newest.version
             await asyncio.sleep(TICK)
 
     async def serve(self, send: Callable[[bytes], Awaitable[None]]) -> None:
@@ -89,9 +89,9 @@ class Browsers:
             await send(message)
 
     def _tell(self) -> None:
-        message = event(self._picture.document(_now(), self._told))
+        message = event(self._newest.document(_now(), self._told))
         for browser in self._browsers:
-            if len(browser.waiting) >= _BEHIND or self._picture.changed > self._told:
+            if len(browser.waiting) >= _BEHIND or self._newest.changed > self._told:
                 browser.is_behind = True
                 browser.waiting.clear()
             if not browser.is_behind:
@@ -99,10 +99,10 @@ class Browsers:
             browser.ready.set()
 
     def _all(self) -> bytes:
-        """Return the whole picture; a hundred browsers that come at once get the same."""
-        version, second = self._picture.version, _now() // SECOND
+        """Return all that is known; a hundred browsers that come at once get the same."""
+        version, second = self._newest.version, _now() // SECOND
         if self._whole[:2] != (version, second):
-            self._whole = version, second, event(self._picture.document(_now()))
+            self._whole = version, second, event(self._newest.document(_now()))
         return self._whole[2]
 
 

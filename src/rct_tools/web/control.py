@@ -32,7 +32,7 @@ from rct_tools.vitals import NORMAL
 from rct_tools.wayback import Change
 from rct_tools.web.answers import Refusal, Says, about, answer, asked, error, made_of, told
 from rct_tools.web.documents import Watched
-from rct_tools.web.picture import Picture
+from rct_tools.web.newest import Newest
 from rct_tools.writable import WRITABLE, Writable
 from rct_tools.writing import Intent
 
@@ -115,14 +115,14 @@ class Control:
 
     def __init__(
         self,
-        picture: Picture,
+        newest: Newest,
         watched: Callable[[], Mapping[str, Watched]],
         named: Callable[[str], str],
         who: Callable[[web.Request], Sentence],
         *,
         is_guarded: bool,
     ) -> None:
-        self._picture = picture
+        self._newest = newest
         self._watched = watched
         self._named = named
         self._who = who
@@ -209,7 +209,7 @@ class Control:
         until = way_back.until if way_back else None
         return {
             "inverter": name,
-            "up": self._picture.is_up(name),
+            "up": self._newest.is_up(name),
             "mode": steward.mode,
             "until": None if until is None else until // _MS,
             "back": _back(way_back.changes if way_back else ()),
@@ -245,13 +245,13 @@ class Control:
         }
 
     def _value(self, inverter: str, name: str) -> object:
-        seen = self._picture.seen(inverter).get(name)
+        seen = self._newest.seen(inverter).get(name)
         return seen.reading.value if seen else None
 
     def _now(self, inverter: str, name: str) -> dict[str, Any] | None:
-        seen = self._picture.seen(inverter).get(name)
+        seen = self._newest.seen(inverter).get(name)
         now = round(asyncio.get_running_loop().time() * SECOND)
-        return self._picture.value(inverter, seen, now) if seen else None
+        return self._newest.value(inverter, seen, now) if seen else None
 
 
 def _change(change: Change) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from rct_tools.proxy import Proxy
 from rct_tools.reading import Reading
 from rct_tools.steering import Steward
 from rct_tools.vitals import VITALS
-from rct_tools.web.picture import Picture, Seen
+from rct_tools.web.newest import Newest, Seen
 
 MOST_FOUND: Final = 1000  # objects
 
@@ -39,9 +39,9 @@ class Watched(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """Tells of the inverters in a picture; ``watched`` gives those that are at work now, by name."""
+    """Tells of the inverters of which the newest is known; ``watched`` gives those that are at work now, by name."""
 
-    picture: Picture
+    newest: Newest
     watched: Callable[[], Mapping[str, Watched]]
 
     def inverter(self, name: str, now: int) -> dict[str, Any]:
@@ -52,9 +52,9 @@ class Teller:
         document: dict[str, Any] = {
             "inverter": name,
             "peer": client.peer,
-            "zone": self.picture.inverters[name].zone,
-            "up": self.picture.is_up(name),
-            "age": self.picture.age(name, now),
+            "zone": self.newest.inverters[name].zone,
+            "up": self.newest.is_up(name),
+            "age": self.newest.age(name, now),
             "absent": sorted(watched.poller.schedule.absent),
             "mute": sorted(n for n, entry in watched.poller.schedule.entries.items() if entry.is_mute),
             "clients": list(_clients(watched.proxy)),
@@ -62,7 +62,7 @@ class Teller:
         }
         if answers.readings:
             health = as_json(
-                health_of(answers, client.peer, quality_of(client), Clock.of(self.picture.inverters[name].zone))
+                health_of(answers, client.peer, quality_of(client), Clock.of(self.newest.inverters[name].zone))
             )
             document["health"] = {
                 key: health[key] for key in health if key not in ("time", "missing", "trouble", "peer")
@@ -72,18 +72,18 @@ class Teller:
     def battery(self, name: str, now: int) -> dict[str, Any]:
         """Return the towers of a battery with their modules; the age is that of the oldest value of a cell."""
         answers = self._answers(name)
-        towers = towers_of(answers, Clock.of(self.picture.inverters[name].zone))
-        ages = [now - seen.at for object_name, seen in self.picture.seen(name).items() if ".cells[" in object_name]
+        towers = towers_of(answers, Clock.of(self.newest.inverters[name].zone))
+        ages = [now - seen.at for object_name, seen in self.newest.seen(name).items() if ".cells[" in object_name]
         return {
             "inverter": name,
-            "up": self.picture.is_up(name),
+            "up": self.newest.is_up(name),
             "age": max(ages) // 1_000_000 if ages else None,
             "towers": as_json(towers) if answers.readings else [],
         }
 
     def objects(self, name: str, search: str, now: int) -> list[dict[str, Any]]:
         """Return the objects whose name or description holds a text, with what is known of their values."""
-        seen = self.picture.seen(name)
+        seen = self.newest.seen(name)
         vitals = [info for info in VITALS if search.lower() in f"{info.name} {info.description}".lower()]
         sums = [s.reading.object for n, s in seen.items() if s.reading.object.object_id == 0 and search.lower() in n]
         found = {info.name: info for info in (*registry.match(search), *vitals, *sums)}
@@ -97,10 +97,10 @@ class Teller:
             "unit": info.unit,
             "description": info.description,
         }
-        return about | (self.picture.value(inverter, seen, now) if seen else {"value": None, "time": None, "age": None})
+        return about | (self.newest.value(inverter, seen, now) if seen else {"value": None, "time": None, "age": None})
 
     def _answers(self, name: str) -> Answers:
-        readings = {n: seen.reading for n, seen in self.picture.seen(name).items() if not n.startswith("link.")}
+        readings = {n: seen.reading for n, seen in self.newest.seen(name).items() if not n.startswith("link.")}
         if not readings:
             return Answers({})
         newest = max(reading.time for reading in readings.values())

@@ -23,7 +23,7 @@ from rct_tools.times import SECOND, parse_duration, parse_time
 from rct_tools.web.answers import answer, asked, packed
 from rct_tools.web.bill import UNKNOWN, Money, bills
 from rct_tools.web.desk import Desk
-from rct_tools.web.picture import Picture
+from rct_tools.web.newest import Newest
 from rct_tools.web.slots import NOT_CYCLED, NOTHING_KNOWN, Slot, spans, together
 from rct_tools.web.spread import Range, TowerSpread, read_spread
 from rct_tools.web.store import Curve, Store
@@ -113,7 +113,7 @@ class Past:
     def __init__(
         self,
         store: Store | None,
-        picture: Picture,
+        newest: Newest,
         named: Callable[[str], str],
         absent: Callable[[str], Collection[str]],
         desk: Desk,
@@ -121,7 +121,7 @@ class Past:
     ) -> None:
         """``named`` gives the inverter that a question means, ``absent`` the components that it does not have."""
         self.store = store
-        self._picture = picture
+        self._newest = newest
         self._named = named
         self._absent = absent
         self._desk = desk
@@ -224,7 +224,7 @@ class Past:
         by = _by(query)
         span = self._span(query)
         store, tariff, zone = self._readings(), self._tariff, span.zone
-        now, absent = self._picture.wall_clock(), self._absent(span.inverter)
+        now, absent = self._newest.wall_clock(), self._absent(span.inverter)
 
         def days(since: int, until: int) -> list[Slot]:
             return store.energies(span.inverter, "day", since, until, zone, now, absent)
@@ -261,8 +261,8 @@ class Past:
 
     def _span(self, query: CurvesQuery | EnergiesQuery | RangesQuery | SpreadQuery) -> Span:
         name = self._named(query.inverter)
-        zone = ZoneInfo(self._picture.inverters[name].zone)
-        now = self._picture.wall_clock()
+        zone = ZoneInfo(self._newest.inverters[name].zone)
+        now = self._newest.wall_clock()
         since, until = (parse_time(text, now, zone) for text in (query.since, query.until))
         if not 0 <= since < until < _END:
             raise ConfigError("expected a time for since, and a later one for until")

@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from errno import EADDRINUSE
 from importlib.resources import files
 from typing import Final
 
@@ -33,8 +32,8 @@ from rct_tools.web.door import COOKIE, HEADERS, LASTS, Attempts, Refused, Visito
 from rct_tools.web.files import load_assets
 from rct_tools.web.logbook import Logbook
 from rct_tools.web.logins import Logins
+from rct_tools.web.newest import Newest
 from rct_tools.web.past import Past
-from rct_tools.web.picture import Picture
 from rct_tools.web.store import Store
 from rct_tools.web.table import WebSetup
 
@@ -81,16 +80,16 @@ class Page:
     def __init__(self, setup: WebSetup, wall_clock: Callable[[], int] = time.time_ns) -> None:
         """``wall_clock`` is that of the readings. Raises ConfigError for a password that cannot be had."""
         self.setup = setup
-        self.picture = Picture(self._absent, wall_clock)
-        self.browsers = Browsers(self.picture)
+        self.newest = Newest(self._absent, wall_clock)
+        self.browsers = Browsers(self.newest)
         self._watched: Callable[[], Mapping[str, Watched]] = dict
-        self._teller = Teller(self.picture, lambda: self._watched())  # noqa: PLW0108  # as it is then
+        self._teller = Teller(self.newest, lambda: self._watched())  # noqa: PLW0108  # as it is then
         self._desk = Desk()
         self._door = Desk()  # of its own: who tries passwords must not keep those away who are in
         store = Store(setup.store) if setup.store else None
-        self._past = Past(store, self.picture, self._named, self._absent, self._desk, setup.tariff)
+        self._past = Past(store, self.newest, self._named, self._absent, self._desk, setup.tariff)
         watched = self._teller.watched
-        self._control = Control(self.picture, watched, self._named, _who, is_guarded=setup.is_guarded)
+        self._control = Control(self.newest, watched, self._named, _who, is_guarded=setup.is_guarded)
         self._logins = Logins(setup)
         self._attempts = Attempts()
         self._assets = load_assets()
@@ -103,13 +102,13 @@ class Page:
 
     def open(self, sources: Sequence[Source]) -> Page:
         """Expect the readings of these inverters from now on; return what takes them."""
-        self.picture.expect(sources)
+        self.newest.expect(sources)
         self.browsers.change()
         return self
 
     async def write(self, readings: Sequence[Reading]) -> None:
         """Show the readings."""
-        self.picture.take(readings, _now())
+        self.newest.take(readings, _now())
         self.browsers.change()
 
     async def close(self) -> None:
@@ -162,9 +161,8 @@ class Page:
         try:
             return await asyncio.get_running_loop().create_server(protocol, host, port, reuse_address=True)
         except (OSError, UnicodeError) as exc:
-            taken = isinstance(exc, OSError) and exc.errno == EADDRINUSE
-            hint = "; is a page there already? Choose another web.listen" if taken else ""
-            raise RctError(f"web.listen: {cannot_listen(host, port, exc)}{hint}") from exc
+            hint = "is a page there already? Choose another, with --listen, or listen below [web]"
+            raise RctError(f"the page: {cannot_listen(host, port, exc, hint)}") from exc
 
     async def _end_streams(self, _app: web.Application) -> None:
         for stream in self._streams:
@@ -307,7 +305,7 @@ class Page:
 
     async def _now(self, request: web.Request) -> web.Response:
         query = asked(request, InverterQuery)
-        document = self.picture.document(_now())
+        document = self.newest.document(_now())
         if query.inverter:
             document["inverters"] = {query.inverter: document["inverters"][self._named(query.inverter)]}
         del document["whole"]
@@ -355,15 +353,15 @@ class Page:
         name = self._at_work(asked(request, InverterQuery).inverter)
         watched = self._watched()[name]
         if self._logbooks.get(name, (None,))[0] is not watched.client:
-            zone = self.picture.inverters[name].zone
-            self._logbooks[name] = watched.client, Logbook(watched.client, zone, self.picture.wall_clock)
+            zone = self.newest.inverters[name].zone
+            self._logbooks[name] = watched.client, Logbook(watched.client, zone, self.newest.wall_clock)
         return answer({"inverter": name, "events": await self._logbooks[name][1].events()})
 
     # --- which inverter -----------------------------------------------------------------------------------------
 
     def _named(self, name: str) -> str:
         """Return the inverter of a name, or the first one. Raises UnknownObject, LinkError."""
-        known = list(self.picture.inverters)
+        known = list(self.newest.inverters)
         if name in known or (not name and known):
             return name or known[0]
         if not name:

@@ -36,6 +36,9 @@ export const POWERS: Subject = {
 };
 
 const NARROW = 600; // px
+const LOW = 180; // px: the axes of lower ones have little room for names
+const [LETTER, LARGEST] = [12, 18]; // px of the names at the axes
+const TEXT = 17; // px of the text around, where they have that size; on a large wall tablet it is larger, and they grow along
 const READING = 60_000; // ms after somebody has pointed at it: then nobody reads it any more
 const DAYS = 20 * 86_400; // seconds: beyond, times of day say little
 let count = 0; // of charts so far, each of which has help of its own
@@ -128,9 +131,17 @@ export class Chart {
   private draw(): void {
     this.plot?.destroy();
     const [ink, lattice] = [colour("soft"), colour("lattice")];
-    const axis = { stroke: ink, grid: { stroke: lattice, width: 1 }, ticks: { stroke: lattice, width: 1 }, font: "12px system-ui, sans-serif" };
     const shares = this.lines.some((line) => line.isShare);
     const narrow = this.width < NARROW;
+    const around = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const letter = narrow ? LETTER : Math.min(LARGEST, Math.max(LETTER, (LETTER * around) / TEXT));
+    const room = (size: number) => Math.round((size * letter) / LETTER);
+    const axis = {
+      stroke: ink,
+      grid: { stroke: lattice, width: 1 },
+      ticks: { stroke: lattice, width: 1, size: narrow ? 4 : 10 },
+      font: `${letter}px system-ui, sans-serif`,
+    };
     const edges = this.lines.flatMap((line, index) => (line.isEdge ? [index + 1] : []));
     this.plot = new uPlot(
       {
@@ -142,10 +153,10 @@ export class Chart {
         cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 } },
         scales: { x: { time: true }, left: { range: (_, low, high) => this.subject.range(low ?? 0, high ?? 0) }, share: { range: [0, 1] } },
         axes: [
-          { ...axis, size: 34, space: narrow ? 56 : 70, values: (_, splits) => splits.map((split) => this.tick(split)) },
-          { ...axis, scale: "left", size: 64, values: (_, splits) => splits.map((split) => this.subject.tick(split, splits)) },
+          { ...axis, size: room(narrow ? 28 : 34), space: room(narrow ? 56 : 70), values: (_, splits) => splits.map((split) => this.tick(split)) },
+          { ...axis, scale: "left", size: room(narrow ? 58 : 64), space: room(this.height < LOW ? 16 : 30), values: (_, splits) => splits.map((split) => this.subject.tick(split, splits)) },
           ...(shares
-            ? [{ ...axis, scale: "share", side: 1 as const, size: narrow ? 54 : 58, grid: { show: false }, splits: [0, 0.25, 0.5, 0.75, 1], values: (_: uPlot, splits: number[]) => splits.map((split) => percent(split)) }]
+            ? [{ ...axis, scale: "share", side: 1 as const, size: room(narrow ? 46 : 58), grid: { show: false }, splits: () => (this.height < LOW ? [0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1]), values: (_: uPlot, splits: number[]) => splits.map((split) => percent(split)) }]
             : []),
         ],
         series: [
@@ -176,7 +187,7 @@ export class Chart {
     const time = moment(seconds * 1000, this.zone, TIME);
     if (time !== "00:00") return time;
     if (this.isOfDays) return moment(seconds * 1000, this.zone, { month: "short", day: "numeric" });
-    return this.isLong ? moment(seconds * 1000, this.zone, { weekday: "short", day: "numeric" }) : time;
+    return this.isLong ? moment(seconds * 1000, this.zone, { weekday: "short", day: "numeric" }).replace(/[.,]/g, "") : time;
   }
 
   /** Show the values at a place; without one, none. */

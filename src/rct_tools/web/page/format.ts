@@ -71,6 +71,11 @@ export function moment(milliseconds: number, zone: string, options: Intl.DateTim
   return new Intl.DateTimeFormat(locale, { timeZone: zone, ...options }).format(milliseconds);
 }
 
+/** Return the dates from one moment to another, given in milliseconds UTC, as in 15–21 June 2026. */
+export function stretch(begin: number, end: number): string {
+  return new Intl.DateTimeFormat(locale, { timeZone: "UTC", year: "numeric", month: "long", day: "numeric" }).formatRange(begin, end);
+}
+
 export const TIME: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 export const DATE: Intl.DateTimeFormatOptions = { year: "numeric", month: "2-digit", day: "2-digit" };
 export const DATE_TIME: Intl.DateTimeFormatOptions = { ...DATE, ...TIME };

@@ -6,7 +6,7 @@ import { CHARGE, makeCharge } from "./charge";
 import { Chart } from "./chart";
 import { NAMES, linesOf, readCurves } from "./curves";
 import { h } from "./elements";
-import { DATE, DATE_TIME, TIME, energy, isoDate, moment, money, percent, plain } from "./format";
+import { DATE, DATE_TIME, TIME, energy, isoDate, moment, money, percent, plain, stretch } from "./format";
 import { type Texts, text } from "./texts";
 import { MONEY, hasBattery, totalTiles } from "./tiles";
 import { failure } from "./told";
@@ -40,7 +40,7 @@ function heading(begin: string, period: Period): string {
   if (period === "day") return moment(at, "UTC", { weekday: "long", year: "numeric", month: "long", day: "numeric" });
   if (period === "month") return moment(at, "UTC", { month: "long", year: "numeric" });
   if (period === "year") return moment(at, "UTC", { year: "numeric" });
-  return `${moment(at, "UTC", DATE)} – ${moment(at + 6 * 86_400_000, "UTC", DATE)}`;
+  return stretch(at, at + 6 * 86_400_000);
 }
 
 export function makePast(period: Period, context: Context): View {
@@ -50,7 +50,7 @@ export function makePast(period: Period, context: Context): View {
   const begin = start(/^\d{4}-\d\d-\d\d$/.test(asked) && !Number.isNaN(Date.parse(asked)) ? asked : today, period);
   const end = shift(begin, period, 1);
   const span = { inverter: context.name, since: `${begin}T00:00`, until: `${end}T00:00` };
-  const step = period === "day" ? "5m" : "30m";
+  const step = period === "day" ? "5m" : "1h"; // of which there are sums: a week of readings may be a million
   const by = period === "year" ? "month" : "day";
   const body = h("div", { class: "body", "aria-busy": true }, h("p", { class: "wait" }, text("loading")));
   const totals = h("div", { class: "tiles" });

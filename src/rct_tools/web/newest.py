@@ -21,10 +21,10 @@ class Seen:
 
     reading: Reading
     at: int  # steady nanoseconds
-    version: int  # of the picture that it was new in
+    version: int  # of Newest, when this was new
 
 
-class Picture:
+class Newest:
     """What is known now. ``version`` grows with each change. What was read of the past does not belong here."""
 
     def __init__(

@@ -15,7 +15,7 @@ from rct_tools.times import SECOND
 from rct_tools.values import Cell, Value
 from rct_tools.vitals import UP
 from rct_tools.web.browsers import BEAT, MOST, PATIENCE, Browsers, event
-from rct_tools.web.picture import Picture
+from rct_tools.web.newest import Newest
 
 from warp import warp
 
@@ -33,8 +33,8 @@ def reading(
     return Reading(time, inverter, info, value, backfilled=backfilled)
 
 
-def picture(*names: str) -> Picture:
-    made = Picture()
+def newest(*names: str) -> Newest:
+    made = Newest()
     made.expect([source(name) for name in names or ("roof",)])
     return made
 
@@ -45,7 +45,7 @@ def objects(document: dict[str, Any], inverter: str = "roof") -> dict[str, Any]:
 
 
 def test_value_with_its_time_and_its_age() -> None:
-    known = picture()
+    known = newest()
     known.take([reading(SOC, 0.5, 7 * SECOND)], 100 * SECOND)
     assert objects(known.document(103 * SECOND)) == {
         "battery.soc": {
@@ -55,7 +55,7 @@ def test_value_with_its_time_and_its_age() -> None:
 
 
 def test_age_does_not_depend_on_a_clock_that_is_set() -> None:
-    known = picture()
+    known = newest()
     known.take([reading(SOC, 0.5, time=10**18)], 100 * SECOND)
     known.take([reading(SOC, 0.6, time=5)], 101 * SECOND)  # somebody has set the clock back
     assert objects(known.document(101 * SECOND))["battery.soc"]["value"] == 0.6
@@ -63,14 +63,14 @@ def test_age_does_not_depend_on_a_clock_that_is_set() -> None:
 
 
 def test_what_was_read_of_the_past_is_not_now() -> None:
-    known = picture()
+    known = newest()
     known.take([reading(SOC, 0.5)], 0)
     known.take([reading(SOC, 0.9, backfilled=True)], SECOND)
     assert objects(known.document(SECOND))["battery.soc"]["value"] == 0.5
 
 
 def test_numbers_come_with_their_meaning_and_nan_is_null() -> None:
-    known = picture()
+    known = newest()
     known.take([reading(STATE, 13), reading(SOC, float("nan")), reading(CELLS, (Cell(20, 3.3, 0),) * 24)], 0)
     found = objects(known.document(0))
     assert found["prim_sm.state"]["meaning"] == "Feed in"
@@ -79,7 +79,7 @@ def test_numbers_come_with_their_meaning_and_nan_is_null() -> None:
 
 
 def test_only_what_is_new_since_a_version() -> None:
-    known = picture("roof", "barn")
+    known = newest("roof", "barn")
     known.take([reading(SOC, 0.5)], 0)
     version = known.version
     known.take([reading(STATE, 13)], 0)
@@ -89,7 +89,7 @@ def test_only_what_is_new_since_a_version() -> None:
 
 
 def test_up_is_what_the_collector_says_and_its_words_are_no_age() -> None:
-    known = picture()
+    known = newest()
     assert (known.is_up("roof"), known.age("roof", 0)) == (False, None)
     known.take([reading(UP, True)], 0)
     assert (known.is_up("roof"), known.age("roof", 0)) == (True, None)
@@ -99,18 +99,18 @@ def test_up_is_what_the_collector_says_and_its_words_are_no_age() -> None:
 
 
 def test_inverters_that_stay_are_still_known_and_others_are_not() -> None:
-    known = picture("roof", "barn")
+    known = newest("roof", "barn")
     known.take([reading(SOC, 0.5), reading(SOC, 0.6, inverter="barn"), reading(SOC, 0.7, inverter="shed")], 0)
     known.expect([source("roof"), source("shed")])
     assert {name: list(known.seen(name)) for name in known.inverters} == {"roof": ["battery.soc"], "shed": []}
 
 
 def test_now_is_told_by_the_clock_of_the_readings() -> None:
-    assert Picture(wall_clock=lambda: 7_000_999_999).document(0)["now"] == 7000
+    assert Newest(wall_clock=lambda: 7_000_999_999).document(0)["now"] == 7000
 
 
 def test_absent_components_are_named() -> None:
-    known = Picture(lambda inverter: {"string B", inverter})
+    known = Newest(lambda inverter: {"string B", inverter})
     known.expect([source()])
     assert known.document(0)["inverters"]["roof"]["absent"] == ["roof", "string B"]
 
@@ -140,7 +140,7 @@ async def settled() -> None:
 
 def test_all_at_first_then_what_is_new_then_that_there_is_nothing() -> None:
     async def main() -> list[dict[str, Any]]:
-        known, page = picture(), Page()
+        known, page = newest(), Page()
         known.take([reading(SOC, 0.5)], 0)
         browsers = Browsers(known)
         jobs = [asyncio.create_task(browsers.run()), asyncio.create_task(browsers.serve(page.send))]
@@ -163,7 +163,7 @@ def test_all_at_first_then_what_is_new_then_that_there_is_nothing() -> None:
 
 def test_one_that_does_not_keep_up_gets_the_newest_at_once() -> None:
     async def main() -> list[dict[str, Any]]:
-        known, page = picture(), Page()
+        known, page = newest(), Page()
         browsers = Browsers(known)
         jobs = [asyncio.create_task(browsers.run()), asyncio.create_task(browsers.serve(page.send))]
         await settled()
@@ -191,7 +191,7 @@ def test_one_that_takes_nothing_is_left() -> None:
         page.free.clear()
         began = loop.time()
         with pytest.raises(TimeoutError):
-            await Browsers(picture()).serve(page.send)
+            await Browsers(newest()).serve(page.send)
         return loop.time() - began
 
     assert warp(main()) == pytest.approx(PATIENCE, abs=1)
@@ -199,7 +199,7 @@ def test_one_that_takes_nothing_is_left() -> None:
 
 def test_a_message_is_made_once_for_all() -> None:
     async def main() -> set[int]:
-        known = picture()
+        known = newest()
         known.take([reading(SOC, 0.5)], 0)
         browsers = Browsers(known)
         seen: list[bytes] = []
@@ -221,7 +221,7 @@ def test_a_message_is_made_once_for_all() -> None:
 
 def test_who_comes_and_goes_among_inverters_is_told_as_a_whole() -> None:
     async def main() -> dict[str, Any]:
-        known, page = picture(), Page()
+        known, page = newest(), Page()
         browsers = Browsers(known)
         jobs = [asyncio.create_task(browsers.run()), asyncio.create_task(browsers.serve(page.send))]
         await settled()
