@@ -141,7 +141,8 @@ def test_every_option_reaches_the_proxy(options: list[str], setup: ProxySetup, m
 
 
 async def test_client_too_many_is_cut_off_and_said(simulator: Simulator) -> None:
-    async with sharing(simulator, "--max-clients", "1") as (process, port, _), connect("127.0.0.1", port) as client:
+    args = ("--max-clients", "1")
+    async with sharing(simulator, *args) as (process, port, _), connect("127.0.0.1", port, attempts=60) as client:
         await client.read("battery.soc")
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         assert "all places are taken by clients that are at work" in await line_of(process, "cut off")
@@ -177,9 +178,17 @@ async def test_status_and_metrics(simulator: Simulator) -> None:
     async with sharing(simulator, "--status", "127.0.0.1:0", "-v") as (_, port, _):
         pass  # an address that is free is good, but nobody knows which it is
     address = f"127.0.0.1:{free_ports(1)[0]}"
-    options = ("--status", address, "--cache", "1h")
-    async with sharing(simulator, *options) as (process, port, _), aiohttp.ClientSession() as session:
-        async with connect("127.0.0.1", port) as client:
+    args = ("--status", address, "--cache", "60s")
+    async with sharing(simulator, *args) as (process, port, _), aiohttp.ClientSession() as session:
+
+        async def is_up() -> bool:
+            async with session.get(f"http://{address}/status") as answer:
+                return bool((await answer.json())["inverters"][0]["up"])
+
+        async with asyncio.timeout(60):
+            while not await is_up():  # noqa: ASYNC110  # the inverter of another process
+                await asyncio.sleep(0.05)
+        async with connect("127.0.0.1", port, timeout=60) as client:
             await client.read("battery.soc")
             await client.read("battery.soc")
             status = await run("rct", "status", "--address", address)

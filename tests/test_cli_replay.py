@@ -147,13 +147,13 @@ async def serving(*args: object) -> AsyncIterator[tuple[Process, int, str]]:
 
 
 async def test_serves_until_the_capture_ends(capture: str) -> None:
-    async with serving(capture, "--speed", 20) as (process, port, line):
+    async with serving(capture, "--speed", 10) as (process, port, line):
         assert line == (
             f"127.0.0.1:{port}: the inverter of {capture}, which begins 2023-11-14 22:13:20.000, "
             "with its first client; Ctrl-C ends it\n"
         )
-        async with connect("127.0.0.1", port) as inverter:
-            assert (await inverter.read("battery.soc")).value == 0.25  # as in its first 4.5 s
+        async with connect("127.0.0.1", port, timeout=20) as inverter:
+            assert (await inverter.read("battery.soc")).value == 0.25
             flag = await anext(reading async for reading in inverter.listen() if reading.object.name.startswith("prim"))
             assert flag.value == 0
         done = await finish(process)
@@ -163,7 +163,7 @@ async def test_serves_until_the_capture_ends(capture: str) -> None:
 @unix
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 async def test_serving_ends_on(capture: str, number: signal.Signals, code: int) -> None:
-    async with serving(capture) as (process, port, _), connect("127.0.0.1", port) as inverter:
+    async with serving(capture) as (process, port, _), connect("127.0.0.1", port, timeout=20) as inverter:
         await inverter.read("battery.soc")
         process.send_signal(number)
         done = await finish(process)

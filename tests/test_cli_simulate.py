@@ -20,6 +20,7 @@ from rct_tools.simulator.faults import FAULTS
 from rct_tools.simulator.firmware import FIRMWARE
 
 from programs import finish, run, running
+from showing import until
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals between processes")
 
@@ -45,11 +46,12 @@ async def test_answers_the_other_commands() -> None:
 
 async def test_a_seed_makes_the_same_house_and_its_clock_runs_as_fast_as_told() -> None:
     async def serial(seed: int) -> object:
-        async with simulating("--seed", seed, "--speed", 0) as (_, port, _), connect("127.0.0.1", port) as inverter:
+        still = ("--seed", seed, "--speed", 0)
+        async with simulating(*still) as (_, port, _), connect("127.0.0.1", port, timeout=20) as inverter:
             return (await inverter.read("battery.cells_resist[0]")).value
 
     assert await serial(5) == await serial(5) != await serial(6)
-    async with simulating("--speed", 86_400) as (_, port, _), connect("127.0.0.1", port) as inverter:
+    async with simulating("--speed", 86_400) as (_, port, _), connect("127.0.0.1", port, timeout=20) as inverter:
         first, second = [(await inverter.read("flash_rtc.time_stamp")).value for _ in range(2)]
         assert isinstance(first, int)
         assert isinstance(second, int)
@@ -67,7 +69,7 @@ async def test_speaks_unasked() -> None:
 @unix
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 async def test_ends_when_told(number: signal.Signals, code: int) -> None:
-    async with simulating() as (process, port, _), connect("127.0.0.1", port) as inverter:
+    async with simulating() as (process, port, _), connect("127.0.0.1", port, timeout=20) as inverter:
         await inverter.read("battery.soc")
         process.send_signal(number)
         done = await finish(process)
@@ -94,7 +96,7 @@ async def test_warns_when_others_can_reach_it() -> None:
 
 async def test_clients_are_named_when_asked_for() -> None:
     async with simulating("-v") as (process, port, _):
-        async with connect("127.0.0.1", port):
+        async with connect("127.0.0.1", port, timeout=20):
             pass
         assert process.stderr
         async with asyncio.timeout(60):
@@ -112,17 +114,16 @@ async def test_faults_come_upon_a_profile_and_a_script_upon_both(tmp_path: Path)
         async with connect("127.0.0.1", port, timeout=0.02) as inverter:
             with pytest.raises(NoAnswer):
                 await inverter.read("battery.soc")
-        async with asyncio.timeout(60):  # the client has asked three times, and was quicker perhaps
-            while truth.read_bytes().count(b"\n") < 3:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-        records = [json.loads(line) for line in truth.read_bytes().splitlines()[:3]]
-    assert [record["object"] for record in records] == ["battery.soc"] * 3
+            # The client has asked three times, and it is told at once.
+            await until(lambda: truth.read_text("utf-8").count("\n") >= 3)
+        records = [json.loads(line) for line in truth.read_text("utf-8").splitlines(keepends=True) if line[-1] == "\n"]
+    assert [record["object"] for record in records[:3]] == ["battery.soc"] * 3
     assert {(record["fault"], record["sent"]) for record in records} == {("lost", "")}
-    assert all(record["whole"].startswith("002b0508959930bf") for record in records)
+    assert all(record["whole"].startswith("002b0508959930bf") for record in records[:3])
 
 
 async def test_a_profile_tells_its_version() -> None:
-    async with simulating("--profile", "2.3.5673") as (_, port, _), connect("127.0.0.1", port) as inverter:
+    async with simulating("--profile", "2.3.5673") as (_, port, _), connect("127.0.0.1", port, timeout=20) as inverter:
         assert (await inverter.read("svnversion")).value == "2.3.5673"
 
 
