@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -21,12 +20,6 @@ from showing import Shown, known, showing, until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
-
-
-@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
-def pytest_xdist_auto_num_workers() -> int:
-    """Return how many tests run at a time: more than there are processors, as many wait for time to pass."""
-    return (os.cpu_count() or 1) + 2
 
 
 settings.register_profile("patient", settings(), deadline=None)  # as in CI

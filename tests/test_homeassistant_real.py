@@ -53,10 +53,10 @@ def everything(**changes: Value) -> list[Reading]:
 
 
 NODE = f"rct_{str(values()['inverter_sn']).lower()}"
-THERE = {  # unique id: entity, its state topic's key; of five modules of seven
+THERE = {  # unique id: entity, its state topic's key; of five modules of seven, and one battery
     f"{NODE}_{entity.key}": (entity, state.key)
     for state in catalogue().states
-    if state.device not in ("module_6", "module_7")
+    if not state.device.startswith(("module_6", "module_7", "second_"))
     for entity in state.entities
 }
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from rct_tools.capture import Chunk
 from rct_tools.client import Client, connect
-from rct_tools.components import COMPONENTS, PROOFS, proves
+from rct_tools.components import COMPONENTS, PROOFS, part_of, proves
 from rct_tools.display import show_value
 from rct_tools.errors import ConnectFailed, LinkError, NoAnswer
 from rct_tools.evidence import Evidence, Outcome, gather
@@ -57,10 +57,11 @@ _QUICK: Final = (  # small and always there
     "g_sync.p_ac_grid_sum_lp", "g_sync.p_ac_sc_sum", "g_sync.u_l_rms[0]", "dc_conv.dc_conv_struct[0].p_dc",
     "dc_conv.dc_conv_struct[1].p_dc", "db.core_temp", "prim_sm.state",
 )  # fmt: skip
+_PROOFS: Final = tuple(proof for proof, part in PROOFS.items() if part_of(part) != "second battery")  # which few have
 ASKED: Final = (
-    _FIRMWARE, _POWER, _CLOCK, _SLAVES, *_QUICK, *PROOFS, "battery.bat_status", "battery.soh", "power_mng.soc_strategy",
-    "power_mng.soc_min", "power_mng.battery_power_extern", "energy.e_ac_day", "energy.e_load_total", "fault[0].flt",
-    "fault[3].flt", "parameter_file",
+    _FIRMWARE, _POWER, _CLOCK, _SLAVES, *_QUICK, *_PROOFS, "battery.bat_status", "battery.soh",
+    "power_mng.soc_strategy", "power_mng.soc_min", "power_mng.battery_power_extern", "energy.e_ac_day",
+    "energy.e_load_total", "fault[0].flt", "fault[3].flt", "parameter_file",
 )  # fmt: skip
 """Objects of all kinds, asked one after the other."""
 
