@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -36,11 +37,7 @@ class ObjectType(click.ParamType[ObjectInfo]):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002  # as click calls it
         fitting = [info for info in registry if info.name.startswith(incomplete)]
-        return [CompletionItem(info.name, help=info.description) for info in sorted(fitting, key=_in_order)]
-
-
-def _in_order(info: ObjectInfo) -> str:
-    return info.name
+        return [CompletionItem(info.name, help=info.description) for info in sorted(fitting, key=attrgetter("name"))]
 
 
 class DurationType(click.ParamType[float]):

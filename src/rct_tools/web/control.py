@@ -30,7 +30,7 @@ from rct_tools.steering.order import Begin, Choose, Set
 from rct_tools.times import SECOND
 from rct_tools.vitals import NORMAL
 from rct_tools.wayback import Change
-from rct_tools.web.answers import Refusal, Says, about, answer, asked, error, made_of, told
+from rct_tools.web.answers import VISITOR, Refusal, Says, about, answer, asked, error, made_of, told
 from rct_tools.web.documents import Watched
 from rct_tools.web.newest import Newest
 from rct_tools.writable import WRITABLE, Writable
@@ -50,6 +50,8 @@ class _Says(Sentences):
     NORMAL_TAKES = "mode {mode} takes nothing else"
     RECORD = "the record of writes: {error}"
     NOT_CONSIDERED = "nothing like this was considered of late, or it was ordered already; consider it anew"
+    FROM_HOST = "page {host}"
+    FROM_USER = "page {user} at {host}"
     OTHER_SETUP = "the configuration has changed since that was shown; consider it anew"
 
 
@@ -110,7 +112,7 @@ class _Ordered(NamedTuple):
 class Control:
     """Where people order at the page, when they are known: ``is_guarded`` says that nobody else gets here.
 
-    ``watched`` gives the inverters at work, by name; ``named`` the inverter that is meant; ``who`` who asks.
+    ``watched`` gives the inverters at work, by name; ``named`` the inverter that is meant.
     """
 
     def __init__(
@@ -118,14 +120,12 @@ class Control:
         newest: Newest,
         watched: Callable[[], Mapping[str, Watched]],
         named: Callable[[str], str],
-        who: Callable[[web.Request], Sentence],
         *,
         is_guarded: bool,
     ) -> None:
         self._newest = newest
         self._watched = watched
         self._named = named
-        self._who = who
         self._is_guarded = is_guarded
         self._shown: Recent[str, _Shown] = Recent(MOST_SHOWN)
         self._orders: dict[str, Recent[str, _Ordered]] = {}  # by inverter, and what was shown
@@ -176,7 +176,7 @@ class Control:
         if steward is not shown.steward:
             return error(409, _Says.OTHER_SETUP())
         foreseen = shown.foreseen
-        who = self._who(request)
+        who = _who(request)
         order = Order(shown.inverter, foreseen.wish, who.text, time.time_ns(), foreseen.agreed)
         steward.take(order, partial(self._tell, token, who))
         ordered = self._orders[shown.inverter][token]  # which it was told at once
@@ -281,6 +281,14 @@ def _intent(intent: Intent) -> dict[str, Any]:
         "changes": {name: None if value is None else plain(value) for name, value in intent.before.items()},
         "frame": intent.frame.encode().hex(" ") if intent.is_needed else None,
     }
+
+
+def _who(request: web.Request) -> Sentence:
+    """Who asks, for the record of what is written."""
+    visitor = request[VISITOR]
+    if visitor.user:
+        return _Says.FROM_USER(user=visitor.user, host=visitor.host)
+    return _Says.FROM_HOST(host=visitor.host)
 
 
 def _outcome(token: str, ordered: _Ordered) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from rct_tools.errors import LinkError, NoAnswer, NotNow, RctError, SinkError, U
 from rct_tools.listening import cannot_listen
 from rct_tools.plan import Source
 from rct_tools.reading import Reading
-from rct_tools.sentence import Sentence, Sentences, sentence_of
+from rct_tools.sentence import Sentences, sentence_of
 from rct_tools.settings import Table
 from rct_tools.times import SECOND
 from rct_tools.web.answers import VISITOR, Refusal, Says, answer, asked, error, told
@@ -51,8 +51,6 @@ _LAST_BROWSERS: Final = 2.0  # seconds that requests have at the end
 class _Says(Sentences):
     NO_LOGIN_HERE = "there is no password here"
     NO_INVERTER = "there is no inverter yet"
-    FROM_HOST = "page {host}"
-    FROM_USER = "page {user} at {host}"
 
 
 class InverterQuery(Table, frozen=True):
@@ -89,7 +87,7 @@ class Page:
         store = Store(setup.store) if setup.store else None
         self._past = Past(store, self.newest, self._named, self._absent, self._desk, setup.tariff)
         watched = self._teller.watched
-        self._control = Control(self.newest, watched, self._named, _who, is_guarded=setup.is_guarded)
+        self._control = Control(self.newest, watched, self._named, is_guarded=setup.is_guarded)
         self._logins = Logins(setup)
         self._attempts = Attempts()
         self._assets = load_assets()
@@ -388,14 +386,6 @@ async def _add_headers(_request: web.Request, response: web.StreamResponse) -> N
     response.headers["Server"] = SERVER
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-
-
-def _who(request: web.Request) -> Sentence:
-    """Who asks, for the record of what is written."""
-    visitor = request[VISITOR]
-    if visitor.user:
-        return _Says.FROM_USER(user=visitor.user, host=visitor.host)
-    return _Says.FROM_HOST(host=visitor.host)
 
 
 def _now() -> int:
